@@ -1,0 +1,74 @@
+import { check, KernelError } from '../errors.ts';
+import { add } from '../kernels/elementwise.ts';
+import type { OpCall, Recorder } from '../tensor/recorder.ts';
+import { formatShape } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+/** The calls that lie on a path from the wanted tensors, in order. */
+export class Tape implements Recorder {
+  readonly #wanted: readonly Tensor[];
+  readonly #calls: OpCall[] = [];
+  /** What depends on a wanted tensor. */
+  readonly #tracked: Set<Tensor>;
+  /** What the gradient rules may read: inputs and outputs of recorded calls. */
+  readonly #held = new Set<Tensor>();
+
+  constructor(wanted: readonly Tensor[]) {
+    this.#wanted = wanted;
+    this.#tracked = new Set(wanted);
+  }
+
+  record(call: OpCall): void {
+    const inputs = Object.values(call.inputs).filter((input) => input !== undefined);
+    if (!inputs.some((input) => this.#tracked.has(input))) return;
+    this.#calls.push(call);
+    for (const tensor of [...inputs, ...call.outputs]) this.#held.add(tensor);
+    for (const output of call.outputs) if (output.dtype === 'f32') this.#tracked.add(output);
+  }
+
+  holds(tensor: Tensor): boolean {
+    return this.#held.has(tensor);
+  }
+
+  /** dLoss/dWanted for each wanted tensor, undefined where the loss does not depend on it. */
+  backward(loss: Tensor): (Tensor | undefined)[] {
+    check(loss.size === 1, 'grad', () => `the loss must be one number; got ${formatShape(loss.shape)}`);
+    const one = loss.device.tensor([1], loss.shape);
+    const grads = new Map<Tensor, Tensor>([[loss, one]]);
+    for (const call of this.#calls.toReversed()) this.#step(call, grads);
+    return this.#wanted.map((tensor) => grads.get(tensor));
+  }
+
+  /** The chain rule for one call: its inputs' gradients from its outputs' gradients. */
+  #step(call: OpCall, grads: Map<Tensor, Tensor>): void {
+    const outputGrads = call.outputs.map((output) => grads.get(output));
+    if (outputGrads.every((grad) => grad === undefined)) return;
+    if (!call.gradient) throw new KernelError(call.op, 'has no gradient rule');
+    // Named results survive the scope; the rule's intermediates go at once.
+    const inputGrads = call.outputs[0]?.device.scope(() => this.#inputGrads(call, outputGrads)) ?? [];
+    for (const [input, grad] of inputGrads) {
+      const known = grads.get(input);
+      grads.set(input, known ? add(known, grad) : grad);
+    }
+    for (const output of call.outputs) this.#release(output, grads);
+  }
+
+  /** Frees the gradient of an output once it is used up, unless something else still needs it. */
+  #release(output: Tensor, grads: Map<Tensor, Tensor>): void {
+    const spent = grads.get(output);
+    if (!spent || this.#wanted.includes(output)) return;
+    grads.delete(output);
+    const needed = [this, ...spent.device.recorders].some((holder) => holder.holds(spent));
+    if (!needed && ![...grads.values()].includes(spent)) spent.dispose();
+  }
+
+  #inputGrads(call: OpCall, outputGrads: readonly (Tensor | undefined)[]): [Tensor, Tensor][] {
+    const rules = call.gradient?.(outputGrads) ?? {};
+    const pairs: [Tensor, Tensor][] = [];
+    for (const [name, input] of Object.entries(call.inputs)) {
+      const rule = rules[name];
+      if (input && rule && this.#tracked.has(input)) pairs.push([input, rule()]);
+    }
+    return pairs;
+  }
+}

@@ -1,0 +1,93 @@
+import { ShapeError } from '../errors.ts';
+import type { Device } from '../tensor/device.ts';
+import type { Shape, Spec } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+/** Named tensor inputs of an op; an optional one may be undefined. */
+export type Inputs = Readonly<Record<string, Tensor | undefined>>;
+
+/** What a gradient rule gets: the inputs and outputs of the call and the gradient of each output. */
+export interface GradientContext<I, A, G> {
+  readonly inputs: I;
+  readonly attrs: A;
+  readonly outputs: { readonly [K in keyof G]: Tensor };
+  /** dLoss/dOutput, undefined where the loss does not depend on that output. */
+  readonly grads: { readonly [K in keyof G]: Tensor | undefined };
+}
+
+/** Everything there is to say about an op. `S` is the tuple of output specs. */
+export interface OpRule<I extends Inputs, A, S extends readonly Spec[]> {
+  readonly name: string;
+  /** The shape rule: pure; throws `ShapeError`. */
+  outputs(inputs: I, attrs: A): S;
+  /** Launches the kernels that fill `outputs`. Absent for a view: the output shares the memory of the first input. */
+  forward?(inputs: I, outputs: { readonly [K in keyof S]: Tensor }, attrs: A): void;
+  /** dLoss/dInput for each input that has one, as thunks written in ops. An input left out gets no gradient. */
+  gradient?(context: GradientContext<I, A, S>): { readonly [K in keyof I]?: (() => Tensor) | undefined };
+}
+
+/**
+ * Makes the one function through which every call of an op goes: inputs checked, shapes computed, memory taken,
+ * kernels launched, and the call shown to the open gradient tapes.
+ */
+export function defineOp<I extends Inputs, A, S extends readonly Spec[]>(
+  rule: OpRule<I, A, S>,
+): (inputs: I, attrs: A) => { readonly [K in keyof S]: Tensor } {
+  type Outputs = { readonly [K in keyof S]: Tensor };
+  return (inputs, attrs) => {
+    const device = checkInputs(rule.name, inputs);
+    const specs = rule.outputs(inputs, attrs);
+    const outputs = rule.forward
+      ? (specs.map(({ shape, dtype }) => device.allocate(shape, dtype, rule.name)) as unknown as Outputs)
+      : (viewOfFirst(rule.name, inputs, specs) as unknown as Outputs);
+    rule.forward?.(inputs, outputs, attrs);
+    if (device.recorders.length > 0) record(device, rule, inputs, attrs, outputs);
+    return outputs;
+  };
+}
+
+/** All inputs alive and on one device, which is returned. */
+function checkInputs(name: string, inputs: Inputs): Device {
+  let device: Device | undefined;
+  for (const [key, tensor] of Object.entries(inputs)) {
+    if (!tensor) continue;
+    tensor.storage(name);
+    device ??= tensor.device;
+    if (tensor.device !== device)
+      throw new ShapeError(name, `${key} is on another device than the other inputs`);
+  }
+  if (!device) throw new ShapeError(name, 'needs at least one tensor');
+  device.checkAlive();
+  return device;
+}
+
+function viewOfFirst(name: string, inputs: Inputs, specs: readonly Spec[]): Tensor[] {
+  const [first] = Object.values(inputs);
+  return specs.map(({ shape }) => (first as Tensor).view(shape, name));
+}
+
+function record<I extends Inputs, A, S extends readonly Spec[]>(
+  device: Device,
+  rule: OpRule<I, A, S>,
+  inputs: I,
+  attrs: A,
+  outputs: { readonly [K in keyof S]: Tensor },
+): void {
+  const gradient =
+    rule.gradient &&
+    ((grads: readonly (Tensor | undefined)[]) =>
+      rule.gradient?.({ inputs, attrs, outputs, grads: grads as { [K in keyof S]: Tensor | undefined } }) ??
+      {});
+  const call = { op: rule.name, inputs, outputs: outputs as unknown as readonly Tensor[], gradient };
+  for (const recorder of device.recorders) recorder.record(call);
+}
+
+/** An f32 output of this shape. */
+export function f32(shape: Shape): Spec {
+  return { shape, dtype: 'f32' };
+}
+
+/** Throws `ShapeError` unless `tensor` is f32. */
+export function checkF32(op: string, name: string, tensor: Tensor): void {
+  if (tensor.dtype !== 'f32') throw new ShapeError(op, `${name} must be f32; got ${tensor}`);
+}

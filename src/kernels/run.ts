@@ -1,0 +1,74 @@
+import { KernelError } from '../errors.ts';
+import type { EntryInfo, ShaderFile } from '../tensor/pipelines.ts';
+import { MAX_GROUPS } from '../tensor/queue.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+type Entry<K extends ShaderFile, E extends keyof K['entries']> = K['entries'][E] & EntryInfo;
+
+/** How a kernel is launched. */
+export interface Launch<K extends ShaderFile> {
+  /** Workgroups: a count, folded into x and y (shaders unfold it with `num_workgroups`), or all three dimensions. */
+  readonly groups: number | readonly [number, number, number];
+  /** Values for the shader's `override`s. */
+  readonly constants?: { readonly [C in keyof K['constants']]?: number };
+  /** Values for the shader's replaceable lines: `TILE_…` constants and `alias T`. */
+  readonly lines?: { readonly [L in keyof K['lines']]?: number | string };
+}
+
+/**
+ * Launches one entry of a shader. Tensors and params are typed from the shader itself, so a missing tensor or a
+ * misspelt parameter does not compile. No workgroups: nothing is launched.
+ */
+export function run<K extends ShaderFile, E extends keyof K['entries'] & string>(
+  shader: K,
+  entry: E,
+  tensors: { readonly [T in keyof Entry<K, E>['tensors']]: Tensor },
+  params: { readonly [P in keyof Entry<K, E>['params']]: number },
+  launch: Launch<K>,
+): void {
+  const groups = typeof launch.groups === 'number' ? foldGroups(launch.groups) : launch.groups;
+  if (groups[0] * groups[1] * groups[2] === 0) return;
+  const label = `${shader.file}:${entry}`;
+  if (groups.some((count) => count > MAX_GROUPS))
+    throw new KernelError(label, `${groups} workgroups are too many`);
+  const info = shader.entries[entry] as EntryInfo;
+  const bound = Object.keys(info.tensors).map((name) => (tensors as Record<string, Tensor>)[name] as Tensor);
+  const device = (bound[0] as Tensor).device;
+  device.queue.dispatch({
+    label,
+    pipeline: device.pipelines.get(shader, entry, launch as Parameters<typeof device.pipelines.get>[2]),
+    buffers: bound.map((tensor) => tensor.storage(label).buffer),
+    params: packParams(label, info.params, params),
+    groups,
+  });
+}
+
+/** `count` workgroups as [x, y, 1] within the limit; a little more than asked where it does not divide. */
+export function foldGroups(count: number): [number, number, number] {
+  if (count <= MAX_GROUPS) return [count, 1, 1];
+  const y = Math.ceil(count / MAX_GROUPS);
+  return [Math.ceil(count / y), y, 1];
+}
+
+const words = new ArrayBuffer(256);
+const asFloat = new Float32Array(words);
+const asInt = new Int32Array(words);
+const asUint = new Uint32Array(words);
+
+/** The params as 32-bit words in the order of the shader's struct. The view is reused by the next call. */
+function packParams(
+  label: string,
+  types: EntryInfo['params'],
+  values: Readonly<Record<string, number>>,
+): Uint32Array {
+  let index = 0;
+  for (const [name, type] of Object.entries(types)) {
+    const value = values[name];
+    if (value === undefined) throw new KernelError(label, `param '${name}' is missing`);
+    if (type === 'f32') asFloat[index] = value;
+    else if (type === 'i32') asInt[index] = value;
+    else asUint[index] = value;
+    index++;
+  }
+  return asUint.subarray(0, index);
+}

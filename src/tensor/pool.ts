@@ -1,0 +1,88 @@
+import { DeviceError } from '../errors.ts';
+import type { ErrorSink } from './error-sink.ts';
+
+const STORAGE_COPY = 0x80 | 0x04 | 0x08; // GPUBufferUsage.STORAGE | COPY_SRC | COPY_DST
+/** A quiet NaN no kernel computes: what poisoned memory holds. */
+export const POISON = 0x7fc0dead;
+
+/** A buffer of the pool; `id` names it in bind-group keys. */
+export interface PooledBuffer {
+  readonly id: number;
+  readonly gpu: GPUBuffer;
+  readonly bytes: number;
+}
+
+export interface Memory {
+  /** Bytes in tensors that are alive. */
+  live: number;
+  /** The most `live` has been. */
+  peak: number;
+  /** Bytes held for reuse. */
+  pooled: number;
+}
+
+/** Four sizes per power of two, so that at most a fifth of a buffer is waste. */
+export function bucketBytes(bytes: number): number {
+  const floor = 2 ** Math.floor(Math.log2(Math.max(bytes, 256)));
+  const step = floor / 4;
+  return Math.ceil(Math.max(bytes, 256) / step) * step;
+}
+
+/** Reuses buffers by size bucket. Order on the one queue makes a returned buffer safe to hand out at once. */
+export class Pool {
+  readonly memory: Memory = { live: 0, peak: 0, pooled: 0 };
+  readonly #free = new Map<number, PooledBuffer[]>();
+  readonly #device: GPUDevice;
+  readonly #errors: ErrorSink;
+  readonly #poison: ((buffer: PooledBuffer) => void) | undefined;
+  #nextId = 0;
+
+  constructor(device: GPUDevice, errors: ErrorSink, poison?: (buffer: PooledBuffer) => void) {
+    this.#device = device;
+    this.#errors = errors;
+    this.#poison = poison;
+  }
+
+  /** A buffer of at least `bytes`, for `op` (named when it fails). Throws `DeviceError` past the device's limits. */
+  take(bytes: number, op: string): PooledBuffer {
+    const size = this.#fit(bytes, op);
+    const reused = this.#free.get(size)?.pop();
+    const buffer = reused ?? this.#create(size, op);
+    if (reused) this.memory.pooled -= size;
+    this.memory.live += size;
+    this.memory.peak = Math.max(this.memory.peak, this.memory.live);
+    this.#poison?.(buffer);
+    return buffer;
+  }
+
+  give(buffer: PooledBuffer): void {
+    const list = this.#free.get(buffer.bytes) ?? [];
+    list.push(buffer);
+    this.#free.set(buffer.bytes, list);
+    this.memory.live -= buffer.bytes;
+    this.memory.pooled += buffer.bytes;
+  }
+
+  /** Destroys every buffer that is held for reuse. */
+  clear(): void {
+    for (const buffer of [...this.#free.values()].flat()) buffer.gpu.destroy();
+    this.#free.clear();
+    this.memory.pooled = 0;
+  }
+
+  #fit(bytes: number, op: string): number {
+    const { maxStorageBufferBindingSize, maxBufferSize } = this.#device.limits;
+    const most = Math.min(maxStorageBufferBindingSize, maxBufferSize);
+    if (bytes > most)
+      throw new DeviceError(op, `needs a buffer of ${bytes} bytes; this device allows ${most}`);
+    return Math.min(bucketBytes(bytes), most);
+  }
+
+  #create(size: number, op: string): PooledBuffer {
+    const descriptor = { size, usage: STORAGE_COPY, label: op };
+    const gpu = this.#errors.guard('out-of-memory', `${op}: allocating ${size} bytes`, () =>
+      this.#device.createBuffer(descriptor),
+    );
+    return { id: this.#nextId++, gpu, bytes: size };
+  }
+}

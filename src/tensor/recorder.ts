@@ -1,0 +1,21 @@
+import type { Holder } from './scope.ts';
+import type { Tensor } from './tensor.ts';
+
+/** One op call as a gradient tape keeps it. */
+export interface OpCall {
+  readonly op: string;
+  readonly inputs: Readonly<Record<string, Tensor | undefined>>;
+  readonly outputs: readonly Tensor[];
+  /**
+   * For the gradients of the outputs (undefined where none arrived), one thunk for each input that has a gradient.
+   * Only the thunks of wanted inputs are called. Undefined when the op has no gradient rule.
+   */
+  readonly gradient:
+    | ((grads: readonly (Tensor | undefined)[]) => Readonly<Record<string, (() => Tensor) | undefined>>)
+    | undefined;
+}
+
+/** Sees every op call while it is open: a gradient tape. */
+export interface Recorder extends Holder {
+  record(call: OpCall): void;
+}

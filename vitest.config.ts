@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+// Dawn aborts in worker threads: each test file gets a process. Two at once, as the machine has two cores.
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    exclude: ['node_modules'],
+  },
+});
