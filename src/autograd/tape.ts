@@ -26,6 +26,10 @@ export class Tape implements Recorder {
     for (const output of call.outputs) if (output.dtype === 'f32') this.#tracked.add(output);
   }
 
+  tracks(tensor: Tensor): boolean {
+    return this.#tracked.has(tensor);
+  }
+
   holds(tensor: Tensor): boolean {
     return this.#held.has(tensor);
   }

@@ -91,3 +91,11 @@ export function f32(shape: Shape): Spec {
 export function checkF32(op: string, name: string, tensor: Tensor): void {
   if (tensor.dtype !== 'f32') throw new ShapeError(op, `${name} must be f32; got ${tensor}`);
 }
+
+/**
+ * Whether an open tape follows one of these tensors. Inside a gradient rule it means that a gradient of the gradient is
+ * being taken, so a rule with a fused backward kernel writes its formula in differentiable ops instead.
+ */
+export function isTracked(...tensors: readonly (Tensor | undefined)[]): boolean {
+  return tensors.some((tensor) => tensor?.device.recorders.some((recorder) => recorder.tracks(tensor)));
+}

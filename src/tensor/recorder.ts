@@ -18,4 +18,6 @@ export interface OpCall {
 /** Sees every op call while it is open: a gradient tape. */
 export interface Recorder extends Holder {
   record(call: OpCall): void;
+  /** Whether the gradient with respect to a wanted tensor flows through `tensor`. */
+  tracks(tensor: Tensor): boolean;
 }

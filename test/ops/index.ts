@@ -1,0 +1,33 @@
+import { cases as attention } from './attention.ts';
+import type { OpCase } from './case.ts';
+import { cases as conv } from './conv.ts';
+import { cases as elementwise } from './elementwise.ts';
+import { cases as graphConv } from './graph-conv.ts';
+import { cases as layout } from './layout.ts';
+import { cases as loss } from './loss.ts';
+import { cases as matmul } from './matmul.ts';
+import { cases as norm } from './norm.ts';
+import { cases as pool } from './pool.ts';
+import { cases as random } from './random.ts';
+import { cases as reduce } from './reduce.ts';
+import { cases as resize } from './resize.ts';
+import { cases as softmax } from './softmax.ts';
+import { cases as update } from './update.ts';
+
+/** Every case by op family. */
+export const families: Readonly<Record<string, readonly OpCase[]>> = {
+  attention,
+  conv,
+  elementwise,
+  'graph-conv': graphConv,
+  layout,
+  loss,
+  matmul,
+  norm,
+  pool,
+  random,
+  reduce,
+  resize,
+  softmax,
+  update,
+};

@@ -1,0 +1,3 @@
+import type { OpCase } from './case.ts';
+
+export const cases: readonly OpCase[] = [];
