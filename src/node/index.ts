@@ -1,0 +1,1 @@
+export { type AdapterChoice, type AdapterKind, nullGpu, type OpenedGpu, openGpu } from './gpu.ts';
