@@ -1,0 +1,100 @@
+import { check, ShapeError } from '../errors.ts';
+import { broadcastShapes, type Spec } from '../tensor/shape.ts';
+import { Tensor } from '../tensor/tensor.ts';
+import {
+  bitsOf,
+  collapse,
+  commonDType,
+  elementwiseVariants,
+  groupsOf,
+  numbered,
+  threadsOf,
+} from './elementwise-broadcast.ts';
+import { defineOp } from './op.ts';
+import { sumTo } from './reduce-sum.ts';
+import { run } from './run.ts';
+import { elementwiseBinaryWgsl } from './wgsl.gen.ts';
+
+/** One side of an elementwise op. A number costs no tensor. */
+export type Operand = Tensor | number;
+
+/** dLoss/da and dLoss/db before broadcasting is undone; left out where it is zero. */
+type BinaryGradient = (
+  a: Operand,
+  b: Operand,
+  g: Tensor,
+  y: Tensor,
+) => { a?: () => Tensor; b?: () => Tensor };
+
+interface BinaryRule {
+  readonly name: string;
+  /** OP in elementwise-binary.wgsl. */
+  readonly code: number;
+  /** The result is u32: 1 where it holds, else 0. */
+  readonly compares?: boolean;
+  /** Whether i32 and u32 are allowed too. */
+  readonly integers?: boolean;
+  readonly gradient?: BinaryGradient;
+}
+
+interface Operands {
+  readonly a: Operand;
+  readonly b: Operand;
+}
+
+const isTensor = (operand: Operand) => operand instanceof Tensor;
+const shapeOf = (operand: Operand) => (operand instanceof Tensor ? operand.shape : []);
+
+/** Makes the function of one binary op. */
+export function binaryOp(rule: BinaryRule): (a: Operand, b: Operand) => Tensor {
+  const { name, gradient } = rule;
+  const op = defineOp<{ a?: Tensor; b?: Tensor }, Operands, [Spec]>({
+    name,
+    outputs: (_, operands) => [binarySpec(rule, operands)],
+    forward: (_, [out], operands) => launch(rule, operands, out),
+    gradient({ attrs: { a, b }, outputs: [y], grads: [g] }) {
+      const rules = gradient?.(a, b, g as Tensor, y) ?? {};
+      return { a: undone(rules.a, a), b: undone(rules.b, b) };
+    },
+  });
+  return (a, b) => op({ ...(a instanceof Tensor && { a }), ...(b instanceof Tensor && { b }) }, { a, b })[0];
+}
+
+/** `rule` summed to the shape of its operand; nothing for a number. */
+function undone(rule: (() => Tensor) | undefined, operand: Operand): (() => Tensor) | undefined {
+  return rule && operand instanceof Tensor ? () => sumTo(rule(), operand.shape) : undefined;
+}
+
+function binarySpec({ name, compares, integers }: BinaryRule, { a, b }: Operands): Spec {
+  const dtype = commonDType(name, [a, b].filter(isTensor));
+  check(dtype === 'f32' || integers === true, name, () => `only f32 has this op; got ${a} and ${b}`);
+  return { shape: broadcastShapes(shapeOf(a), shapeOf(b), name), dtype: compares ? 'u32' : dtype };
+}
+
+/** The tensor of a side, or the other one where it is a number (its binding is not read then). */
+function sides(name: string, { a, b }: Operands): { a: Tensor; b: Tensor; number: number; side: number } {
+  if (a instanceof Tensor && b instanceof Tensor) return { a, b, number: 0, side: 0 };
+  if (a instanceof Tensor && typeof b === 'number') return { a, b: a, number: b, side: 2 };
+  if (typeof a === 'number' && b instanceof Tensor) return { a: b, b, number: a, side: 1 };
+  throw new ShapeError(name, 'needs at least one tensor');
+}
+
+function launch({ name, code, compares }: BinaryRule, operands: Operands, out: Tensor): void {
+  const { a, b, number, side } = sides(name, operands);
+  const loops = collapse(name, out.shape, [shapeOf(operands.a), shapeOf(operands.b)]);
+  const variant = a.device.variants.choose('elementwise', elementwiseVariants(loops));
+  const count = threadsOf(out.shape, variant);
+  const [strideA = [], strideB = []] = loops.strides;
+  const params = {
+    ...{ count, rank: loops.sizes.length, bits: bitsOf(name, number, a.dtype) },
+    ...{ ...numbered('size', loops.sizes, 1), ...numbered('a', strideA, 0), ...numbered('b', strideB, 0) },
+  };
+  const how = { groups: groupsOf(count), constants: { OP: code, NUMBER: side }, lines: { T: a.dtype } };
+  const scalars = { aScalar: a, bScalar: b };
+  if (variant === 'vectors') {
+    if (compares) run(elementwiseBinaryWgsl, 'compareVectors', { a, b, mask: out }, params, how);
+    else run(elementwiseBinaryWgsl, 'vectors', { a, b, out }, params, how);
+  } else if (compares) {
+    run(elementwiseBinaryWgsl, 'compareScalars', { ...scalars, maskScalar: out }, params, how);
+  } else run(elementwiseBinaryWgsl, 'scalars', { ...scalars, outScalar: out }, params, how);
+}

@@ -1,0 +1,101 @@
+import { check, ShapeError } from '../errors.ts';
+import { type DType, formatShape, type Shape, sizeOf, stridesOf } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+/** Axes left after collapsing that the kernels can walk. */
+const MOST_AXES = 6;
+
+/** A loop nest over an output, innermost axis first, and how far each operand moves along each axis. */
+export interface Loops {
+  readonly sizes: readonly number[];
+  /** strides[operand][axis] in elements; 0 repeats the operand along that axis. */
+  readonly strides: readonly (readonly number[])[];
+}
+
+/**
+ * Merges neighbouring axes of `shape` that every operand walks as if they were one, e.g. [8, 56, 56, 64] + [64] becomes
+ * sizes [64, 25088], strides [1, 64] and [1, 0]. Throws `ShapeError` when more than six axes are left.
+ */
+export function collapse(op: string, shape: Shape, operands: readonly Shape[]): Loops {
+  const sizes: number[] = [];
+  const strides: number[][] = operands.map(() => []);
+  const moves = operands.map((operand) => broadcastStrides(operand, shape.length));
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    const size = shape[axis] ?? 1;
+    if (size === 1) continue;
+    const inner = sizes.at(-1);
+    const move = moves.map((m) => m[axis] ?? 0);
+    const merges = inner !== undefined && move.every((m, k) => m === (strides[k]?.at(-1) ?? 0) * inner);
+    if (merges) sizes[sizes.length - 1] = inner * size;
+    else {
+      sizes.push(size);
+      for (const [k, m] of move.entries()) strides[k]?.push(m);
+    }
+  }
+  if (sizes.length === 0) return { sizes: [1], strides: operands.map(() => [0]) };
+  check(
+    sizes.length <= MOST_AXES,
+    op,
+    () =>
+      `broadcasting ${operands.map(formatShape).join(' and ')} takes ${sizes.length} axes; at most 6 are possible`,
+  );
+  return { sizes, strides };
+}
+
+/** Strides of `operand` aligned to the right of `rank` axes, 0 where it is repeated. */
+function broadcastStrides(operand: Shape, rank: number): number[] {
+  const dense = stridesOf(operand).map((stride, i) => (operand[i] === 1 ? 0 : stride));
+  return [...new Array<number>(rank - operand.length).fill(0), ...dense];
+}
+
+/** How many elements a thread handles: four where the innermost axis allows it. */
+export type ElementwiseVariant = 'vectors' | 'scalars';
+
+/** The kernels that can walk these loops, best first. */
+export function elementwiseVariants({ sizes }: Loops): [ElementwiseVariant, ...ElementwiseVariant[]] {
+  return sizes.length === 1 || (sizes[0] ?? 1) % 4 === 0 ? ['vectors', 'scalars'] : ['scalars'];
+}
+
+type Digit = 0 | 1 | 2 | 3 | 4 | 5;
+
+/** `{a0: …, …, a5: …}` for a params struct. */
+export function numbered<P extends string>(
+  prefix: P,
+  values: readonly number[],
+  rest: number,
+): Record<`${P}${Digit}`, number> {
+  const entries = Array.from({ length: MOST_AXES }, (_, i) => [`${prefix}${i}`, values[i] ?? rest]);
+  return Object.fromEntries(entries) as Record<`${P}${Digit}`, number>;
+}
+
+const word = new DataView(new ArrayBuffer(4));
+
+/** The 32 bits of `value` as an element of `dtype`. Throws `ShapeError` for a number the integer type cannot hold. */
+export function bitsOf(op: string, value: number, dtype: DType): number {
+  if (dtype === 'f32') word.setFloat32(0, value);
+  else {
+    const fits = dtype === 'i32' ? (value | 0) === value : value >>> 0 === value;
+    if (!fits) throw new ShapeError(op, `${value} is no ${dtype} number`);
+    word.setInt32(0, value);
+  }
+  return word.getUint32(0);
+}
+
+/** Throws `ShapeError` unless all tensors have the same element type, which is returned. */
+export function commonDType(op: string, tensors: readonly Tensor[]): DType {
+  const [first, ...others] = tensors;
+  const dtype = first?.dtype ?? 'f32';
+  const same = others.every((tensor) => tensor.dtype === dtype);
+  check(same, op, () => `element types must agree; got ${tensors.join(' and ')}`);
+  return dtype;
+}
+
+/** Workgroups of 64 threads for `count` threads. */
+export function groupsOf(count: number): number {
+  return Math.ceil(count / 64);
+}
+
+/** Threads that cover a tensor of `shape`. */
+export function threadsOf(shape: Shape, variant: ElementwiseVariant): number {
+  return variant === 'vectors' ? Math.ceil(sizeOf(shape) / 4) : sizeOf(shape);
+}

@@ -1,0 +1,143 @@
+import { check } from '../errors.ts';
+import type { Traits } from '../tensor/device.ts';
+import { formatShape, type Shape, sizeOf, stridesOf } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { run } from './run.ts';
+import { reduceWgsl } from './wgsl.gen.ts';
+
+/** A loop: how many elements, and how far apart. */
+export interface Axis {
+  readonly size: number;
+  readonly stride: number;
+}
+
+/** A reduction with its axes merged where they are adjacent, innermost first. */
+export interface Reduction {
+  readonly kept: readonly Axis[];
+  readonly reduced: readonly Axis[];
+}
+
+/** What the kernel does with the elements. */
+export const REDUCTIONS = {
+  sum: { code: 0, neutral: 0 },
+  max: { code: 1, neutral: Number.NEGATIVE_INFINITY },
+  min: { code: 2, neutral: Number.POSITIVE_INFINITY },
+  expSum: { code: 3, neutral: 0 },
+  squareSum: { code: 4, neutral: 0 },
+} as const;
+export type ReduceOp = keyof typeof REDUCTIONS;
+
+const MOST_AXES = 3;
+/** Elements (or vectors) a thread reduces at least, so that partial results stay few. */
+const SHORTEST_CHUNK = 16;
+
+/** Merges the axes of `shape`. Throws `ShapeError` when more than three kept or three reduced ones are left. */
+export function collapseReduction(op: string, shape: Shape, axes: readonly number[]): Reduction {
+  const strides = stridesOf(shape);
+  const kept: Axis[] = [];
+  const reduced: Axis[] = [];
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    const size = shape[axis] ?? 1;
+    if (size !== 1) append(axes.includes(axis) ? reduced : kept, size, strides[axis] ?? 1);
+  }
+  const walkable = kept.length <= MOST_AXES && reduced.length <= MOST_AXES;
+  check(
+    walkable,
+    op,
+    () => `axes ${formatShape(axes)} of ${formatShape(shape)} alternate too often; transpose first`,
+  );
+  return { kept, reduced };
+}
+
+function append(axes: Axis[], size: number, stride: number): void {
+  const inner = axes.at(-1);
+  if (inner && inner.size * inner.stride === stride) {
+    axes[axes.length - 1] = { size: inner.size * size, stride: inner.stride };
+  } else axes.push({ size, stride });
+}
+
+/** `rows`: 4 adjacent reduced elements at a time; `columns`: 4 adjacent outputs; `general`: any strides. */
+export type ReduceVariant = 'rows' | 'columns' | 'general';
+
+/** The kernels that can do this reduction, best first. */
+export function reduceVariants({ kept, reduced }: Reduction): [ReduceVariant, ...ReduceVariant[]] {
+  const [inner, ...outer] = reduced;
+  const [column, ...others] = kept;
+  const aligned = (axes: readonly Axis[]) => axes.every((axis) => axis.stride % 4 === 0);
+  const whole = kept.length === 0 && outer.length === 0;
+  if (inner?.stride === 1 && (whole || (inner.size % 4 === 0 && aligned(outer) && aligned(kept)))) {
+    return ['rows', 'general'];
+  }
+  if (column?.stride === 1 && column.size % 4 === 0 && aligned(others) && aligned(reduced)) {
+    return ['columns', 'general'];
+  }
+  return ['general'];
+}
+
+/** Into how many chunks `length` steps are split so that `threads` × chunks keep the adapter busy: 1 or a multiple of 4. */
+export function chunksOf(threads: number, length: number, traits: Pick<Traits, 'software'>): number {
+  const wanted = Math.ceil((traits.software ? 4096 : 131072) / Math.max(threads, 1));
+  const chunks = Math.min(wanted, Math.ceil(length / SHORTEST_CHUNK));
+  return chunks <= 1 ? 1 : Math.ceil(chunks / 4) * 4;
+}
+
+/**
+ * Reduces `x` into `out`, in as many passes as it takes. `shift` (one number for each output) is for `expSum` and
+ * `squareSum`; `scale` multiplies the result.
+ */
+export function reduceInto(
+  op: ReduceOp,
+  reduction: Reduction,
+  tensors: { readonly x: Tensor; readonly out: Tensor; readonly shift?: Tensor },
+  scale = 1,
+): void {
+  const { x, out, shift = x } = tensors;
+  const { device } = x;
+  const variant = device.variants.choose('reduce', reduceVariants(reduction));
+  const elements = product(reduction.reduced);
+  const length = variant === 'rows' ? Math.ceil(elements / 4) : elements;
+  const outputs = variant === 'columns' ? out.size / 4 : out.size;
+  const chunks = chunksOf(outputs, length, device.traits);
+  const last = chunks === 1;
+  const target = last ? out : device.allocate([chunks, out.size], 'f32', 'reduce');
+  const { code, neutral } = REDUCTIONS[op];
+  const params = {
+    ...{ outputs, chunks, length, elements, neutral, scale: last ? scale : 1 },
+    ...axisParams(reduction),
+  };
+  const launch = { groups: Math.ceil((outputs * chunks) / 64), constants: { OP: code } };
+  if (variant === 'rows') run(reduceWgsl, 'rows', { x, shift, out: target }, params, launch);
+  else if (variant === 'columns') {
+    run(reduceWgsl, 'columns', { x, shiftVector: shift, outVector: target }, params, launch);
+  } else run(reduceWgsl, 'general', { xScalar: x, shift, out: target }, params, launch);
+  if (last) return;
+  const next = partials(variant, out.size, chunks);
+  reduceInto(op === 'max' || op === 'min' ? op : 'sum', next, { x: target, out }, scale);
+  target.dispose();
+}
+
+/** How the next pass walks the partial results of `variant`. */
+function partials(variant: ReduceVariant, outputs: number, chunks: number): Reduction {
+  const [keep, reduce] = variant === 'rows' ? [chunks, 1] : [1, outputs];
+  const kept = outputs === 1 ? [] : [{ size: outputs, stride: keep }];
+  return { kept, reduced: [{ size: chunks, stride: reduce }] };
+}
+
+function axisParams({ kept, reduced }: Reduction) {
+  return {
+    keepSize0: kept[0]?.size ?? 1,
+    keepSize1: kept[1]?.size ?? 1,
+    keepStride0: kept[0]?.stride ?? 0,
+    keepStride1: kept[1]?.stride ?? 0,
+    keepStride2: kept[2]?.stride ?? 0,
+    reduceSize0: reduced[0]?.size ?? 1,
+    reduceSize1: reduced[1]?.size ?? 1,
+    reduceStride0: reduced[0]?.stride ?? 0,
+    reduceStride1: reduced[1]?.stride ?? 0,
+    reduceStride2: reduced[2]?.stride ?? 0,
+  };
+}
+
+function product(axes: readonly Axis[]): number {
+  return sizeOf(axes.map((axis) => axis.size));
+}

@@ -1,0 +1,1 @@
+export { broadcastTo, mean, type ReduceOptions, sum, sumTo } from './reduce-sum.ts';
