@@ -1,0 +1,94 @@
+import { check } from '../errors.ts';
+import { formatShape, normalizeAxis, type Shape, type Spec, sizeOf } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { reshape } from './layout-axes.ts';
+import { slice } from './layout-slice.ts';
+import { defineOp } from './op.ts';
+import { run } from './run.ts';
+import { layoutWgsl } from './wgsl.gen.ts';
+
+const concatOp = defineOp<Readonly<Record<string, Tensor>>, { axis: number }, [Spec]>({
+  name: 'concat',
+  outputs(inputs, { axis }) {
+    const [first, ...others] = Object.values(inputs) as [Tensor, ...Tensor[]];
+    for (const x of others) {
+      const fits = x.dtype === first.dtype && sameExcept(axis, x.shape, first.shape);
+      check(fits, 'concat', () => `${x} does not fit ${first}: only axis ${axis} may differ`);
+    }
+    const along = [first, ...others].reduce((sum, x) => sum + (x.shape[axis] ?? 0), 0);
+    return [{ shape: first.shape.map((dim, k) => (k === axis ? along : dim)), dtype: first.dtype }];
+  },
+  forward(inputs, [out], { axis }) {
+    let start = 0;
+    for (const x of Object.values(inputs)) {
+      const width = sizeOf(x.shape.slice(axis));
+      insert(x, out, { start, width, pitch: sizeOf(out.shape.slice(axis)) });
+      start += width;
+    }
+  },
+  gradient({ inputs, attrs: { axis }, grads: [g] }) {
+    let next = 0;
+    const rules = Object.entries(inputs).map(([name, { shape }]) => {
+      const from = next;
+      next += shape[axis] ?? 0;
+      return [name, () => sliceOf(g as Tensor, shape, axis, from)] as const;
+    });
+    return Object.fromEntries(rules);
+  },
+});
+
+/**
+ * Joins tensors along `axis` (default 0): the shapes may differ only there, and those dimensions add up. Any one dtype.
+ * Throws `ShapeError` for no tensors, and for shapes or dtypes that differ.
+ */
+export function concat(tensors: readonly Tensor[], { axis = 0 }: { axis?: number } = {}): Tensor {
+  const [first] = tensors;
+  check(first !== undefined, 'concat', () => 'needs at least one tensor');
+  const inputs = Object.fromEntries(tensors.map((tensor, i) => [`x${i}`, tensor]));
+  return concatOp(inputs, { axis: normalizeAxis(axis, first.shape.length, 'concat') })[0];
+}
+
+/**
+ * Joins tensors of one shape along a new axis (default 0): n of [A, B] → [n, A, B]. Any one dtype.
+ * Throws `ShapeError` for no tensors, and for shapes or dtypes that differ.
+ */
+export function stack(tensors: readonly Tensor[], { axis = 0 }: { axis?: number } = {}): Tensor {
+  const [first] = tensors;
+  check(first !== undefined, 'stack', () => 'needs at least one tensor');
+  const at = normalizeAxis(axis, first.shape.length + 1, 'stack');
+  const rows = tensors.map((x) => {
+    const fits = formatShape(x.shape) === formatShape(first.shape);
+    check(fits, 'stack', () => `shapes must be equal; got ${x} and ${first}`);
+    return reshape(x, x.shape.toSpliced(at, 0, 1));
+  });
+  return concat(rows, { axis: at });
+}
+
+function sameExcept(axis: number, a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((dim, k) => k === axis || dim === b[k]);
+}
+
+function sliceOf(x: Tensor, size: Shape, axis: number, from: number): Tensor {
+  return slice(x, { begin: size.map((_, k) => (k === axis ? from : 0)), size });
+}
+
+interface Block {
+  readonly start: number;
+  readonly width: number;
+  readonly pitch: number;
+}
+
+/** Copies `x`, seen as rows of `width`, into the columns of `out` (rows of `pitch`) from `start` on. */
+function insert(x: Tensor, out: Tensor, { start, width, pitch }: Block): void {
+  const whole = [start, width, pitch].every((n) => n % 4 === 0);
+  const variant = x.device.variants.choose('concat', whole ? ['vectors', 'elements'] : ['elements']);
+  if (variant === 'vectors') {
+    const count = x.size / 4;
+    const params = { count, start: start / 4, width: width / 4, pitch: pitch / 4 };
+    run(layoutWgsl, 'insertVectors', { x, out }, params, { groups: Math.ceil(count / 64) });
+  } else {
+    const tensors = { xScalar: x, outScalar: out };
+    const groups = Math.ceil(x.size / 64);
+    run(layoutWgsl, 'insertElements', tensors, { count: x.size, start, width, pitch }, { groups });
+  }
+}
