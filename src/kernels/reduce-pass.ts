@@ -123,7 +123,8 @@ function partials(variant: ReduceVariant, outputs: number, chunks: number): Redu
   return { kept, reduced: [{ size: chunks, stride: reduce }] };
 }
 
-function axisParams({ kept, reduced }: Reduction) {
+/** The loops as kernel params. */
+export function axisParams({ kept, reduced }: Reduction) {
   return {
     keepSize0: kept[0]?.size ?? 1,
     keepSize1: kept[1]?.size ?? 1,

@@ -74,7 +74,7 @@ interface ExpandAttrs {
 }
 
 const expandOp = defineOp<{ x: Tensor }, ExpandAttrs, [Spec]>({
-  name: 'broadcastTo',
+  name: 'expand',
   outputs: ({ x }, { shape }) => [{ shape, dtype: x.dtype }],
   forward({ x }, [out], { op, from, shape, scale }) {
     const loops = collapse(op, shape, [from]);
@@ -113,16 +113,7 @@ function repeatedAxes(from: Shape, shape: Shape): number[] {
  * as the shape with size-1 axes, of one that dropped its axes).
  */
 export function expand(x: Tensor, from: Shape, shape: Shape, scale = 1): Tensor {
-  return expandOp({ x }, { op: 'broadcastTo', from, shape, scale })[0];
-}
-
-/**
- * x repeated along axes of size 1 and along new leading axes: x.shape → `shape`.
- * Any element type. Throws `ShapeError` when x does not broadcast to exactly `shape`.
- */
-export function broadcastTo(x: Tensor, shape: Shape): Tensor {
-  checkBroadcast('broadcastTo', x.shape, shape);
-  return expand(x, x.shape, shape);
+  return expandOp({ x }, { op: 'expand', from, shape, scale })[0];
 }
 
 /**
@@ -132,16 +123,12 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
  */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return x;
-  checkBroadcast('sumTo', shape, x.shape);
+  const fits = sameShape(broadcastShapes(shape, x.shape, 'sumTo'), x.shape);
+  check(fits, 'sumTo', () => `${formatShape(shape)} does not broadcast to ${formatShape(x.shape)}`);
   checkF32('sumTo', 'x', x);
   const axes = repeatedAxes(shape, x.shape);
   const kept = [...new Array<number>(x.shape.length - shape.length).fill(1), ...shape];
   return sumOp({ x }, { op: 'sumTo', axes, shape, kept, scale: 1 })[0];
-}
-
-function checkBroadcast(op: string, from: Shape, to: Shape): void {
-  const fits = sameShape(broadcastShapes(from, to, op), to);
-  check(fits, op, () => `${formatShape(from)} does not broadcast to ${formatShape(to)}`);
 }
 
 /**

@@ -59,7 +59,7 @@ fn apply(x: vec4<T>, y: vec4<T>) -> vec4<T> {
     case 5u: { return select(select(y, x, x < y), x + y, unordered(x, y)); } // minimum
     case 6u: { return vec4<T>(power(vec4f(x), vec4f(y))); }
     case 7u: { return vec4<T>(0.5 * (vec4f(x > y) + vec4f(x >= y))); } // preference: 1, 1/2 or 0
-    default: { return x; }
+    default: { return vec4<T>(x == y); } // a mask that can be multiplied with
   }
 }
 

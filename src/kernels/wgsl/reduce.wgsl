@@ -3,6 +3,7 @@
 // A thread takes one output (`columns`: four) and every chunks-th element from `chunk` on, summing blocks of 32 to keep
 // rounding small; more than one chunk leaves partial results for the next pass: [chunks, outputs], or
 // [outputs, chunks] for `rows`, where 4 reduced elements are adjacent. `shift` holds a number for each output.
+// `addLog`: out = log x + shift, element by element, which ends a log Σ exp.
 override OP: u32; // 0 sum, 1 max, 2 min (both pass NaN on), 3 Σ exp(x − shift), 4 Σ (x − shift)²
 
 struct ReduceParams {
@@ -18,7 +19,10 @@ struct ReduceParams {
   reduceStride0: u32, reduceStride1: u32, reduceStride2: u32,
 }
 
+struct AddLogParams { count: u32 } // vectors
+
 @group(0) @binding(0) var<uniform> params: ReduceParams;
+@group(0) @binding(0) var<uniform> addLogParams: AddLogParams;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> xScalar: array<f32>;
 @group(0) @binding(2) var<storage, read> shift: array<f32>;
@@ -33,14 +37,14 @@ fn isNan(v: vec4f) -> vec4<bool> {
   return (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
 }
 
-fn isInfinite(v: vec4f) -> vec4<bool> {
-  return (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) == vec4u(0x7f800000u);
+// An infinite shift would make exp(∞ − ∞) = NaN: 0 instead.
+fn finite(v: vec4f) -> vec4f {
+  return select(v, vec4f(0), (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) == vec4u(0x7f800000u));
 }
 
-// An infinite shift would make exp(∞ − ∞) = NaN.
 fn shifted(v: vec4f, by: vec4f) -> vec4f {
   switch OP {
-    case 3u: { return exp(v - select(by, vec4f(0), isInfinite(by))); }
+    case 3u: { return exp(v - finite(by)); }
     case 4u: { return (v - by) * (v - by); }
     default: { return v; }
   }
@@ -142,4 +146,10 @@ fn general(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
     total = merge(total, block);
   }
   if (chunk < params.chunks) { out[thread] = total.x * params.scale; }
+}
+
+@compute @workgroup_size(64)
+fn addLog(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y * groups.x * 64u + id.x;
+  if (i < addLogParams.count) { outVector[i] = log(x[i]) + finite(shiftVector[i]); }
 }

@@ -1,0 +1,86 @@
+import type { Tensor } from '../tensor/tensor.ts';
+import { add, mul, sub } from './binary-arithmetic.ts';
+import { slopeOp, type UnaryAttrs, unaryOp } from './unary.ts';
+import { exp, square } from './unary-math.ts';
+
+/** Makes an activation whose gradient is one kernel reading x. */
+function activation(name: string, code: number, second?: (x: Tensor) => Tensor) {
+  const slope = slopeOp({ name: `${name}Grad`, code, ...(second && { second }) });
+  return unaryOp({ name, code, gradient: (x, _y, g, attrs: UnaryAttrs) => slope(x, g, attrs) });
+}
+
+/** Makes an activation whose gradient is one kernel reading its output y; `second` is d slope/dy. */
+function squashing(name: string, code: number, second: (y: Tensor) => Tensor) {
+  const slope = slopeOp({ name: `${name}Grad`, code, second });
+  return unaryOp({ name, code, gradient: (_x, y, g) => slope(y, g) });
+}
+
+const reluOp = activation('relu', 8);
+const leakyReluOp = activation('leakyRelu', 9);
+const geluOp = activation('gelu', 10, geluSecond);
+const geluTanhOp = activation('gelu', 11, geluTanhSecond);
+const siluOp = activation('silu', 12, siluSecond);
+const sigmoidOp = squashing('sigmoid', 13, (y) => sub(1, mul(y, 2)));
+const tanhOp = squashing('tanh', 14, (y) => mul(y, -2));
+const softplusOp = unaryOp({ name: 'softplus', code: 15, gradient: (x, _y, g) => mul(g, sigmoid(x)) });
+
+/** φ(x) · (2 − x²), φ the normal density. */
+function geluSecond(x: Tensor): Tensor {
+  const density = mul(exp(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+  return mul(density, sub(2, square(x)));
+}
+
+/** With t = tanh u: (1 − t²) · (u′ + x/2 · (u″ − 2t u′²)). */
+function geluTanhSecond(x: Tensor): Tensor {
+  const c = Math.sqrt(2 / Math.PI);
+  const cubic = 0.044715;
+  const t = tanh(mul(mul(x, c), add(1, mul(square(x), cubic))));
+  const u1 = add(c, mul(square(x), 3 * c * cubic));
+  const bend = sub(mul(x, 6 * c * cubic), mul(mul(t, 2), square(u1)));
+  return mul(sub(1, square(t)), add(u1, mul(mul(x, 0.5), bend)));
+}
+
+/** s (1 − s) (2 + x (1 − 2s)), s the sigmoid. */
+function siluSecond(x: Tensor): Tensor {
+  const s = sigmoid(x);
+  return mul(mul(s, sub(1, s)), add(2, mul(x, sub(1, mul(s, 2)))));
+}
+
+/** max(x, 0). Shape in = shape out; f32, else `ShapeError`. The gradient at 0 is 0. */
+export function relu(x: Tensor): Tensor {
+  return reluOp(x);
+}
+
+/** x where x > 0, else slope · x. Shape in = shape out; f32, else `ShapeError`. The gradient at 0 is `slope`. */
+export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
+  return leakyReluOp(x, { p: slope, q: 0 });
+}
+
+/**
+ * x · Φ(x), Φ the normal distribution function (absolute error of Φ below 1e-6); with `approximate: 'tanh'`
+ * x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))). Shape in = shape out; f32, else `ShapeError`.
+ * Hendrycks and Gimpel, Gaussian Error Linear Units, arXiv:1606.08415.
+ */
+export function gelu(x: Tensor, options: { readonly approximate?: 'none' | 'tanh' } = {}): Tensor {
+  return options.approximate === 'tanh' ? geluTanhOp(x) : geluOp(x);
+}
+
+/** x · sigmoid(x). Shape in = shape out; f32, else `ShapeError`. */
+export function silu(x: Tensor): Tensor {
+  return siluOp(x);
+}
+
+/** 1 / (1 + e⁻ˣ), without overflow. Shape in = shape out; f32, else `ShapeError`. */
+export function sigmoid(x: Tensor): Tensor {
+  return sigmoidOp(x);
+}
+
+/** Hyperbolic tangent, without overflow. Shape in = shape out; f32, else `ShapeError`. */
+export function tanh(x: Tensor): Tensor {
+  return tanhOp(x);
+}
+
+/** log(1 + eˣ), without overflow. Shape in = shape out; f32, else `ShapeError`. */
+export function softplus(x: Tensor): Tensor {
+  return softplusOp(x);
+}

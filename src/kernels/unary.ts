@@ -1,0 +1,69 @@
+import type { Spec } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { mul } from './binary-arithmetic.ts';
+import { groupsOf } from './elementwise-broadcast.ts';
+import { checkF32, defineOp, f32 } from './op.ts';
+import { run } from './run.ts';
+import { elementwiseWgsl } from './wgsl.gen.ts';
+
+/** Attributes of an elementwise function: `p` and `q` of elementwise.wgsl. */
+export interface UnaryAttrs {
+  readonly p: number;
+  readonly q: number;
+}
+
+interface UnaryRule {
+  readonly name: string;
+  /** OP in elementwise.wgsl. */
+  readonly code: number;
+  /** dLoss/dx from x, the output and dLoss/dy. Absent: zero. */
+  readonly gradient?: (x: Tensor, y: Tensor, g: Tensor, attrs: UnaryAttrs) => Tensor;
+}
+
+const NO_ATTRS: UnaryAttrs = { p: 0, q: 0 };
+
+/** Makes the function of one unary f32 op. */
+export function unaryOp({ name, code, gradient }: UnaryRule): (x: Tensor, attrs?: UnaryAttrs) => Tensor {
+  const op = defineOp<{ x: Tensor }, UnaryAttrs, [Spec]>({
+    name,
+    outputs({ x }) {
+      checkF32(name, 'x', x);
+      return [f32(x.shape)];
+    },
+    forward({ x }, [out], attrs) {
+      const count = Math.ceil(out.size / 4);
+      const launch = { groups: groupsOf(count), constants: { OP: code } };
+      run(elementwiseWgsl, 'unary', { x, out }, { count, ...attrs }, launch);
+    },
+    gradient: ({ inputs: { x }, outputs: [y], attrs, grads: [g] }) =>
+      gradient ? { x: () => gradient(x, y, g as Tensor, attrs) } : {},
+  });
+  return (x, attrs = NO_ATTRS) => op({ x }, attrs)[0];
+}
+
+interface SlopeRule {
+  readonly name: string;
+  /** OP in elementwise.wgsl. */
+  readonly code: number;
+  /** d slope(v)/dv in ops; absent where it is zero. */
+  readonly second?: (v: Tensor) => Tensor;
+}
+
+/** Makes the op `g · slope(v)`, the gradient of a unary op in one kernel; v is what the slope is computed from. */
+export function slopeOp({ name, code, second }: SlopeRule) {
+  const op = defineOp<{ v: Tensor; g: Tensor }, UnaryAttrs, [Spec]>({
+    name,
+    outputs: ({ v }) => [f32(v.shape)],
+    forward({ v, g }, [out], attrs) {
+      const count = Math.ceil(out.size / 4);
+      const launch = { groups: groupsOf(count), constants: { OP: code } };
+      run(elementwiseWgsl, 'gradient', { x: v, g, out }, { count, ...attrs }, launch);
+    },
+    gradient: ({ inputs: { v, g }, attrs, grads: [gg] }) => ({
+      g: () => apply(v, gg as Tensor, attrs),
+      v: second && (() => mul(mul(gg as Tensor, g), second(v))),
+    }),
+  });
+  const apply = (v: Tensor, g: Tensor, attrs: UnaryAttrs = NO_ATTRS): Tensor => op({ v, g }, attrs)[0];
+  return apply;
+}

@@ -1,0 +1,34 @@
+// out[i] = x[i] as another element type. FROM and TO: 0 f32, 1 i32, 2 u32. f32 to an integer cuts towards 0 and saturates;
+// NaN becomes 0. Between integers the bits stay. A thread converts 4 elements, a workgroup 256.
+override FROM: u32;
+override TO: u32;
+
+struct CastParams { count: u32 } // vectors
+
+@group(0) @binding(0) var<uniform> params: CastParams;
+@group(0) @binding(1) var<storage, read> x: array<vec4u>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec4u>;
+
+fn toFloat(bits: vec4u) -> vec4f {
+  if (FROM == 1u) { return vec4f(bitcast<vec4i>(bits)); }
+  return vec4f(bits);
+}
+
+fn fromFloat(bits: vec4u) -> vec4u {
+  let v = bitcast<vec4f>(bits);
+  let nan = (bits & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+  if (TO == 1u) { return select(bitcast<vec4u>(vec4i(v)), vec4u(0), nan); }
+  return select(vec4u(v), vec4u(0), nan);
+}
+
+fn convert(bits: vec4u) -> vec4u {
+  if (FROM == 0u) { return fromFloat(bits); }
+  if (TO == 0u) { return bitcast<vec4u>(toFloat(bits)); }
+  return bits;
+}
+
+@compute @workgroup_size(64)
+fn cast(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y * groups.x * 64u + id.x;
+  if (i < params.count) { out[i] = convert(x[i]); }
+}

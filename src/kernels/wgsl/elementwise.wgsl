@@ -1,0 +1,121 @@
+// `unary`: out[i] = f(x[i]); `gradient`: out[i] = g[i] · f′, from x[i] or, for sigmoid and tanh, from f(x)[i]. f is OP.
+// Flat f32 arrays. A thread computes 4 elements, a workgroup 256. NaN goes in, NaN comes out: comparisons with NaN are
+// false, so every select below keeps x then.
+override OP: u32;
+
+// p and q are f's attributes: leakyRelu's slope; clamp's low and high.
+struct UnaryParams { count: u32, p: f32, q: f32 } // count: vectors
+
+@group(0) @binding(0) var<uniform> params: UnaryParams;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> g: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> out: array<vec4f>;
+
+const SQRT_HALF = 0.70710678118654752;
+const SQRT_2_OVER_PI = 0.79788456080286536;
+const INVERSE_SQRT_2PI = 0.39894228040143268;
+const CUBIC = 0.044715;
+
+// From exp of a non-positive number, which cannot overflow.
+fn sigmoidOf(v: vec4f) -> vec4f {
+  let e = exp(-abs(v));
+  return select(vec4f(1), e, v < vec4f(0)) / (1 + e);
+}
+
+// (1 − e) / (1 + e) loses digits near 0: a Taylor polynomial there.
+fn tanhOf(v: vec4f) -> vec4f {
+  let e = exp(-2 * abs(v));
+  let large = (1 - e) / (1 + e);
+  let s = v * v;
+  let small = v + v * s * (-0.33333333 + s * (0.13333333 - s * 0.053968254));
+  return select(select(large, -large, v < vec4f(0)), small, abs(v) < vec4f(0.25));
+}
+
+// max(x, 0) + log(1 + exp(−|x|)), the logarithm by its series where 1 + e would round e away.
+fn softplusOf(v: vec4f) -> vec4f {
+  let e = exp(-abs(v));
+  let tail = select(log(1 + e), e * (1 - e * (0.5 - e * 0.33333333)), e < vec4f(0.01));
+  return select(v, vec4f(0), v < vec4f(0)) + tail;
+}
+
+// Φ(v) = erfc(−v/√2)/2 by Abramowitz and Stegun 7.1.26: |error| < 1e-7.
+fn normalCdf(v: vec4f) -> vec4f {
+  let z = abs(v) * SQRT_HALF;
+  let t = 1 / (1 + 0.3275911 * z);
+  let series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+  let tail = 0.5 * series * exp(-z * z);
+  return select(1 - tail, tail, v < vec4f(0));
+}
+
+fn geluTanhCdf(v: vec4f) -> vec4f {
+  return 0.5 + 0.5 * tanhOf(SQRT_2_OVER_PI * (v + CUBIC * v * v * v));
+}
+
+// v · weight, and 0 for −∞ · 0.
+fn weighted(v: vec4f, weight: vec4f) -> vec4f {
+  return select(v * weight, vec4f(0), weight == vec4f(0));
+}
+
+fn apply(v: vec4f) -> vec4f {
+  switch OP {
+    case 0u: { return abs(v); }
+    case 1u: { return select(select(v, vec4f(-1), v < vec4f(0)), vec4f(1), v > vec4f(0)); } // sign
+    case 2u: { return v * v; }
+    case 3u: { return sqrt(v); }
+    case 4u: { return inverseSqrt(v); }
+    case 5u: { return exp(v); }
+    case 6u: { return log(v); }
+    case 7u: { // clamp
+      let raised = select(v, vec4f(params.p), v < vec4f(params.p));
+      return select(raised, vec4f(params.q), raised > vec4f(params.q));
+    }
+    case 8u: { return select(v, vec4f(0), v < vec4f(0)); } // relu
+    case 9u: { return select(v, params.p * v, v < vec4f(0)); } // leakyRelu
+    case 10u: { return weighted(v, normalCdf(v)); } // gelu
+    case 11u: { return weighted(v, geluTanhCdf(v)); }
+    case 12u: { return weighted(v, sigmoidOf(v)); } // silu
+    case 13u: { return sigmoidOf(v); }
+    case 14u: { return tanhOf(v); }
+    default: { return softplusOf(v); }
+  }
+}
+
+// f′ where f is smooth; v is f(x) for sigmoid and tanh.
+fn slope(v: vec4f) -> vec4f {
+  switch OP {
+    case 10u: { return normalCdf(v) + INVERSE_SQRT_2PI * v * exp(-0.5 * v * v); }
+    case 11u: {
+      let t = 2 * geluTanhCdf(v) - 1;
+      let inner = SQRT_2_OVER_PI * (1 + 3 * CUBIC * v * v);
+      return 0.5 + 0.5 * t + weighted(0.5 * v * inner, 1 - t * t);
+    }
+    case 12u: {
+      let s = sigmoidOf(v);
+      return s + weighted(v, s * (1 - s));
+    }
+    case 13u: { return v * (1 - v); }
+    default: { return 1 - v * v; }
+  }
+}
+
+fn backward(v: vec4f, dy: vec4f) -> vec4f {
+  let zero = vec4f(0);
+  switch OP {
+    case 7u: { return select(dy, zero, (v < vec4f(params.p)) | (v > vec4f(params.q))); }
+    case 8u: { return select(zero, dy, v > zero); }
+    case 9u: { return select(params.p * dy, dy, v > zero); }
+    default: { return dy * slope(v); }
+  }
+}
+
+@compute @workgroup_size(64)
+fn unary(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y * groups.x * 64u + id.x;
+  if (i < params.count) { out[i] = apply(x[i]); }
+}
+
+@compute @workgroup_size(64)
+fn gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y * groups.x * 64u + id.x;
+  if (i < params.count) { out[i] = backward(x[i], g[i]); }
+}
