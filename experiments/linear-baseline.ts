@@ -31,7 +31,7 @@ export function linearBaseline(dataset: ActionDataset): LinearBaseline {
 }
 
 /** Scores [test samples, classes] of the ridge model whose λ does best on the validation split. */
-export function ridgeScores(dataset: ActionDataset, features: Float32Array[]): Float64Array[] {
+function ridgeScores(dataset: ActionDataset, features: Float32Array[]): Float64Array[] {
   const { train, validation, test } = dataset.splits;
   const all = [...train, ...validation];
   const centred = centre(features, all);
@@ -49,7 +49,7 @@ export function ridgeScores(dataset: ActionDataset, features: Float32Array[]): F
 }
 
 /** Rows of features, one per sample. */
-export function rows(data: Uint8Array | Float32Array, samples: number): Float32Array[] {
+function rows(data: Uint8Array | Float32Array, samples: number): Float32Array[] {
   const size = data.length / samples;
   return Array.from({ length: samples }, (_, i) =>
     Float32Array.from(data.subarray(i * size, (i + 1) * size)),
@@ -150,7 +150,7 @@ function predict(cross: Float64Array[], a: Float64Array[]): Float64Array[] {
 }
 
 /** Share of samples whose largest score is their label's. */
-export function accuracy({ labels }: ActionDataset, samples: number[], scores: Float64Array[]): number {
+function accuracy({ labels }: ActionDataset, samples: number[], scores: Float64Array[]): number {
   const right = samples.filter((i, row) => scores[row]!.indexOf(Math.max(...scores[row]!)) === labels[i]);
   return right.length / samples.length;
 }

@@ -29,10 +29,10 @@ interface Surface {
 }
 
 function randomSurface(rng: Rng, height: number): Surface {
-  const base = hsv(rng.uniform(), rng.uniform(0, 0.5), rng.uniform(0.25, 0.95));
-  const other = hsv(rng.uniform(), rng.uniform(0, 0.5), rng.uniform(0.25, 0.95));
+  const base = hsv(rng.uniform(), rng.uniform(0, 0.4), rng.uniform(0.25, 0.95));
+  const other = hsv(rng.uniform(), rng.uniform(0, 0.4), rng.uniform(0.25, 0.95));
   return {
-    colours: [base, mix(base, other, rng.uniform(0.15, 0.45))],
+    colours: [base, mix(base, other, rng.uniform(0.08, 0.3))],
     cell: height * rng.uniform(0.06, 0.25),
     slant: rng.uniform(-0.6, 0.6),
     pattern: rng.pick(['noise', 'noise', 'stripes', 'checks']),
