@@ -1,0 +1,272 @@
+import { check } from '../errors.ts';
+import { formatShape, type Spec, sizeOf } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { type Chunks, chunksOf, THREADS, throughChunks } from './channel-sums.ts';
+import { add, mul, rsqrt, sub } from './elementwise.ts';
+import { broadcastTo } from './layout.ts';
+import { checkF32, defineOp, f32, isTracked } from './op.ts';
+import { sum } from './reduce.ts';
+import { run } from './run.ts';
+import { batchNormWgsl } from './wgsl.gen.ts';
+
+export interface NormOptions {
+  /** Added to the variance: 1e-5 by default. */
+  readonly epsilon?: number | undefined;
+}
+
+/** What `batchNorm` returns. */
+export interface BatchNormResult {
+  readonly y: Tensor;
+  /** Mean of each channel [C]. */
+  readonly mean: Tensor;
+  /** Biased variance of each channel [C]. */
+  readonly variance: Tensor;
+}
+
+interface Attrs {
+  readonly epsilon: number;
+}
+
+/** Channels of one call: the statistics and the factors. */
+type Channels = {
+  readonly mean: Tensor;
+  readonly variance: Tensor;
+  readonly gamma: Tensor;
+};
+
+const batchNormOp = defineOp<{ x: Tensor; gamma: Tensor; beta: Tensor }, Attrs, [Spec, Spec, Spec]>({
+  name: 'batchNorm',
+  outputs({ x, ...perChannel }) {
+    checkChannels('batchNorm', x, perChannel);
+    check(
+      sizeOf(x.shape.slice(0, -1)) > 0,
+      'batchNorm',
+      () => `needs at least one element per channel; got x ${formatShape(x.shape)}`,
+    );
+    return [f32(x.shape), f32(x.shape.slice(-1)), f32(x.shape.slice(-1))];
+  },
+  forward({ x, gamma, beta }, [y, mean, variance], { epsilon }) {
+    moments(x, mean, variance);
+    normalize(x, { mean, variance, gamma }, beta, y, epsilon);
+  },
+  gradient({ inputs: { x, gamma }, outputs: [, mean, variance], grads: [g, gMean, gVariance], attrs }) {
+    const channels = { mean, variance, gamma };
+    const rule = g && (isTracked(x, gamma, g) ? formula : fused)(x, g, channels, attrs);
+    return {
+      x: () => momentsGradient(x, mean, rule?.x(), gMean, gVariance),
+      gamma: rule?.gamma,
+      beta: rule?.beta,
+    };
+  },
+});
+
+interface Rule {
+  readonly x: () => Tensor;
+  readonly gamma: () => Tensor;
+  readonly beta: () => Tensor;
+}
+
+function fused(x: Tensor, g: Tensor, channels: Channels, attrs: Attrs): Rule {
+  let known: readonly [Tensor, Tensor] | undefined;
+  const { mean, variance } = channels;
+  const sums = () => {
+    known ??= gradSumsOp({ x, g, mean, variance }, attrs);
+    return known;
+  };
+  return {
+    x: () => normalizeGradOp({ x, g, ...channels, dbeta: sums()[0], dgamma: sums()[1] }, attrs)[0],
+    gamma: () => sums()[1],
+    beta: () => sums()[0],
+  };
+}
+
+/** The same in differentiable ops: the statistics are outputs of the op, so an outer tape follows them. */
+function formula(x: Tensor, g: Tensor, { mean, variance, gamma }: Channels, { epsilon }: Attrs): Rule {
+  const r = rsqrt(add(variance, epsilon));
+  const xHat = mul(sub(x, mean), r);
+  const beta = () => overRows(g);
+  const dgamma = () => overRows(mul(g, xHat));
+  const share = 1 / rowsOf(x);
+  const centred = () => sub(sub(g, mul(beta(), share)), mul(xHat, mul(dgamma(), share)));
+  return { x: () => mul(mul(gamma, r), centred()), gamma: dgamma, beta };
+}
+
+/** Adds what reaches x through the mean (1/rows each) and through the variance (2·(x − mean)/rows). */
+function momentsGradient(
+  x: Tensor,
+  mean: Tensor,
+  direct: Tensor | undefined,
+  gMean: Tensor | undefined,
+  gVariance: Tensor | undefined,
+): Tensor {
+  const share = 1 / rowsOf(x);
+  const terms = [
+    direct,
+    gMean && broadcastTo(mul(gMean, share), x.shape),
+    gVariance && mul(sub(x, mean), mul(gVariance, 2 * share)),
+  ];
+  return terms.filter((term) => term !== undefined).reduce((a, b) => add(a, b));
+}
+
+const gradSumsOp = defineOp<{ x: Tensor; g: Tensor; mean: Tensor; variance: Tensor }, Attrs, [Spec, Spec]>({
+  name: 'batchNormGradSums',
+  outputs: ({ mean }) => [f32(mean.shape), f32(mean.shape)],
+  forward({ x, g, mean, variance }, [first, second], { epsilon }) {
+    const chunks = chunksFor(x);
+    const params = { ...chunks, epsilon };
+    const launch = launchOf(chunks);
+    throughChunks('batchNorm', chunks, { first, second }, 'combineSums', (partial) => {
+      if (chunks.channels % 4 === 0)
+        run(batchNormWgsl, 'gradSums4', { x, g, mean, variance, partial }, params, launch);
+      else {
+        const stats = { meanScalar: mean, varianceScalar: variance };
+        const data = { xScalar: x, gScalar: g, partialScalar: partial };
+        run(batchNormWgsl, 'gradSums', { ...data, ...stats }, params, launch);
+      }
+    });
+  },
+});
+
+type GradInputs = { x: Tensor; g: Tensor; dgamma: Tensor; dbeta: Tensor } & Channels;
+
+const normalizeGradOp = defineOp<GradInputs, Attrs, [Spec]>({
+  name: 'batchNormGrad',
+  outputs: ({ x }) => [f32(x.shape)],
+  forward(inputs, [y], { epsilon }) {
+    const chunks = chunksFor(inputs.x);
+    const params = { ...chunks, epsilon };
+    const launch = launchOf(chunks);
+    if (chunks.channels % 4 === 0) run(batchNormWgsl, 'normalizeGrad4', { ...inputs, y }, params, launch);
+    else {
+      const { x, g, mean, variance, gamma, dgamma, dbeta } = inputs;
+      const scalars = {
+        ...{ xScalar: x, gScalar: g, meanScalar: mean, varianceScalar: variance },
+        ...{ gammaScalar: gamma, dgammaScalar: dgamma, dbetaScalar: dbeta, yScalar: y },
+      };
+      run(batchNormWgsl, 'normalizeGrad', scalars, params, launch);
+    }
+  },
+});
+
+function moments(x: Tensor, mean: Tensor, variance: Tensor): void {
+  const chunks = chunksFor(x);
+  const params = { ...chunks, epsilon: 0 };
+  const outputs = { first: mean, second: variance };
+  throughChunks('batchNorm', chunks, outputs, 'combineMoments', (partial) => {
+    if (chunks.channels % 4 === 0) run(batchNormWgsl, 'moments4', { x, partial }, params, launchOf(chunks));
+    else run(batchNormWgsl, 'moments', { xScalar: x, partialScalar: partial }, params, launchOf(chunks));
+  });
+}
+
+function normalize(
+  x: Tensor,
+  { mean, variance, gamma }: Channels,
+  beta: Tensor,
+  y: Tensor,
+  epsilon: number,
+): void {
+  const chunks = chunksFor(x);
+  const params = { ...chunks, epsilon };
+  const launch = launchOf(chunks);
+  if (chunks.channels % 4 === 0)
+    run(batchNormWgsl, 'normalize4', { x, mean, variance, gamma, beta, y }, params, launch);
+  else {
+    const stats = { meanScalar: mean, varianceScalar: variance };
+    const affine = { gammaScalar: gamma, betaScalar: beta };
+    run(batchNormWgsl, 'normalize', { xScalar: x, ...stats, ...affine, yScalar: y }, params, launch);
+  }
+}
+
+type InferenceInputs = { x: Tensor; beta: Tensor } & Channels;
+
+const inferenceOp = defineOp<InferenceInputs, Attrs, [Spec]>({
+  name: 'batchNormInference',
+  outputs({ x, ...perChannel }) {
+    checkChannels('batchNormInference', x, perChannel);
+    return [f32(x.shape)];
+  },
+  forward({ x, beta, ...channels }, [y], { epsilon }) {
+    if (x.size > 0) normalize(x, channels, beta, y, epsilon);
+  },
+  gradient({ inputs: { x, mean, variance, gamma }, grads: [upstream], attrs: { epsilon } }) {
+    const g = upstream as Tensor;
+    const r = () => rsqrt(add(variance, epsilon));
+    const dgamma = () => mul(overRows(mul(g, sub(x, mean))), r());
+    return {
+      x: () => mul(g, mul(gamma, r())),
+      gamma: dgamma,
+      beta: () => overRows(g),
+      mean: () => mul(overRows(g), mul(mul(gamma, r()), -1)),
+      variance: () => mul(mul(dgamma(), gamma), mul(mul(r(), r()), -0.5)),
+    };
+  },
+});
+
+function chunksFor({ shape, device }: Tensor): Chunks {
+  return chunksOf(sizeOf(shape.slice(0, -1)), shape.at(-1) ?? 0, device.traits);
+}
+
+function launchOf({ channels, chunks }: Chunks) {
+  const columns = channels % 4 === 0 ? channels / 4 : channels;
+  return { groups: Math.ceil((columns * chunks) / THREADS) };
+}
+
+function rowsOf({ shape }: Tensor): number {
+  return sizeOf(shape.slice(0, -1));
+}
+
+/** The sum over all axes but the last. */
+function overRows(x: Tensor): Tensor {
+  return sum(x, { axes: x.shape.slice(1).map((_, axis) => axis) });
+}
+
+/** Throws `ShapeError` unless x has channels and everything else is f32 [C]. */
+export function checkChannels(
+  op: string,
+  x: Tensor,
+  perChannel: Readonly<Record<string, Tensor | undefined>>,
+): void {
+  checkF32(op, 'x', x);
+  check(x.shape.length > 0, op, () => 'x must have channels, [..., C]; got a scalar');
+  const channels = x.shape.at(-1) ?? 0;
+  for (const [name, tensor] of Object.entries(perChannel)) {
+    if (!tensor) continue;
+    checkF32(op, name, tensor);
+    check(
+      tensor.shape.length === 1 && tensor.size === channels,
+      op,
+      () => `${name} must be [${channels}] for x ${formatShape(x.shape)}; got ${formatShape(tensor.shape)}`,
+    );
+  }
+}
+
+/**
+ * Batch normalisation in training: `y = (x − mean)/√(variance + ε)·gamma + beta`, with mean and biased variance of each
+ * channel over all other axes. x [..., C], gamma and beta [C] → y [..., C], mean [C], variance [C]; all three are
+ * differentiable. A channel with NaN or Infinity becomes NaN. Throws `ShapeError` for other shapes, and without an
+ * element to average. Ioffe and Szegedy 2015.
+ */
+export function batchNorm(
+  x: Tensor,
+  gamma: Tensor,
+  beta: Tensor,
+  { epsilon = 1e-5 }: NormOptions = {},
+): BatchNormResult {
+  const [y, mean, variance] = batchNormOp({ x, gamma, beta }, { epsilon });
+  return { y, mean, variance };
+}
+
+/**
+ * Batch normalisation with given statistics: `y = (x − mean)/√(variance + ε)·gamma + beta`. x [..., C], the others
+ * [C] → y [..., C]. Throws `ShapeError` for other shapes.
+ */
+export function batchNormInference(
+  x: Tensor,
+  mean: Tensor,
+  variance: Tensor,
+  gamma: Tensor,
+  beta: Tensor,
+  { epsilon = 1e-5 }: NormOptions = {},
+): Tensor {
+  return inferenceOp({ x, mean, variance, gamma, beta }, { epsilon })[0];
+}

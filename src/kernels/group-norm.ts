@@ -1,0 +1,176 @@
+import { check } from '../errors.ts';
+import { formatShape, type Spec, sizeOf } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { checkChannels, type NormOptions } from './batch-norm.ts';
+import { chunksOf, THREADS, throughChunks } from './channel-sums.ts';
+import { add, mul, rsqrt, square, sub } from './elementwise.ts';
+import { reshape } from './layout.ts';
+import { defineOp, f32, isTracked } from './op.ts';
+import { mean, sum } from './reduce.ts';
+import { run } from './run.ts';
+import { lanesFor, rowVariants } from './softmax.ts';
+import { groupNormWgsl } from './wgsl.gen.ts';
+
+export interface GroupNormOptions extends NormOptions {
+  /** How many groups the channels are split into. */
+  readonly groups: number;
+}
+
+/** x as [samples, spatial, groups, width]. */
+interface Cells {
+  readonly samples: number;
+  readonly spatial: number;
+  readonly groups: number;
+  readonly width: number;
+}
+
+interface Attrs extends Cells {
+  readonly op: string;
+  readonly epsilon: number;
+}
+
+const groupNormOp = defineOp<
+  { x: Tensor; gamma: Tensor | undefined; beta: Tensor | undefined },
+  Attrs,
+  [Spec, Spec]
+>({
+  name: 'groupNorm',
+  outputs({ x, gamma, beta }, { op, samples, groups }) {
+    checkChannels(op, x, { gamma, beta });
+    return [f32(x.shape), f32([samples, groups, 2])];
+  },
+  forward({ x, gamma = x, beta = x }, [y, stats], attrs) {
+    const { params, launch, kind } = launchOf(x, attrs);
+    const flags = { hasGamma: gamma === x ? 0 : 1, hasBeta: beta === x ? 0 : 1 };
+    const all = { ...params, ...flags };
+    const scalars = { xScalar: x, gammaScalar: gamma, betaScalar: beta, yScalar: y, stats };
+    if (x.size === 0) return;
+    if (kind === 'threads4' || kind === 'groups4')
+      run(groupNormWgsl, kind, { x, gamma, beta, y, stats }, all, launch);
+    else run(groupNormWgsl, kind, scalars, all, launch);
+  },
+  gradient({ inputs: { x, gamma }, outputs: [, stats], grads: [upstream], attrs }) {
+    const g = upstream as Tensor;
+    return isTracked(x, gamma, g) ? formula(x, g, gamma, attrs) : fused(x, g, gamma, stats, attrs);
+  },
+});
+
+function fused(x: Tensor, g: Tensor, gamma: Tensor | undefined, stats: Tensor, attrs: Attrs) {
+  let known: readonly [Tensor, Tensor] | undefined;
+  const sums = () => {
+    known ??= channelSumsOp({ x, g, stats }, attrs);
+    return known;
+  };
+  return {
+    x: () => groupNormGradOp({ x, g, gamma, stats }, attrs)[0],
+    beta: () => sums()[0],
+    gamma: () => sums()[1],
+  };
+}
+
+/** The same in differentiable ops, from x alone. */
+function formula(x: Tensor, g: Tensor, gamma: Tensor | undefined, attrs: Attrs) {
+  const { samples, spatial, groups, width, epsilon } = attrs;
+  const split = (tensor: Tensor) => reshape(tensor, [samples, spatial, groups, width]);
+  const overCell = (tensor: Tensor) => mean(tensor, { axes: [1, 3], keepDims: true });
+  const overRows = (tensor: Tensor) => reshape(sum(tensor, { axes: [0, 1] }), [groups * width]);
+  const centred = sub(split(x), overCell(split(x)));
+  const r = rsqrt(add(overCell(square(centred)), epsilon));
+  const xHat = mul(centred, r);
+  const h = split(gamma ? mul(g, gamma) : g);
+  const dx = () => mul(r, sub(sub(h, overCell(h)), mul(xHat, overCell(mul(h, xHat)))));
+  return {
+    x: () => reshape(dx(), x.shape),
+    gamma: () => overRows(mul(split(g), xHat)),
+    beta: () => overRows(split(g)),
+  };
+}
+
+const groupNormGradOp = defineOp<
+  { x: Tensor; g: Tensor; gamma: Tensor | undefined; stats: Tensor },
+  Attrs,
+  [Spec]
+>({
+  name: 'groupNormGrad',
+  outputs: ({ x }) => [f32(x.shape)],
+  forward({ x, g, gamma = x, stats }, [y], attrs) {
+    const { params, launch, kind } = launchOf(x, attrs);
+    const all = { ...params, hasGamma: gamma === x ? 0 : 1, hasBeta: 0 };
+    const vectors = { x, g, gamma, savedStats: stats, y };
+    const scalars = { xScalar: x, gScalar: g, gammaScalar: gamma, savedStats: stats, yScalar: y };
+    if (x.size === 0) return;
+    if (kind === 'threads4') run(groupNormWgsl, 'gradThreads4', vectors, all, launch);
+    else if (kind === 'groups4') run(groupNormWgsl, 'gradGroups4', vectors, all, launch);
+    else run(groupNormWgsl, kind === 'threads' ? 'gradThreads' : 'gradGroups', scalars, all, launch);
+  },
+});
+
+/** dbeta and dgamma. */
+const channelSumsOp = defineOp<{ x: Tensor; g: Tensor; stats: Tensor }, Attrs, [Spec, Spec]>({
+  name: 'groupNormGradSums',
+  outputs: (_, { groups, width }) => [f32([groups * width]), f32([groups * width])],
+  forward({ x, g, stats }, [first, second], { samples, spatial, groups, width }) {
+    const vectors = width % 4 === 0;
+    const chunks = chunksOf(samples * spatial, groups * width, x.device.traits);
+    const { rows, chunkRows } = chunks;
+    const params = { rows, spatial, groups, width, chunkRows, chunks: chunks.chunks };
+    const columns = (groups * width) / (vectors ? 4 : 1);
+    const launch = { groups: Math.ceil((columns * chunks.chunks) / THREADS) };
+    throughChunks('groupNorm', chunks, { first, second }, 'combineSums', (partial) => {
+      if (vectors) run(groupNormWgsl, 'channelSums4', { x, g, savedStats: stats, partial }, params, launch);
+      else {
+        const scalars = { xScalar: x, gScalar: g, savedStats: stats, partialScalar: partial };
+        run(groupNormWgsl, 'channelSums', scalars, params, launch);
+      }
+    });
+  },
+});
+
+function launchOf({ device }: Tensor, { samples, spatial, groups, width, epsilon }: Attrs) {
+  const dims = { rows: samples * groups, n: spatial * width, inner: 1 };
+  const thread = device.variants.choose('groupNorm', rowVariants(dims, device.traits)) === 'thread';
+  const vectors = width % 4 === 0;
+  const launch = thread
+    ? { groups: Math.ceil(dims.rows / THREADS) }
+    : { groups: dims.rows, constants: { LANES: lanesFor(dims.n) } };
+  const kind = thread ? (vectors ? 'threads4' : 'threads') : vectors ? 'groups4' : 'groups';
+  return { kind, params: { samples, spatial, groups, width, epsilon }, launch } as const;
+}
+
+/**
+ * Layer normalisation over the last axis: `y = (x − mean)/√(variance + ε)·gamma + beta`, with mean and biased variance
+ * of each row. x [..., C], gamma and beta [C] (1 and 0 when left out) → [..., C]. Throws `ShapeError` for other shapes.
+ * Ba, Kiros and Hinton 2016.
+ */
+export function layerNorm(
+  x: Tensor,
+  gamma?: Tensor,
+  beta?: Tensor,
+  { epsilon = 1e-5 }: NormOptions = {},
+): Tensor {
+  const cells = { samples: sizeOf(x.shape.slice(0, -1)), spatial: 1, groups: 1, width: x.shape.at(-1) ?? 1 };
+  return groupNormOp({ x, gamma, beta }, { op: 'layerNorm', ...cells, epsilon })[0];
+}
+
+/**
+ * Group normalisation: `y = (x − mean)/√(variance + ε)·gamma + beta`, with mean and biased variance of each sample and
+ * group of channels, over all positions. x [N, ..., C], gamma and beta [C] (1 and 0 when left out) → [N, ..., C].
+ * Throws `ShapeError` for other shapes, and unless `groups` divides C. Wu and He 2018.
+ */
+export function groupNorm(
+  x: Tensor,
+  gamma: Tensor | undefined,
+  beta: Tensor | undefined,
+  { groups, epsilon = 1e-5 }: GroupNormOptions,
+): Tensor {
+  const op = 'groupNorm';
+  const channels = x.shape.at(-1) ?? 0;
+  check(x.shape.length >= 2, op, () => `x must be [N, ..., C]; got ${formatShape(x.shape)}`);
+  check(
+    Number.isInteger(groups) && groups > 0 && channels % groups === 0,
+    op,
+    () => `groups must divide the channels of x ${formatShape(x.shape)}; got ${groups}`,
+  );
+  const cells = { samples: x.shape[0] ?? 1, spatial: sizeOf(x.shape.slice(1, -1)), groups };
+  return groupNormOp({ x, gamma, beta }, { op, ...cells, width: channels / groups, epsilon })[0];
+}

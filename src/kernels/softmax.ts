@@ -1,0 +1,129 @@
+import type { Traits } from '../tensor/device.ts';
+import { normalizeAxis, type Spec, sizeOf } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { exp, mul, sub } from './elementwise.ts';
+import { checkF32, defineOp, f32, isTracked } from './op.ts';
+import { sum } from './reduce.ts';
+import { run } from './run.ts';
+import { softmaxWgsl } from './wgsl.gen.ts';
+
+/** `thread`: a thread has one row. `workgroup`: a workgroup has one row. */
+export type RowVariant = 'thread' | 'workgroup';
+
+/** Rows of `n` elements that are `inner` apart. */
+export interface RowDims {
+  readonly rows: number;
+  readonly n: number;
+  readonly inner: number;
+}
+
+export interface SoftmaxOptions {
+  /** The axis that sums to one: the last one by default. */
+  readonly axis?: number | undefined;
+}
+
+interface Attrs {
+  readonly axis: number;
+  readonly log: boolean;
+  /** Rows of −Infinity give 0 instead of NaN. */
+  readonly zeroEmpty: boolean;
+}
+
+const THREADS = 64;
+
+/** A thread a row where that fills the adapter; a workgroup a row where rows are long or few. */
+export function rowVariants({ rows, n, inner }: RowDims, { software }: Traits): [RowVariant, RowVariant] {
+  const enough = software ? rows >= 32 : n <= 32 || (inner > 1 && rows >= 8192);
+  return enough || n <= 8 ? ['thread', 'workgroup'] : ['workgroup', 'thread'];
+}
+
+/** Threads of a workgroup that has a row of `n` elements to itself. */
+export function lanesFor(n: number): number {
+  if (n > 2048) return 256;
+  return n > 32 ? 64 : 16;
+}
+
+export function rowDims(shape: readonly number[], axis: number): RowDims {
+  const inner = sizeOf(shape.slice(axis + 1));
+  return { rows: sizeOf(shape.slice(0, axis)) * inner, n: shape[axis] ?? 1, inner };
+}
+
+const softmaxOp = defineOp<{ x: Tensor }, Attrs, [Spec]>({
+  name: 'softmax',
+  outputs({ x }) {
+    checkF32('softmax', 'x', x);
+    return [f32(x.shape)];
+  },
+  forward({ x }, [y], { axis, log, zeroEmpty }) {
+    const dims = rowDims(x.shape, axis);
+    const params = { ...dims, zeroEmpty: zeroEmpty ? 1 : 0 };
+    const vectors = dims.inner === 1 && dims.n % 4 === 0;
+    const launch = launchOf(x, dims, log);
+    if (launch.thread && vectors) run(softmaxWgsl, 'threads4', { x, y }, params, launch);
+    else if (launch.thread) run(softmaxWgsl, 'threads', { xScalar: x, yScalar: y }, params, launch);
+    else if (vectors) run(softmaxWgsl, 'groups4', { x, y }, params, launch);
+    else run(softmaxWgsl, 'groups', { xScalar: x, yScalar: y }, params, launch);
+  },
+  gradient: ({ outputs: [y], grads: [g], attrs }) => ({ x: () => rowGradient(y, g as Tensor, attrs) }),
+});
+
+function rowGradient(y: Tensor, g: Tensor, { axis, log }: Attrs): Tensor {
+  if (!isTracked(y, g)) return softmaxGradOp({ y, g }, { axis, log, zeroEmpty: false })[0];
+  const along = { axes: [axis], keepDims: true };
+  return log ? sub(g, mul(exp(y), sum(g, along))) : mul(y, sub(g, sum(mul(g, y), along)));
+}
+
+const softmaxGradOp = defineOp<{ y: Tensor; g: Tensor }, Attrs, [Spec]>({
+  name: 'softmaxGrad',
+  outputs: ({ y }) => [f32(y.shape)],
+  forward({ y, g }, [dx], { axis, log }) {
+    const dims = rowDims(y.shape, axis);
+    const params = { ...dims, zeroEmpty: 0 };
+    const vectors = dims.inner === 1 && dims.n % 4 === 0;
+    const launch = launchOf(y, dims, log);
+    const scalars = { xScalar: g, savedScalar: y, yScalar: dx };
+    if (launch.thread && vectors) run(softmaxWgsl, 'gradThreads4', { x: g, saved: y, y: dx }, params, launch);
+    else if (launch.thread) run(softmaxWgsl, 'gradThreads', scalars, params, launch);
+    else if (vectors) run(softmaxWgsl, 'gradGroups4', { x: g, saved: y, y: dx }, params, launch);
+    else run(softmaxWgsl, 'gradGroups', scalars, params, launch);
+  },
+});
+
+function launchOf({ device }: Tensor, dims: RowDims, log: boolean) {
+  const thread = device.variants.choose('softmax', rowVariants(dims, device.traits)) === 'thread';
+  const LOG = log ? 1 : 0;
+  return thread
+    ? { thread, groups: Math.ceil(dims.rows / THREADS), constants: { LOG } }
+    : { thread, groups: dims.rows, constants: { LOG, LANES: lanesFor(dims.n) } };
+}
+
+/**
+ * Softmax along `axis`: `y = exp(x − max x) / Σ exp(x − max x)`. Shape in = shape out, f32.
+ * −Infinity gives 0 (a masked element); a row of −Infinity only, or with NaN or +Infinity, gives NaN as in NumPy.
+ * Throws `ShapeError` for another dtype or an axis out of range.
+ */
+export function softmax(x: Tensor, { axis = -1 }: SoftmaxOptions = {}): Tensor {
+  return softmaxOp({ x }, attrsOf('softmax', x, axis, { log: false }))[0];
+}
+
+/**
+ * Logarithm of softmax along `axis`, without overflow: `y = x − max x − log Σ exp(x − max x)`. Shape in = shape out, f32.
+ * A row of −Infinity only, or with NaN or +Infinity, gives NaN. Throws `ShapeError` as `softmax` does.
+ */
+export function logSoftmax(x: Tensor, { axis = -1 }: SoftmaxOptions = {}): Tensor {
+  return softmaxOp({ x }, attrsOf('logSoftmax', x, axis, { log: true }))[0];
+}
+
+/** Softmax over the last axis in which a row of −Infinity only gives 0: what `attention` computes row by row. */
+export function maskedSoftmax(x: Tensor): Tensor {
+  return softmaxOp({ x }, attrsOf('maskedSoftmax', x, -1, { log: false, zeroEmpty: true }))[0];
+}
+
+function attrsOf(
+  op: string,
+  x: Tensor,
+  axis: number,
+  { log, zeroEmpty = false }: { log: boolean; zeroEmpty?: boolean },
+): Attrs {
+  return { axis: normalizeAxis(axis, x.shape.length, op), log, zeroEmpty };
+}
