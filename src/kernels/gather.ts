@@ -1,6 +1,7 @@
 import { check } from '../errors.ts';
 import { normalizeAxis, type Shape, type Spec, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { groupsOf } from './elementwise-broadcast.ts';
 import { checkF32, defineOp, f32 } from './op.ts';
 import { run } from './run.ts';
 import { gatherWgsl } from './wgsl.gen.ts';
@@ -19,7 +20,7 @@ const gatherOp = defineOp<Indexed, { axis: number; fill: number }, [Spec]>({
     const { n, k, width } = dimsOf(x.shape, axis, indices);
     if (out.size === 0) return;
     const count = Math.ceil(out.size / 4);
-    const launch = { groups: Math.ceil(count / 64) };
+    const launch = { groups: groupsOf(count) };
     if (chooseFor(x, width) === 'vectors')
       run(gatherWgsl, 'gatherVectors', { x, indices, out }, { count, n, k, width: width / 4, fill }, launch);
     else
@@ -53,11 +54,11 @@ const scatterOp = defineOp<Indexed, { axis: number; n: number }, [Spec]>({
     const { n, k, width } = dimsOf(out.shape, axis, indices);
     if (chooseFor(x, width) === 'vectors') {
       const params = { count: out.size / 4, n, k, width: width / 4, fill: 0 };
-      const groups = Math.ceil(params.count / 64);
+      const groups = groupsOf(params.count);
       run(gatherWgsl, 'scatterVectors', { g: x, indices, sums: out }, params, { groups });
     } else {
       const params = { count: out.size, n, k, width, fill: 0 };
-      const groups = Math.ceil(out.size / 64);
+      const groups = groupsOf(out.size);
       run(gatherWgsl, 'scatterElements', { gScalar: x, indices, sumsScalar: out }, params, { groups });
     }
   },
@@ -77,7 +78,7 @@ const oneHotOp = defineOp<{ indices: Tensor }, { classes: number }, [Spec]>({
   },
   forward({ indices }, [sums], { classes }) {
     const count = Math.ceil(sums.size / 4);
-    run(gatherWgsl, 'oneHot', { indices, sums }, { count, classes }, { groups: Math.ceil(count / 64) });
+    run(gatherWgsl, 'oneHot', { indices, sums }, { count, classes }, { groups: groupsOf(count) });
   },
 });
 

@@ -1,6 +1,7 @@
 import { check } from '../errors.ts';
 import { formatShape, normalizeAxis, type Shape, type Spec, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { groupsOf } from './elementwise-broadcast.ts';
 import { reshape } from './layout-axes.ts';
 import { slice } from './layout-slice.ts';
 import { defineOp } from './op.ts';
@@ -85,10 +86,10 @@ function insert(x: Tensor, out: Tensor, { start, width, pitch }: Block): void {
   if (variant === 'vectors') {
     const count = x.size / 4;
     const params = { count, start: start / 4, width: width / 4, pitch: pitch / 4 };
-    run(layoutWgsl, 'insertVectors', { x, out }, params, { groups: Math.ceil(count / 64) });
+    run(layoutWgsl, 'insertVectors', { x, out }, params, { groups: groupsOf(count) });
   } else {
     const tensors = { xScalar: x, outScalar: out };
-    const groups = Math.ceil(x.size / 64);
+    const groups = groupsOf(x.size);
     run(layoutWgsl, 'insertElements', tensors, { count: x.size, start, width, pitch }, { groups });
   }
 }

@@ -1,6 +1,7 @@
 import { check } from '../errors.ts';
 import { stridesOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { groupsOf } from './elementwise-broadcast.ts';
 import { run } from './run.ts';
 import { layoutWgsl } from './wgsl.gen.ts';
 
@@ -73,13 +74,13 @@ function copyVectors(x: Tensor, out: Tensor, { dims, strides, start }: Walk): vo
   const vectors = [...strides.slice(0, -1).map((stride) => stride / 4), 1];
   const params = walkParams({ dims: [...dims.slice(0, -1), inner], strides: vectors, start: start / 4 });
   const count = Math.ceil(out.size / 4);
-  run(layoutWgsl, 'vectors', { x, out }, { ...params, count }, { groups: Math.ceil(count / 64) });
+  run(layoutWgsl, 'vectors', { x, out }, { ...params, count }, { groups: groupsOf(count) });
 }
 
 function copyElements(xScalar: Tensor, out: Tensor, walk: Walk): void {
   const count = Math.ceil(out.size / 4);
   const params = { ...walkParams(walk), count };
-  run(layoutWgsl, 'elements', { xScalar, out }, params, { groups: Math.ceil(count / 64) });
+  run(layoutWgsl, 'elements', { xScalar, out }, params, { groups: groupsOf(count) });
 }
 
 function copyTiles(x: Tensor, out: Tensor, walk: Walk): void {
@@ -105,7 +106,7 @@ function copyTiles(x: Tensor, out: Tensor, walk: Walk): void {
     outOuter: to.at(-1) ?? 0,
     ...{ d0: to[0] ?? 0, d1: to[1] ?? 0, d2: to[2] ?? 0, d3: to[3] ?? 0, d4: to[4] ?? 0 },
   };
-  run(layoutWgsl, 'tiles', { x, out }, tile, { groups: Math.ceil(count / 64) });
+  run(layoutWgsl, 'tiles', { x, out }, tile, { groups: groupsOf(count) });
 }
 
 /** Params of a walk: the shader counts axes from the innermost. */

@@ -1,6 +1,7 @@
 import { check } from '../errors.ts';
-import { type DType, formatShape, type Shape, type Spec, stridesOf } from '../tensor/shape.ts';
+import { formatShape, type Shape, type Spec, stridesOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { bitsOf, groupsOf } from './elementwise-broadcast.ts';
 import { copyStrided } from './layout-copy.ts';
 import { defineOp } from './op.ts';
 import { run } from './run.ts';
@@ -118,8 +119,8 @@ function launchPlace(x: Tensor, out: Tensor, { begin, step, value }: Place): voi
   const whole = inner.step === 1 && [inner.n, inner.before, inner.limit].every((n) => n % 4 === 0);
   const variant = x.device.variants.choose('pad', whole ? ['vectors', 'elements'] : ['elements']);
   const count = Math.ceil(out.size / 4);
-  const bits = wordOf(value, x.dtype);
-  const launch = { groups: Math.ceil(count / 64) };
+  const bits = bitsOf('pad', value, x.dtype);
+  const launch = { groups: groupsOf(count) };
   if (variant === 'vectors') {
     const quarter = { ...inner, n: inner.n / 4, before: inner.before / 4, limit: inner.limit / 4 };
     const params = { ...placeParams([...axes.slice(0, -1), quarter]), count, value: bits };
@@ -132,11 +133,6 @@ function launchPlace(x: Tensor, out: Tensor, { begin, step, value }: Place): voi
 
 function lastIndex(count: number): number {
   return Math.max(count - 1, 0);
-}
-
-/** The bits of `value` as an element of this type. */
-function wordOf(value: number, dtype: DType): number {
-  return dtype === 'f32' ? (new Uint32Array(new Float32Array([value]).buffer)[0] ?? 0) : value;
 }
 
 /** Fewer axes: an untouched axis joins the one outside it. At least one is left. */
