@@ -89,7 +89,7 @@ const castOp = defineOp<{ x: Tensor }, CastAttrs, [Spec]>({
   forward({ x }, [out], { dtype }) {
     const count = Math.ceil(out.size / 4);
     const constants = { FROM: CODES[x.dtype], TO: CODES[dtype] };
-    run(elementwiseCastWgsl, 'cast', { x, out }, { count }, { groups: groupsOf(count), constants });
+    run(elementwiseCastWgsl, 'convert', { x, out }, { count }, { groups: groupsOf(count), constants });
   },
   gradient: ({ inputs: { x }, attrs: { dtype }, grads: [g] }) =>
     x.dtype === 'f32' && dtype === 'f32' ? { x: () => g as Tensor } : {},

@@ -34,12 +34,16 @@ fn unordered(x: vec4<T>, y: vec4<T>) -> vec4<bool> {
   return isNan(vec4f(x)) | isNan(vec4f(y));
 }
 
+fn fromBits(bits: u32) -> vec4f {
+  return bitcast<vec4f>(vec4u(bits));
+}
+
 // C's pow: x < 0 has a result for integer exponents only; anything to the 0 is 1.
 fn power(x: vec4f, y: vec4f) -> vec4f {
   let size = abs(x);
   let positive = pow(max(size, vec4f(1.17549435e-38)), y);
-  let infinity = bitcast<vec4f>(vec4u(params.bits * 0u + 0x7f800000u));
-  let nan = bitcast<vec4f>(vec4u(params.bits * 0u + 0x7fc00000u));
+  let infinity = fromBits(0x7f800000u);
+  let nan = fromBits(0x7fc00000u);
   let atZero = select(infinity, vec4f(0), y > vec4f(0));
   let odd = abs(y - 2 * floor(y * 0.5)) == vec4f(1);
   var result = select(positive, atZero, size == vec4f(0));

@@ -21,14 +21,15 @@ fn fromFloat(bits: vec4u) -> vec4u {
   return select(vec4u(v), vec4u(0), nan);
 }
 
-fn convert(bits: vec4u) -> vec4u {
+fn converted(bits: vec4u) -> vec4u {
+  if (FROM == TO) { return bits; }
   if (FROM == 0u) { return fromFloat(bits); }
   if (TO == 0u) { return bitcast<vec4u>(toFloat(bits)); }
   return bits;
 }
 
 @compute @workgroup_size(64)
-fn cast(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+fn convert(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.y * groups.x * 64u + id.x;
-  if (i < params.count) { out[i] = convert(x[i]); }
+  if (i < params.count) { out[i] = converted(x[i]); }
 }

@@ -16,24 +16,42 @@ const SQRT_2_OVER_PI = 0.79788456080286536;
 const INVERSE_SQRT_2PI = 0.39894228040143268;
 const CUBIC = 0.044715;
 
+fn isNan(v: vec4f) -> vec4<bool> {
+  return (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+}
+
+fn fromBits(bits: u32) -> vec4f {
+  return bitcast<vec4f>(vec4u(bits));
+}
+
+// Some drivers' exp and log know no NaN, and their log no 0.
+fn expOf(v: vec4f) -> vec4f {
+  return select(exp(v), v, isNan(v));
+}
+
+fn logOf(v: vec4f) -> vec4f {
+  let known = select(log(v), fromBits(0xff800000u), v == vec4f(0));
+  return select(known, fromBits(0x7fc00000u), (v < vec4f(0)) | isNan(v));
+}
+
 // From exp of a non-positive number, which cannot overflow.
 fn sigmoidOf(v: vec4f) -> vec4f {
-  let e = exp(-abs(v));
+  let e = expOf(-abs(v));
   return select(vec4f(1), e, v < vec4f(0)) / (1 + e);
 }
 
 // (1 − e) / (1 + e) loses digits near 0: a Taylor polynomial there.
 fn tanhOf(v: vec4f) -> vec4f {
-  let e = exp(-2 * abs(v));
+  let e = expOf(-2 * abs(v));
   let large = (1 - e) / (1 + e);
   let s = v * v;
   let small = v + v * s * (-0.33333333 + s * (0.13333333 - s * 0.053968254));
   return select(select(large, -large, v < vec4f(0)), small, abs(v) < vec4f(0.25));
 }
 
-// max(x, 0) + log(1 + exp(−|x|)), the logarithm by its series where 1 + e would round e away.
+// max(x, 0) + log(1 + expOf(−|x|)), the logarithm by its series where 1 + e would round e away.
 fn softplusOf(v: vec4f) -> vec4f {
-  let e = exp(-abs(v));
+  let e = expOf(-abs(v));
   let tail = select(log(1 + e), e * (1 - e * (0.5 - e * 0.33333333)), e < vec4f(0.01));
   return select(v, vec4f(0), v < vec4f(0)) + tail;
 }
@@ -43,7 +61,7 @@ fn normalCdf(v: vec4f) -> vec4f {
   let z = abs(v) * SQRT_HALF;
   let t = 1 / (1 + 0.3275911 * z);
   let series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
-  let tail = 0.5 * series * exp(-z * z);
+  let tail = 0.5 * series * expOf(-z * z);
   return select(1 - tail, tail, v < vec4f(0));
 }
 
@@ -63,8 +81,8 @@ fn apply(v: vec4f) -> vec4f {
     case 2u: { return v * v; }
     case 3u: { return sqrt(v); }
     case 4u: { return inverseSqrt(v); }
-    case 5u: { return exp(v); }
-    case 6u: { return log(v); }
+    case 5u: { return expOf(v); }
+    case 6u: { return logOf(v); }
     case 7u: { // clamp
       let raised = select(v, vec4f(params.p), v < vec4f(params.p));
       return select(raised, vec4f(params.q), raised > vec4f(params.q));
@@ -83,7 +101,7 @@ fn apply(v: vec4f) -> vec4f {
 // f′ where f is smooth; v is f(x) for sigmoid and tanh.
 fn slope(v: vec4f) -> vec4f {
   switch OP {
-    case 10u: { return normalCdf(v) + INVERSE_SQRT_2PI * v * exp(-0.5 * v * v); }
+    case 10u: { return normalCdf(v) + INVERSE_SQRT_2PI * v * expOf(-0.5 * v * v); }
     case 11u: {
       let t = 2 * geluTanhCdf(v) - 1;
       let inner = SQRT_2_OVER_PI * (1 + 3 * CUBIC * v * v);

@@ -37,6 +37,10 @@ fn isNan(v: vec4f) -> vec4<bool> {
   return (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
 }
 
+fn fromBits(bits: u32) -> vec4f {
+  return bitcast<vec4f>(vec4u(bits));
+}
+
 // An infinite shift would make exp(∞ − ∞) = NaN: 0 instead.
 fn finite(v: vec4f) -> vec4f {
   return select(v, vec4f(0), (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) == vec4u(0x7f800000u));
@@ -151,5 +155,7 @@ fn general(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 @compute @workgroup_size(64)
 fn addLog(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.y * groups.x * 64u + id.x;
-  if (i < addLogParams.count) { outVector[i] = log(x[i]) + finite(shiftVector[i]); }
+  // Some drivers' log knows no 0.
+  let logarithm = select(log(x[i]), fromBits(0xff800000u), x[i] == vec4f(0));
+  if (i < addLogParams.count) { outVector[i] = logarithm + finite(shiftVector[i]); }
 }
