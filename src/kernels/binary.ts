@@ -3,12 +3,13 @@ import { broadcastShapes, type Spec } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import {
   bitsOf,
+  broadcastVariants,
   collapse,
   commonDType,
+  coverage,
   elementwiseVariants,
-  groupsOf,
+  flatSteps,
   numbered,
-  threadsOf,
 } from './elementwise-broadcast.ts';
 import { defineOp } from './op.ts';
 import { sumTo } from './reduce-sum.ts';
@@ -82,19 +83,27 @@ function sides(name: string, { a, b }: Operands): { a: Tensor; b: Tensor; number
 function launch({ name, code, compares }: BinaryRule, operands: Operands, out: Tensor): void {
   const { a, b, number, side } = sides(name, operands);
   const loops = collapse(name, out.shape, [shapeOf(operands.a), shapeOf(operands.b)]);
-  const variant = a.device.variants.choose('elementwise', elementwiseVariants(loops));
-  const count = threadsOf(out.shape, variant);
+  const candidates = compares
+    ? broadcastVariants(loops)
+    : elementwiseVariants(loops, [side === 1, side === 2]);
+  const variant = a.device.variants.choose('elementwise', candidates);
+  const { count, groups } = coverage(out.shape, variant);
   const [strideA = [], strideB = []] = loops.strides;
   const params = {
-    ...{ count, rank: loops.sizes.length, bits: bitsOf(name, number, a.dtype) },
+    ...{
+      count,
+      rank: loops.sizes.length,
+      bits: bitsOf(name, number, a.dtype),
+      ...flatSteps(a.device.traits),
+    },
     ...{ ...numbered('size', loops.sizes, 1), ...numbered('a', strideA, 0), ...numbered('b', strideB, 0) },
   };
-  const how = { groups: groupsOf(count), constants: { OP: code, NUMBER: side }, lines: { T: a.dtype } };
+  const how = { groups, constants: { OP: code, NUMBER: side }, lines: { T: a.dtype } };
   const scalars = { aScalar: a, bScalar: b };
-  if (variant === 'vectors') {
-    if (compares) run(elementwiseBinaryWgsl, 'compareVectors', { a, b, mask: out }, params, how);
-    else run(elementwiseBinaryWgsl, 'vectors', { a, b, out }, params, how);
-  } else if (compares) {
+  if (compares && variant === 'scalars') {
     run(elementwiseBinaryWgsl, 'compareScalars', { ...scalars, maskScalar: out }, params, how);
-  } else run(elementwiseBinaryWgsl, 'scalars', { ...scalars, outScalar: out }, params, how);
+  } else if (compares) run(elementwiseBinaryWgsl, 'compareVectors', { a, b, mask: out }, params, how);
+  else if (variant === 'scalars') {
+    run(elementwiseBinaryWgsl, 'scalars', { ...scalars, outScalar: out }, params, how);
+  } else run(elementwiseBinaryWgsl, variant, { a, b, out }, params, how);
 }

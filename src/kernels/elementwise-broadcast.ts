@@ -1,4 +1,5 @@
 import { check, ShapeError } from '../errors.ts';
+import type { Traits } from '../tensor/device.ts';
 import { type DType, formatShape, type Shape, sizeOf, stridesOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -48,12 +49,32 @@ function broadcastStrides(operand: Shape, rank: number): number[] {
   return [...new Array<number>(rank - operand.length).fill(0), ...dense];
 }
 
-/** How many elements a thread handles: four where the innermost axis allows it. */
-export type ElementwiseVariant = 'vectors' | 'scalars';
+/** Elements a thread handles: 4 where the innermost axis allows it, or 1. */
+export type BroadcastVariant = 'vectors' | 'scalars';
+/** `flat`, 16 a thread, is for operands that need no broadcasting. */
+export type ElementwiseVariant = 'flat' | BroadcastVariant;
 
 /** The kernels that can walk these loops, best first. */
-export function elementwiseVariants({ sizes }: Loops): [ElementwiseVariant, ...ElementwiseVariant[]] {
+export function broadcastVariants({ sizes }: Loops): [BroadcastVariant, ...BroadcastVariant[]] {
   return sizes.length === 1 || (sizes[0] ?? 1) % 4 === 0 ? ['vectors', 'scalars'] : ['scalars'];
+}
+
+/** The same for an op that has a `flat` kernel; `numbers` says which operands are plain numbers. */
+export function elementwiseVariants(
+  loops: Loops,
+  numbers: readonly boolean[],
+): [ElementwiseVariant, ...ElementwiseVariant[]] {
+  const alike = loops.strides.every(([stride], i) => stride === 1 || numbers[i] === true);
+  const others = broadcastVariants(loops);
+  return loops.sizes.length === 1 && alike ? ['flat', ...others] : others;
+}
+
+/**
+ * How `flat` kernels share out vectors: a thread takes 4, adjacent ones on a CPU, where it has cache lines to itself, and
+ * every 64th on a GPU, where neighbouring threads share them.
+ */
+export function flatSteps({ software }: Pick<Traits, 'software'>): { lane: number; step: number } {
+  return software ? { lane: 4, step: 1 } : { lane: 1, step: 64 };
 }
 
 type Digit = 0 | 1 | 2 | 3 | 4 | 5;
@@ -95,7 +116,14 @@ export function groupsOf(count: number): number {
   return Math.ceil(count / 64);
 }
 
-/** Threads that cover a tensor of `shape`. */
-export function threadsOf(shape: Shape, variant: ElementwiseVariant): number {
-  return variant === 'vectors' ? Math.ceil(sizeOf(shape) / 4) : sizeOf(shape);
+/** Workgroups of 64 threads with 4 vectors each for `count` vectors. */
+export function flatGroups(count: number): number {
+  return Math.ceil(count / 256);
+}
+
+/** What the kernels count in a tensor of `shape`, and the workgroups that cover it. */
+export function coverage(shape: Shape, variant: ElementwiseVariant): { count: number; groups: number } {
+  const size = sizeOf(shape);
+  const count = variant === 'scalars' ? size : Math.ceil(size / 4);
+  return { count, groups: variant === 'flat' ? flatGroups(count) : groupsOf(count) };
 }

@@ -4,12 +4,12 @@ import { Tensor } from '../tensor/tensor.ts';
 import type { Operand } from './binary.ts';
 import {
   bitsOf,
+  broadcastVariants,
   collapse,
   commonDType,
-  elementwiseVariants,
+  coverage,
   groupsOf,
   numbered,
-  threadsOf,
 } from './elementwise-broadcast.ts';
 import { defineOp } from './op.ts';
 import { sumTo } from './reduce-sum.ts';
@@ -49,8 +49,8 @@ const whereOp = defineOp<WhereInputs, WhereAttrs, [Spec]>({
 
 function launchWhere(condition: Tensor, { a, b }: WhereAttrs, out: Tensor): void {
   const loops = collapse('where', out.shape, [condition.shape, shapeOf(a), shapeOf(b)]);
-  const variant = condition.device.variants.choose('elementwise', elementwiseVariants(loops));
-  const count = threadsOf(out.shape, variant);
+  const variant = condition.device.variants.choose('elementwise', broadcastVariants(loops));
+  const { count, groups } = coverage(out.shape, variant);
   const [strideC = [], strideA = [], strideB = []] = loops.strides;
   const bits = (side: Operand) => (typeof side === 'number' ? bitsOf('where', side, out.dtype) : 0);
   const params = {
@@ -62,7 +62,7 @@ function launchWhere(condition: Tensor, { a, b }: WhereAttrs, out: Tensor): void
   const bound = (side: Operand) => (side instanceof Tensor ? side : condition);
   const tensors = { condition, a: bound(a), b: bound(b) };
   const numbers = (typeof a === 'number' ? 1 : 0) + (typeof b === 'number' ? 2 : 0);
-  const launch = { groups: groupsOf(count), constants: { NUMBERS: numbers } };
+  const launch = { groups, constants: { NUMBERS: numbers } };
   if (variant === 'vectors') run(elementwiseWhereWgsl, 'vectors', { ...tensors, out }, params, launch);
   else run(elementwiseWhereWgsl, 'scalars', { ...tensors, outScalar: out }, params, launch);
 }

@@ -81,6 +81,12 @@ export function chunksOf(threads: number, length: number, traits: Pick<Traits, '
   return chunks <= 1 ? 1 : Math.ceil(chunks / 4) * 4;
 }
 
+/** Which steps a chunk takes: adjacent ones on a CPU; every chunks-th on a GPU, so that neighbours share cache lines. */
+function chunkSteps(length: number, chunks: number, { software }: Pick<Traits, 'software'>) {
+  const turns = Math.ceil(length / chunks);
+  return { turns, start: software ? turns : 1, step: software ? 1 : chunks };
+}
+
 /**
  * Reduces `x` into `out`, in as many passes as it takes. `shift` (one number for each output) is for `expSum` and
  * `squareSum`; `scale` multiplies the result.
@@ -95,17 +101,19 @@ export function reduceInto(
   const { device } = x;
   const variant = device.variants.choose('reduce', reduceVariants(reduction));
   const elements = product(reduction.reduced);
-  const length = variant === 'rows' ? Math.ceil(elements / 4) : elements;
+  const length = variant === 'columns' ? elements : Math.ceil(elements / 4);
   const outputs = variant === 'columns' ? out.size / 4 : out.size;
   const chunks = chunksOf(outputs, length, device.traits);
   const last = chunks === 1;
   const target = last ? out : device.allocate([chunks, out.size], 'f32', 'reduce');
   const { code, neutral } = REDUCTIONS[op];
+  const single = reduction.reduced.length <= 1 ? 1 : 0;
   const params = {
     ...{ outputs, chunks, length, elements, neutral, scale: last ? scale : 1 },
+    ...chunkSteps(length, chunks, device.traits),
     ...axisParams(reduction),
   };
-  const launch = { groups: Math.ceil((outputs * chunks) / 64), constants: { OP: code } };
+  const launch = { groups: Math.ceil((outputs * chunks) / 64), constants: { OP: code, SINGLE: single } };
   if (variant === 'rows') run(reduceWgsl, 'rows', { x, shift, out: target }, params, launch);
   else if (variant === 'columns') {
     run(reduceWgsl, 'columns', { x, shiftVector: shift, outVector: target }, params, launch);

@@ -9,14 +9,7 @@ import {
   sizeOf,
 } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import {
-  bitsOf,
-  collapse,
-  elementwiseVariants,
-  groupsOf,
-  numbered,
-  threadsOf,
-} from './elementwise-broadcast.ts';
+import { bitsOf, broadcastVariants, collapse, coverage, numbered } from './elementwise-broadcast.ts';
 import { checkF32, defineOp, f32 } from './op.ts';
 import { collapseReduction, reduceInto } from './reduce-pass.ts';
 import { run } from './run.ts';
@@ -78,15 +71,15 @@ const expandOp = defineOp<{ x: Tensor }, ExpandAttrs, [Spec]>({
   outputs: ({ x }, { shape }) => [{ shape, dtype: x.dtype }],
   forward({ x }, [out], { op, from, shape, scale }) {
     const loops = collapse(op, shape, [from]);
-    const variant = x.device.variants.choose('elementwise', elementwiseVariants(loops));
-    const count = threadsOf(shape, variant);
+    const variant = x.device.variants.choose('elementwise', broadcastVariants(loops));
+    const { count, groups } = coverage(shape, variant);
     const [a] = loops.strides;
     const params = {
-      ...{ count, rank: loops.sizes.length, bits: bitsOf(op, scale, x.dtype) },
+      ...{ count, rank: loops.sizes.length, bits: bitsOf(op, scale, x.dtype), lane: 0, step: 0 },
       ...{ ...numbered('size', loops.sizes, 1), ...numbered('a', a ?? [], 0), ...numbered('b', [], 0) },
     };
     const times = { OP: 2, NUMBER: 2 };
-    const launch = { groups: groupsOf(count), constants: times, lines: { T: x.dtype } };
+    const launch = { groups, constants: times, lines: { T: x.dtype } };
     if (variant === 'vectors') run(elementwiseBinaryWgsl, 'vectors', { a: x, b: x, out }, params, launch);
     else {
       const scalars = { aScalar: x, bScalar: x, outScalar: out };

@@ -1,7 +1,7 @@
 import type { Spec } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { mul } from './binary-arithmetic.ts';
-import { groupsOf } from './elementwise-broadcast.ts';
+import { flatGroups, flatSteps } from './elementwise-broadcast.ts';
 import { checkF32, defineOp, f32 } from './op.ts';
 import { run } from './run.ts';
 import { elementwiseWgsl } from './wgsl.gen.ts';
@@ -32,8 +32,11 @@ export function unaryOp({ name, code, gradient }: UnaryRule): (x: Tensor, attrs?
     },
     forward({ x }, [out], attrs) {
       const count = Math.ceil(out.size / 4);
-      const launch = { groups: groupsOf(count), constants: { OP: code } };
-      run(elementwiseWgsl, 'unary', { x, out }, { count, ...attrs }, launch);
+      const params = { count, ...flatSteps(x.device.traits), ...attrs };
+      run(elementwiseWgsl, 'unary', { x, out }, params, {
+        groups: flatGroups(count),
+        constants: { OP: code },
+      });
     },
     gradient: ({ inputs: { x }, outputs: [y], attrs, grads: [g] }) =>
       gradient ? { x: () => gradient(x, y, g as Tensor, attrs) } : {},
@@ -56,8 +59,9 @@ export function slopeOp({ name, code, second }: SlopeRule) {
     outputs: ({ v }) => [f32(v.shape)],
     forward({ v, g }, [out], attrs) {
       const count = Math.ceil(out.size / 4);
-      const launch = { groups: groupsOf(count), constants: { OP: code } };
-      run(elementwiseWgsl, 'gradient', { x: v, g, out }, { count, ...attrs }, launch);
+      const params = { count, ...flatSteps(v.device.traits), ...attrs };
+      const launch = { groups: flatGroups(count), constants: { OP: code } };
+      run(elementwiseWgsl, 'gradient', { x: v, g, out }, params, launch);
     },
     gradient: ({ inputs: { v, g }, attrs, grads: [gg] }) => ({
       g: () => apply(v, gg as Tensor, attrs),

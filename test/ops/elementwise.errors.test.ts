@@ -14,7 +14,7 @@ import {
   sqrt,
   where,
 } from '../../src/kernels/elementwise.ts';
-import { collapse, elementwiseVariants } from '../../src/kernels/elementwise-broadcast.ts';
+import { broadcastVariants, collapse, elementwiseVariants } from '../../src/kernels/elementwise-broadcast.ts';
 import { full, ones, onesLike, zeros, zerosLike } from '../../src/kernels/fill.ts';
 import { sum } from '../../src/kernels/reduce.ts';
 import type { Device } from '../../src/tensor/device.ts';
@@ -92,9 +92,17 @@ describe('collapsing', () => {
   });
 
   test('offers vectors where the innermost axis allows', () => {
-    expect(elementwiseVariants({ sizes: [7], strides: [[1]] })).toEqual(['vectors', 'scalars']);
-    expect(elementwiseVariants({ sizes: [8, 3], strides: [[1, 8]] })).toEqual(['vectors', 'scalars']);
-    expect(elementwiseVariants({ sizes: [6, 3], strides: [[1, 6]] })).toEqual(['scalars']);
+    expect(broadcastVariants({ sizes: [7], strides: [[1]] })).toEqual(['vectors', 'scalars']);
+    expect(broadcastVariants({ sizes: [8, 3], strides: [[1, 8]] })).toEqual(['vectors', 'scalars']);
+    expect(broadcastVariants({ sizes: [6, 3], strides: [[1, 6]] })).toEqual(['scalars']);
+  });
+
+  test('offers the flat kernel where nothing is repeated but numbers', () => {
+    const dense = { sizes: [7], strides: [[1], [1]] };
+    const scalar = { sizes: [7], strides: [[1], [0]] };
+    expect(elementwiseVariants(dense, [false, false])).toEqual(['flat', 'vectors', 'scalars']);
+    expect(elementwiseVariants(scalar, [false, true])).toEqual(['flat', 'vectors', 'scalars']);
+    expect(elementwiseVariants(scalar, [false, false])).toEqual(['vectors', 'scalars']);
   });
 });
 

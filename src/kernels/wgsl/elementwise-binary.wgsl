@@ -1,7 +1,10 @@
 // out = a ∘ b with NumPy broadcasting; ∘ is OP. `vectors`/`scalars` store T, `compareVectors`/`compareScalars` store 0 or 1.
 // All tensors are dense and row-major. Axes are collapsed by the host: size0 is the innermost, a0 and b0 are 0 or 1, and
 // a stride of 0 repeats an operand along an axis. The vector entries need size0 % 4 == 0, or one axis only.
-// NUMBER = 1: a is the number in `bits`; 2: b is. A thread computes 4 (scalar entries: 1) elements, a workgroup 64 times that.
+// `flat` is for operands that are all as dense as out, or numbers: a thread takes 4 vectors, adjacent ones on a CPU
+// (a cache line of its own), every 64th on a GPU (neighbours share a line).
+// NUMBER = 1: a is the number in `bits`; 2: b is. Elsewhere a thread computes 4 elements
+// (scalar entries: 1).
 alias T = f32;
 override OP: u32;
 override NUMBER: u32 = 0u;
@@ -10,6 +13,7 @@ struct BinaryParams {
   count: u32, // vectors or scalars to store
   rank: u32,
   bits: u32, // the number, as T
+  lane: u32, step: u32, // of `flat`: how far apart two threads and two turns of a thread are
   size0: u32, size1: u32, size2: u32, size3: u32, size4: u32, size5: u32,
   a0: u32, a1: u32, a2: u32, a3: u32, a4: u32, a5: u32,
   b0: u32, b1: u32, b2: u32, b3: u32, b4: u32, b5: u32,
@@ -79,11 +83,11 @@ fn holds(x: vec4<T>, y: vec4<T>) -> vec4u {
   }
 }
 
-// Offsets in a and b of the element at `flat`.
-fn place(flat: u32) -> vec2u {
-  if (params.rank == 1u) { return flat * vec2u(params.a0, params.b0); }
-  var rest = flat / params.size0;
-  var at = (flat - rest * params.size0) * vec2u(params.a0, params.b0);
+// Offsets in a and b of the element at `index`.
+fn place(index: u32) -> vec2u {
+  if (params.rank == 1u) { return index * vec2u(params.a0, params.b0); }
+  var rest = index / params.size0;
+  var at = (index - rest * params.size0) * vec2u(params.a0, params.b0);
   if (params.rank == 2u) { return at + rest * vec2u(params.a1, params.b1); }
   at += (rest % params.size1) * vec2u(params.a1, params.b1);
   rest /= params.size1;
@@ -118,6 +122,32 @@ fn scalarA(at: u32) -> vec4<T> {
 fn scalarB(at: u32) -> vec4<T> {
   if (NUMBER == 2u) { return vec4<T>(bitcast<T>(params.bits)); }
   return vec4<T>(bScalar[at]);
+}
+
+fn flatA(i: u32) -> vec4<T> {
+  if (NUMBER == 1u) { return vec4<T>(bitcast<T>(params.bits)); }
+  return a[i];
+}
+
+fn flatB(i: u32) -> vec4<T> {
+  if (NUMBER == 2u) { return vec4<T>(bitcast<T>(params.bits)); }
+  return b[i];
+}
+
+@compute @workgroup_size(64)
+fn flat(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let thread = id.y * groups.x * 64u + id.x;
+  let i = (thread & 0xffffffc0u) * 4u + (thread & 63u) * params.lane;
+  let step = params.step;
+  let count = params.count;
+  if (i + 3u * step < count) {
+    out[i] = apply(flatA(i), flatB(i));
+    out[i + step] = apply(flatA(i + step), flatB(i + step));
+    out[i + 2u * step] = apply(flatA(i + 2u * step), flatB(i + 2u * step));
+    out[i + 3u * step] = apply(flatA(i + 3u * step), flatB(i + 3u * step));
+  } else {
+    for (var k = i; k < min(count, i + 4u * step); k += step) { out[k] = apply(flatA(k), flatB(k)); }
+  }
 }
 
 @compute @workgroup_size(64)

@@ -22,12 +22,12 @@ struct WhereParams {
 @group(0) @binding(4) var<storage, read_write> out: array<vec4u>;
 @group(0) @binding(4) var<storage, read_write> outScalar: array<u32>;
 
-// Offsets in condition, a and b of the element at `flat`.
-fn place(flat: u32) -> vec3u {
+// Offsets in condition, a and b of the element at `index`.
+fn place(index: u32) -> vec3u {
   let s0 = vec3u(params.c0, params.a0, params.b0);
-  if (params.rank == 1u) { return flat * s0; }
-  var rest = flat / params.size0;
-  var at = (flat - rest * params.size0) * s0;
+  if (params.rank == 1u) { return index * s0; }
+  var rest = index / params.size0;
+  var at = (index - rest * params.size0) * s0;
   at += (rest % params.size1) * vec3u(params.c1, params.a1, params.b1);
   rest /= params.size1;
   at += (rest % params.size2) * vec3u(params.c2, params.a2, params.b2);

@@ -1,16 +1,20 @@
 // out[o] = scale · (f(x₀) ∘ f(x₁) ∘ …) over the reduced axes of a dense tensor, in a fixed order; ∘ and f are OP.
 // The host collapses the axes into at most 3 kept and 3 reduced ones, innermost first, with their strides in elements.
-// A thread takes one output (`columns`: four) and every chunks-th element from `chunk` on, summing blocks of 32 to keep
-// rounding small; more than one chunk leaves partial results for the next pass: [chunks, outputs], or
-// [outputs, chunks] for `rows`, where 4 reduced elements are adjacent. `shift` holds a number for each output.
+// `rows`: 4 reduced elements are adjacent; `columns`: 4 outputs are; `general`: any strides. A thread takes one output
+// (`columns`: four) and one chunk of its elements, in blocks of 8 steps to keep rounding small: adjacent elements on a CPU,
+// every chunks-th one on a GPU, where neighbouring threads share cache lines. Several chunks leave partial results for
+// the next pass: [outputs, chunks] from `rows`, else [chunks, outputs]. `shift` holds a number for each output.
 // `addLog`: out = log x + shift, element by element, which ends a log Σ exp.
+override SINGLE: bool = true; // one reduced axis
 override OP: u32; // 0 sum, 1 max, 2 min (both pass NaN on), 3 Σ exp(x − shift), 4 Σ (x − shift)²
 
 struct ReduceParams {
   outputs: u32, // per chunk; vectors in `columns`
   chunks: u32,
-  length: u32, // reduced elements; vectors in `rows`
+  length: u32, // steps along the reduced axes: elements in `columns`, else groups of 4
   elements: u32, // reduced elements
+  start: u32, step: u32, // a chunk takes `turns` steps: chunk · start + k · step
+  turns: u32,
   scale: f32,
   neutral: f32,
   keepSize0: u32, keepSize1: u32,
@@ -29,8 +33,6 @@ struct AddLogParams { count: u32 } // vectors
 @group(0) @binding(2) var<storage, read> shiftVector: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 @group(0) @binding(3) var<storage, read_write> outVector: array<vec4f>;
-
-const BLOCK = 32u;
 
 // By bit pattern: compilers may assume that x != x is false.
 fn isNan(v: vec4f) -> vec4<bool> {
@@ -82,34 +84,59 @@ fn keptAt(o: u32) -> u32 {
 
 // Offset of reduced element r.
 fn reducedAt(r: u32) -> u32 {
-  if (params.elements == params.reduceSize0) { return r * params.reduceStride0; }
+  if (SINGLE) { return r * params.reduceStride0; }
   let rest = r / params.reduceSize0;
   let first = (r - rest * params.reduceSize0) * params.reduceStride0;
   let last = rest / params.reduceSize1;
   return first + (rest - last * params.reduceSize1) * params.reduceStride1 + last * params.reduceStride2;
 }
 
+// What lies past the last element must not count, and may be NaN.
+fn inside(j: u32, v: vec4f) -> vec4f {
+  return select(vec4f(params.neutral), v, vec4u(j * 4u) + vec4u(0, 1, 2, 3) < vec4u(params.elements));
+}
+
+// Four elements of the general layout, wherever they lie.
+fn gather(base: u32, j: u32) -> vec4f {
+  let r = j * 4u;
+  let front = vec2f(xScalar[base + reducedAt(r)], xScalar[base + reducedAt(r + 1u)]);
+  return vec4f(front, xScalar[base + reducedAt(r + 2u)], xScalar[base + reducedAt(r + 3u)]);
+}
+
+fn row(base: u32, j: u32, by: vec4f) -> vec4f {
+  return shifted(x[(base + reducedAt(j * 4u)) >> 2u], by);
+}
+
+fn column(base: u32, r: u32, by: vec4f) -> vec4f {
+  return shifted(x[(base + reducedAt(r)) >> 2u], by);
+}
+
+fn across(v: vec4f) -> f32 {
+  let pair = merge(v, v.zwxy);
+  return merge(pair, pair.yxwz).x;
+}
+
 @compute @workgroup_size(64)
 fn rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let thread = id.y * groups.x * 64u + id.x;
   let o = thread / params.chunks;
+  let chunk = thread - o * params.chunks;
   let base = keptAt(o);
   let by = shiftOf(o);
-  let neutral = vec4f(params.neutral);
-  var total = neutral;
-  var j = thread - o * params.chunks;
-  while (j < params.length) {
-    var block = neutral;
-    let end = min(j + BLOCK * params.chunks, params.length);
-    for (; j < end; j += params.chunks) {
-      let v = shifted(x[(base + reducedAt(j * 4u)) >> 2u], by);
-      let inside = vec4u(j * 4u) + vec4u(0, 1, 2, 3) < vec4u(params.elements);
-      block = merge(block, select(neutral, v, inside));
-    }
-    total = merge(total, block);
+  let step = params.step;
+  var j = chunk * params.start;
+  let end = j + params.turns * step;
+  let whole = min(end, params.elements / 4u);
+  var total = vec4f(params.neutral);
+  for (; j + 7u * step < whole; j += 8u * step) {
+    let s0 = merge(row(base, j, by), row(base, j + step, by));
+    let s1 = merge(row(base, j + 2u * step, by), row(base, j + 3u * step, by));
+    let s2 = merge(row(base, j + 4u * step, by), row(base, j + 5u * step, by));
+    let s3 = merge(row(base, j + 6u * step, by), row(base, j + 7u * step, by));
+    total = merge(total, merge(merge(s0, s1), merge(s2, s3)));
   }
-  let pair = merge(total, total.zwxy);
-  if (o < params.outputs) { out[thread] = merge(pair, pair.yxwz).x * params.scale; }
+  for (; j < min(end, params.length); j += step) { total = merge(total, inside(j, row(base, j, by))); }
+  if (o < params.outputs) { out[thread] = across(total) * params.scale; }
 }
 
 @compute @workgroup_size(64)
@@ -119,16 +146,19 @@ fn columns(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let o = thread - chunk * params.outputs;
   let base = keptAt(o * 4u);
   let by = shiftsOf(o);
+  let step = params.step;
+  var j = chunk * params.start;
+  let end = j + params.turns * step;
+  let whole = min(end, params.length);
   var total = vec4f(params.neutral);
-  var r = chunk;
-  while (r < params.length) {
-    var block = vec4f(params.neutral);
-    let end = min(r + BLOCK * params.chunks, params.length);
-    for (; r < end; r += params.chunks) {
-      block = merge(block, shifted(x[(base + reducedAt(r)) >> 2u], by));
-    }
-    total = merge(total, block);
+  for (; j + 7u * step < whole; j += 8u * step) {
+    let s0 = merge(column(base, j, by), column(base, j + step, by));
+    let s1 = merge(column(base, j + 2u * step, by), column(base, j + 3u * step, by));
+    let s2 = merge(column(base, j + 4u * step, by), column(base, j + 5u * step, by));
+    let s3 = merge(column(base, j + 6u * step, by), column(base, j + 7u * step, by));
+    total = merge(total, merge(merge(s0, s1), merge(s2, s3)));
   }
+  for (; j < min(end, params.length); j += step) { total = merge(total, column(base, j, by)); }
   if (chunk < params.chunks) { outVector[thread] = total * params.scale; }
 }
 
@@ -139,17 +169,17 @@ fn general(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let o = thread - chunk * params.outputs;
   let base = keptAt(o);
   let by = shiftOf(o);
+  let step = params.step;
+  var j = chunk * params.start;
+  let end = min(j + params.turns * step, params.length);
   var total = vec4f(params.neutral);
-  var r = chunk;
-  while (r < params.length) {
+  while (j < end) {
     var block = vec4f(params.neutral);
-    let end = min(r + BLOCK * params.chunks, params.length);
-    for (; r < end; r += params.chunks) {
-      block = merge(block, shifted(vec4f(xScalar[base + reducedAt(r)]), by));
-    }
+    let stop = min(j + 8u * step, end);
+    for (; j < stop; j += step) { block = merge(block, inside(j, shifted(gather(base, j), by))); }
     total = merge(total, block);
   }
-  if (chunk < params.chunks) { out[thread] = total.x * params.scale; }
+  if (chunk < params.chunks) { out[thread] = across(total) * params.scale; }
 }
 
 @compute @workgroup_size(64)
