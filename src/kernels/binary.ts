@@ -10,6 +10,7 @@ import {
   elementwiseVariants,
   flatSteps,
   numbered,
+  rankOf,
 } from './elementwise-broadcast.ts';
 import { defineOp } from './op.ts';
 import { sumTo } from './reduce-sum.ts';
@@ -98,7 +99,7 @@ function launch({ name, code, compares }: BinaryRule, operands: Operands, out: T
     },
     ...{ ...numbered('size', loops.sizes, 1), ...numbered('a', strideA, 0), ...numbered('b', strideB, 0) },
   };
-  const how = { groups, constants: { OP: code, NUMBER: side }, lines: { T: a.dtype } };
+  const how = { groups, constants: { OP: code, NUMBER: side, RANK: rankOf(loops) }, lines: { T: a.dtype } };
   const scalars = { aScalar: a, bScalar: b };
   if (compares && variant === 'scalars') {
     run(elementwiseBinaryWgsl, 'compareScalars', { ...scalars, maskScalar: out }, params, how);

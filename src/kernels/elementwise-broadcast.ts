@@ -49,6 +49,11 @@ function broadcastStrides(operand: Shape, rank: number): number[] {
   return [...new Array<number>(rank - operand.length).fill(0), ...dense];
 }
 
+/** RANK of the broadcasting kernels: the number of axes, 4 standing for more. */
+export function rankOf({ sizes }: Loops): number {
+  return Math.min(sizes.length, 4);
+}
+
 /** Elements a thread handles: 4 where the innermost axis allows it, or 1. */
 export type BroadcastVariant = 'vectors' | 'scalars';
 /** `flat`, 16 a thread, is for operands that need no broadcasting. */

@@ -10,6 +10,7 @@ import {
   coverage,
   groupsOf,
   numbered,
+  rankOf,
 } from './elementwise-broadcast.ts';
 import { defineOp } from './op.ts';
 import { sumTo } from './reduce-sum.ts';
@@ -54,7 +55,7 @@ function launchWhere(condition: Tensor, { a, b }: WhereAttrs, out: Tensor): void
   const [strideC = [], strideA = [], strideB = []] = loops.strides;
   const bits = (side: Operand) => (typeof side === 'number' ? bitsOf('where', side, out.dtype) : 0);
   const params = {
-    ...{ count, rank: loops.sizes.length, bitsA: bits(a), bitsB: bits(b) },
+    ...{ count, bitsA: bits(a), bitsB: bits(b) },
     ...{ ...numbered('size', loops.sizes, 1), ...numbered('c', strideC, 0) },
     ...{ ...numbered('a', strideA, 0), ...numbered('b', strideB, 0) },
   };
@@ -62,7 +63,7 @@ function launchWhere(condition: Tensor, { a, b }: WhereAttrs, out: Tensor): void
   const bound = (side: Operand) => (side instanceof Tensor ? side : condition);
   const tensors = { condition, a: bound(a), b: bound(b) };
   const numbers = (typeof a === 'number' ? 1 : 0) + (typeof b === 'number' ? 2 : 0);
-  const launch = { groups, constants: { NUMBERS: numbers } };
+  const launch = { groups, constants: { NUMBERS: numbers, RANK: rankOf(loops) } };
   if (variant === 'vectors') run(elementwiseWhereWgsl, 'vectors', { ...tensors, out }, params, launch);
   else run(elementwiseWhereWgsl, 'scalars', { ...tensors, outScalar: out }, params, launch);
 }

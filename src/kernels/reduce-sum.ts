@@ -9,7 +9,7 @@ import {
   sizeOf,
 } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { bitsOf, broadcastVariants, collapse, coverage, numbered } from './elementwise-broadcast.ts';
+import { bitsOf, broadcastVariants, collapse, coverage, numbered, rankOf } from './elementwise-broadcast.ts';
 import { checkF32, defineOp, f32 } from './op.ts';
 import { collapseReduction, reduceInto } from './reduce-pass.ts';
 import { run } from './run.ts';
@@ -75,10 +75,10 @@ const expandOp = defineOp<{ x: Tensor }, ExpandAttrs, [Spec]>({
     const { count, groups } = coverage(shape, variant);
     const [a] = loops.strides;
     const params = {
-      ...{ count, rank: loops.sizes.length, bits: bitsOf(op, scale, x.dtype), lane: 0, step: 0 },
+      ...{ count, bits: bitsOf(op, scale, x.dtype), lane: 0, step: 0 },
       ...{ ...numbered('size', loops.sizes, 1), ...numbered('a', a ?? [], 0), ...numbered('b', [], 0) },
     };
-    const times = { OP: 2, NUMBER: 2 };
+    const times = { OP: 2, NUMBER: 2, RANK: rankOf(loops) };
     const launch = { groups, constants: times, lines: { T: x.dtype } };
     if (variant === 'vectors') run(elementwiseBinaryWgsl, 'vectors', { a: x, b: x, out }, params, launch);
     else {

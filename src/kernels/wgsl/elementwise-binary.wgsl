@@ -6,12 +6,12 @@
 // NUMBER = 1: a is the number in `bits`; 2: b is. Elsewhere a thread computes 4 elements
 // (scalar entries: 1).
 alias T = f32;
-override OP: u32;
+override OP: u32 = 0u;
+override RANK: u32 = 1u; // axes, at most 4 standing for more
 override NUMBER: u32 = 0u;
 
 struct BinaryParams {
   count: u32, // vectors or scalars to store
-  rank: u32,
   bits: u32, // the number, as T
   lane: u32, step: u32, // of `flat`: how far apart two threads and two turns of a thread are
   size0: u32, size1: u32, size2: u32, size3: u32, size4: u32, size5: u32,
@@ -85,13 +85,13 @@ fn holds(x: vec4<T>, y: vec4<T>) -> vec4u {
 
 // Offsets in a and b of the element at `index`.
 fn place(index: u32) -> vec2u {
-  if (params.rank == 1u) { return index * vec2u(params.a0, params.b0); }
+  if (RANK == 1u) { return index * vec2u(params.a0, params.b0); }
   var rest = index / params.size0;
   var at = (index - rest * params.size0) * vec2u(params.a0, params.b0);
-  if (params.rank == 2u) { return at + rest * vec2u(params.a1, params.b1); }
+  if (RANK == 2u) { return at + rest * vec2u(params.a1, params.b1); }
   at += (rest % params.size1) * vec2u(params.a1, params.b1);
   rest /= params.size1;
-  if (params.rank == 3u) { return at + rest * vec2u(params.a2, params.b2); }
+  if (RANK == 3u) { return at + rest * vec2u(params.a2, params.b2); }
   at += (rest % params.size2) * vec2u(params.a2, params.b2);
   rest /= params.size2;
   at += (rest % params.size3) * vec2u(params.a3, params.b3);

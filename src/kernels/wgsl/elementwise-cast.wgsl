@@ -1,7 +1,7 @@
 // out[i] = x[i] as another element type. FROM and TO: 0 f32, 1 i32, 2 u32. f32 to an integer cuts towards 0 and saturates;
 // NaN becomes 0. Between integers the bits stay. A thread converts 4 elements, a workgroup 256.
-override FROM: u32;
-override TO: u32;
+override FROM: u32 = 0u;
+override TO: u32 = 0u;
 
 struct CastParams { count: u32 } // vectors
 

@@ -2,11 +2,11 @@
 // All tensors are dense and row-major. Axes are collapsed by the host: size0 is the innermost; c0, a0 and b0 are 0 or 1,
 // and a stride of 0 repeats an operand along an axis. `vectors` needs size0 % 4 == 0, or one axis only.
 // NUMBERS & 1: a is the number in bitsA; & 2: b is in bitsB. A thread copies 4 (`scalars`: 1) elements.
+override RANK: u32 = 1u; // axes, at most 4 standing for more
 override NUMBERS: u32 = 0u;
 
 struct WhereParams {
   count: u32, // vectors or scalars to store
-  rank: u32,
   bitsA: u32,
   bitsB: u32,
   size0: u32, size1: u32, size2: u32, size3: u32, size4: u32, size5: u32,
@@ -25,14 +25,14 @@ struct WhereParams {
 // Offsets in condition, a and b of the element at `index`.
 fn place(index: u32) -> vec3u {
   let s0 = vec3u(params.c0, params.a0, params.b0);
-  if (params.rank == 1u) { return index * s0; }
+  if (RANK == 1u) { return index * s0; }
   var rest = index / params.size0;
   var at = (index - rest * params.size0) * s0;
   at += (rest % params.size1) * vec3u(params.c1, params.a1, params.b1);
   rest /= params.size1;
   at += (rest % params.size2) * vec3u(params.c2, params.a2, params.b2);
   rest /= params.size2;
-  if (params.rank <= 3u) { return at; }
+  if (RANK <= 3u) { return at; }
   at += (rest % params.size3) * vec3u(params.c3, params.a3, params.b3);
   rest /= params.size3;
   at += (rest % params.size4) * vec3u(params.c4, params.a4, params.b4);

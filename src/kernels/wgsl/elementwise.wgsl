@@ -2,7 +2,7 @@
 // Flat f32 arrays. A thread takes 4 vectors: adjacent ones on a CPU (a
 // cache line of its own), every 64th on a GPU (neighbours share a line). NaN goes in, NaN comes out: comparisons with NaN are
 // false, so every select below keeps x then.
-override OP: u32;
+override OP: u32 = 0u;
 
 // p and q are f's attributes: leakyRelu's slope; clamp's low and high.
 struct UnaryParams {

@@ -1,8 +1,8 @@
 // out[o] = index, among the reduced elements in row-major order, of the largest (OP 0) or smallest (OP 1) one; the first
 // of equals; NaN beats everything. Axes as in reduce.wgsl. A thread looks at every chunks-th element for one output; with
 // several chunks their winners [chunks, outputs] are the `candidates` of the next pass (FIRST = 0).
-override OP: u32;
-override FIRST: u32;
+override OP: u32 = 0u;
+override FIRST: u32 = 0u;
 
 struct ArgParams {
   outputs: u32,

@@ -6,7 +6,7 @@
 // the next pass: [outputs, chunks] from `rows`, else [chunks, outputs]. `shift` holds a number for each output.
 // `addLog`: out = log x + shift, element by element, which ends a log Σ exp.
 override SINGLE: bool = true; // one reduced axis
-override OP: u32; // 0 sum, 1 max, 2 min (both pass NaN on), 3 Σ exp(x − shift), 4 Σ (x − shift)²
+override OP: u32 = 0u; // 0 sum, 1 max, 2 min (both pass NaN on), 3 Σ exp(x − shift), 4 Σ (x − shift)²
 
 struct ReduceParams {
   outputs: u32, // per chunk; vectors in `columns`
