@@ -40,60 +40,54 @@ function trainingLabel({ label, model: { training } }: Network): string {
 }
 
 function trainingSpec(network: Network) {
-  const { model, color } = network;
-  const { epochs, best } = model.training;
-  const curves = model.train === 'natural' ? CURVES.slice(0, 2) : CURVES;
+  const { epochs } = network.model.training;
+  const curves = network.model.train === 'natural' ? CURVES.slice(0, 2) : CURVES;
   const shares = curves.flatMap(({ key, name }) => curveRows(epochs, key, name));
-  const kept = {
-    data: ONE_ROW,
-    mark: { type: 'rule' as const, color: 'currentColor', opacity: 0.45 },
-    encoding: { x: { datum: best } },
+  const lossAxis = { title: null, tickCount: 3, minExtent: 34, maxExtent: 34 };
+  const loss = { type: 'quantitative' as const, axis: lossAxis };
+  const labelled = epochAxis(epochs.length, true);
+  return {
+    spacing: 6,
+    vconcat: [
+      plot(network, 130, shares, epochAxis(epochs.length, false), SHARE_AXIS),
+      plot(network, 62, curveRows(epochs, 'loss', 'training'), labelled, loss),
+    ],
   };
+}
+
+/** Curves over the epochs, with a line at the epoch that was kept. */
+function plot(
+  network: Network,
+  height: number,
+  values: CurveRow[],
+  x: ReturnType<typeof epochAxis>,
+  y: object,
+) {
+  const { color, model } = network;
   const strokeDash = {
     field: 'curve',
     type: 'nominal' as const,
     legend: null,
     scale: { domain: CURVES.map((c) => c.name), range: CURVES.map((c) => c.dash) },
   };
-  const line = { type: 'line' as const, strokeWidth: 1.8, color, point: epochs.length === 1 };
-  const lossAxis = { title: null, tickCount: 3, minExtent: 34, maxExtent: 34 };
-  return {
-    spacing: 6,
-    vconcat: [
-      {
-        width: WIDTH,
-        height: 130,
-        data: { values: shares },
-        layer: [
-          kept,
-          {
-            mark: line,
-            encoding: { x: epochAxis(epochs.length, false), y: { field: 'y', ...SHARE_AXIS }, strokeDash },
-          },
-        ],
-      },
-      {
-        width: WIDTH,
-        height: 62,
-        data: { values: curveRows(epochs, 'loss', 'training') },
-        layer: [
-          kept,
-          {
-            mark: line,
-            encoding: {
-              x: epochAxis(epochs.length, true),
-              y: { field: 'y', type: 'quantitative' as const, axis: lossAxis },
-              strokeDash,
-            },
-          },
-        ],
-      },
-    ],
+  const kept = {
+    data: ONE_ROW,
+    mark: { type: 'rule' as const, color: 'currentColor', opacity: 0.45 },
+    encoding: { x: { datum: model.training.best } },
   };
+  const mark = { type: 'line' as const, strokeWidth: 1.8, color, point: model.training.epochs.length === 1 };
+  const layer = [kept, { mark, encoding: { x, y: { field: 'y', ...y }, strokeDash } }];
+  return { width: WIDTH, height, data: { values }, layer };
+}
+
+interface CurveRow {
+  readonly x: number;
+  readonly y: number;
+  readonly curve: string;
 }
 
 /** Epochs without a value (not validated) are left out. */
-function curveRows(epochs: readonly EpochRecord[], key: keyof EpochRecord, curve: string) {
+function curveRows(epochs: readonly EpochRecord[], key: keyof EpochRecord, curve: string): CurveRow[] {
   return epochs
     .map((epoch, i) => ({ x: i + 1, y: epoch[key], curve }))
     .filter((row) => Number.isFinite(row.y));
