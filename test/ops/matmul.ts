@@ -1,3 +1,176 @@
-import type { OpCase } from './case.ts';
+import { type Activation, type MatmulOptions, matmul } from '../../src/kernels/matmul.ts';
+import { normal, type OpCase, opCase, uniform, values } from './case.ts';
+import { indices, type Nd, nd, offset } from './nd.ts';
 
-export const cases: readonly OpCase[] = [];
+type Options = Omit<MatmulOptions, 'bias'>;
+type Shape = readonly number[];
+type Extra = Partial<Pick<OpCase<'a' | 'b'>, 'linear' | 'gradients' | 'secondOrder' | 'flops' | 'bytes'>>;
+
+const ACTIVATIONS: Record<Activation, (x: number) => number> = {
+  none: (x) => x,
+  relu: (x) => Math.max(x, 0),
+  leakyRelu: (x) => (x < 0 ? 0.01 * x : x),
+  sigmoid: (x) => 1 / (1 + Math.exp(-x)),
+  tanh: Math.tanh,
+  gelu: (x) => x * normalCdf(x),
+  silu: (x) => x / (1 + Math.exp(-x)),
+};
+
+/** Φ(x) by the trapezoid rule on its density, which converges geometrically here. */
+function normalCdf(x: number): number {
+  const steps = 400;
+  let total = 0;
+  for (let i = 0; i <= steps; i++) {
+    const t = (x * i) / steps;
+    total += Math.exp((-t * t) / 2) * (i === 0 || i === steps ? 0.5 : 1);
+  }
+  return 0.5 + (total * x) / steps / Math.sqrt(2 * Math.PI);
+}
+
+/** Where the matrix of an operand begins for a batch index of the result. */
+function matrixAt(x: Nd, batch: readonly number[]): number {
+  const own = x.shape.slice(0, -2);
+  const index = own.map((dim, i) => (dim === 1 ? 0 : (batch[batch.length - own.length + i] ?? 0)));
+  return offset(x.shape, [...index, 0, 0]);
+}
+
+function batchShape(a: Shape, b: Shape): number[] {
+  const [x, y] = [a.slice(0, -2), b.slice(0, -2)];
+  const rank = Math.max(x.length, y.length);
+  return Array.from({ length: rank }, (_, i) => {
+    const [p, q] = [x[i - rank + x.length] ?? 1, y[i - rank + y.length] ?? 1];
+    return p === 1 ? q : p;
+  });
+}
+
+export function matmulReference(a: Nd, b: Nd, bias: Nd | undefined, options: Options): Nd {
+  const { transposeA, transposeB, activation = 'none' } = options;
+  const [m, k] = [a.shape.at(transposeA ? -1 : -2) ?? 0, a.shape.at(transposeA ? -2 : -1) ?? 0];
+  const n = b.shape.at(transposeB ? -2 : -1) ?? 0;
+  const f = ACTIVATIONS[activation];
+  const batch = batchShape(a.shape, b.shape);
+  const out = nd([...batch, m, n]);
+  let flat = 0;
+  for (const z of indices(batch)) {
+    const [aAt, bAt] = [matrixAt(a, z), matrixAt(b, z)];
+    for (let i = 0; i < m; i++) {
+      for (let j = 0; j < n; j++) {
+        let total = bias?.data[j] ?? 0;
+        for (let p = 0; p < k; p++) {
+          const left = a.data[aAt + (transposeA ? p * m + i : i * k + p)] ?? 0;
+          total += left * (b.data[bAt + (transposeB ? j * k + p : p * n + j)] ?? 0);
+        }
+        out.data[flat++] = f(total);
+      }
+    }
+  }
+  return out;
+}
+
+function product(a: Shape, b: Shape, options: Options = {}, extra: Extra = {}): OpCase {
+  const flags = `${options.transposeA ? 'ᵀ' : ''}·${options.transposeB ? 'ᵀ' : ''}`;
+  return opCase<'a' | 'b'>({
+    name: `[${a}]${flags}[${b}]`,
+    inputs: { a: normal(a), b: normal(b) },
+    op: (x) => matmul(x.a, x.b, options),
+    reference: (x) => matmulReference(x.a, x.b, undefined, options),
+    linear: ['a', 'b'],
+    gradients: [],
+    ...extra,
+  });
+}
+
+/** With bias and activation, where the kinks of the activation are out of reach of a central difference. */
+function layer(a: Shape, b: Shape, options: Options, extra: Extra = {}): OpCase {
+  const n = b.at(options.transposeB ? -2 : -1) ?? 0;
+  return opCase<'a' | 'b' | 'bias'>({
+    name: `layer [${a}]·[${b}] ${options.activation ?? 'none'}`,
+    inputs: { a: normal(a), b: normal(b), bias: normal([n]) },
+    op: (x) => matmul(x.a, x.b, { ...options, bias: x.bias }),
+    reference: (x) => matmulReference(x.a, x.b, x.bias, options),
+    ...extra,
+  });
+}
+
+function measured(m: number, n: number, k: number, options: Options = {}): OpCase {
+  const a = options.transposeA ? [k, m] : [m, k];
+  const b = options.transposeB ? [n, k] : [k, n];
+  return product(a, b, options, { linear: [], flops: 2 * m * n * k, bytes: 4 * (m * k + k * n + m * n) });
+}
+
+const small: Extra = { gradients: ['a', 'b'], secondOrder: true };
+const flags = [false, true].flatMap((transposeA) =>
+  [false, true].map((transposeB) => ({ transposeA, transposeB })),
+);
+
+/** Every pair of transposes at these sizes. */
+function transposes(m: number, n: number, k: number, extra: Extra): OpCase[] {
+  return flags.map((options) => {
+    const a = options.transposeA ? [k, m] : [m, k];
+    return product(a, options.transposeB ? [n, k] : [k, n], options, extra);
+  });
+}
+
+const infinite = values([3, 3], [1, Number.POSITIVE_INFINITY, -1, 2, 0.5, 1, Number.NaN, 1, 1]);
+
+export const cases: readonly OpCase[] = [
+  ...transposes(3, 5, 2, small),
+  ...transposes(4, 8, 12, small),
+  ...transposes(20, 36, 24, {}),
+  ...transposes(17, 6, 31, {}),
+  ...transposes(33, 4, 300, {}),
+  ...transposes(7, 37, 129, {}),
+  product([1, 1], [1, 1], {}, small),
+  product([1, 64], [64, 40]),
+  product([50, 64], [64, 1]),
+  product([1, 2000], [2000, 3]),
+  product([0, 4], [4, 3]),
+  product([3, 0], [0, 5]),
+  product([2, 0, 4], [4, 3]),
+  product([2, 3, 4], [2, 4, 5], {}, small),
+  product([2, 3, 4], [4, 5], {}, small),
+  product([3, 4], [2, 4, 5], {}, small),
+  product([2, 4, 3], [4, 5], { transposeA: true }, small),
+  product([4, 3], [2, 5, 4], { transposeA: true, transposeB: true }, small),
+  product([1, 3, 4], [2, 4, 2], {}, small),
+  product([2, 1, 3, 2], [1, 3, 2, 2], {}, small),
+  product([2, 1, 2, 2, 3], [2, 1, 3, 2], {}, small),
+  product([9, 20, 12], [9, 12, 28]),
+  product([300, 3, 5], [300, 5, 2]),
+  product([75, 25], [40, 25, 16]),
+  layer([5, 6], [6, 7], {}, { secondOrder: true }),
+  layer([6, 700], [700, 5], {}, { gradients: [] }),
+  layer([2, 3, 4], [4, 8], { activation: 'relu' }),
+  layer([3, 4], [4, 5], { activation: 'leakyRelu' }),
+  layer([3, 4], [4, 5], { activation: 'sigmoid' }, { secondOrder: true }),
+  layer([3, 4], [4, 8], { activation: 'tanh' }, { secondOrder: true }),
+  layer([3, 4], [4, 5], { activation: 'gelu' }, { secondOrder: true }),
+  layer([3, 4], [4, 5], { activation: 'silu' }, { secondOrder: true }),
+  layer([40, 64], [64, 24], { activation: 'gelu' }, { gradients: [] }),
+  opCase<'a' | 'b'>({
+    name: 'large values through tanh and sigmoid',
+    inputs: { a: uniform([9, 4], -300, 300), b: normal([4, 6]) },
+    op: (x) => [
+      matmul(x.a, x.b, { activation: 'tanh' }),
+      matmul(x.a, x.b, { activation: 'sigmoid' }),
+      matmul(x.a, x.b, { activation: 'silu' }),
+    ],
+    reference: (x) =>
+      (['tanh', 'sigmoid', 'silu'] as const).map((activation) =>
+        matmulReference(x.a, x.b, undefined, { activation }),
+      ),
+    tolerance: 1e-4,
+    gradients: [],
+  }),
+  opCase<'a' | 'b'>({
+    name: 'infinity and NaN stay in their rows',
+    inputs: { a: infinite, b: uniform([3, 6], 1, 2) },
+    op: (x) => matmul(x.a, x.b),
+    reference: (x) => matmulReference(x.a, x.b, undefined, {}),
+    gradients: [],
+  }),
+  product([1050000, 1, 1], [1050000, 1, 1], {}, { linear: [] }), // more than 65,535 workgroups
+  measured(256, 256, 256),
+  measured(12800, 64, 64),
+  measured(64, 64, 12800, { transposeA: true }),
+];

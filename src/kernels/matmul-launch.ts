@@ -1,0 +1,182 @@
+import type { Traits } from '../tensor/device.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { run } from './run.ts';
+import { matmulSubgroupWgsl, matmulSumWgsl, matmulWgsl } from './wgsl.gen.ts';
+
+/** Sizes of up to three batch axes, outermost first, or how far an operand moves along each, in elements. */
+export type BatchAxes = readonly [number, number, number];
+
+/** Products of matrices as the kernels see them: out[z] = A[z] · B[z], A [m, k], B [k, n], both perhaps transposed. */
+export interface Product {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  readonly batch: BatchAxes;
+  readonly aStrides: BatchAxes;
+  readonly bStrides: BatchAxes;
+  /** The result is the sum over all batches. */
+  readonly sumBatches: boolean;
+}
+
+/** What is done to a product as it is stored. */
+export interface Epilogue {
+  readonly bias?: Tensor | undefined;
+  /** ACTIVATION in matmul.wgsl. */
+  readonly activation: number;
+  readonly slope: number;
+}
+
+/** `quad`: four lanes share one operand through the subgroup; `register`: each thread loads all it needs. */
+export type TileVariant = 'quad' | 'register';
+
+/** The tile kernels this adapter can run, best first. */
+export function tileVariants(
+  traits: Pick<Traits, 'subgroups' | 'subgroupMinSize'>,
+): [TileVariant, ...TileVariant[]] {
+  return traits.subgroups && traits.subgroupMinSize >= 4 ? ['quad', 'register'] : ['register'];
+}
+
+/** Blocks of 4 columns in a tile for n columns: those that take least time, counting columns that are not there. */
+export function columnBlocks(n: number): 1 | 2 | 4 {
+  // A step loads four vectors of A and one for each block; a block's multiplications take about as long as a load.
+  const cost = (blocks: number) => Math.ceil(n / (4 * blocks)) * (4 + 2 * blocks);
+  if (cost(4) <= cost(2) && cost(4) <= cost(1)) return 4;
+  return cost(2) <= cost(1) ? 2 : 1;
+}
+
+/** Into how many parts `length` steps are cut, none under `shortest`, so that `tiles` × parts keep the adapter busy. */
+export function splitsOf(
+  tiles: number,
+  length: number,
+  shortest: number,
+  { software }: Pick<Traits, 'software'>,
+): number {
+  const wanted = Math.floor((software ? 128 : 4096) / Math.max(tiles, 1));
+  return Math.max(1, Math.min(wanted, Math.floor(length / shortest), 256));
+}
+
+/** How a product is cut into tiles, and k (or the batches, where they are summed) into splits. */
+export interface Plan {
+  readonly blocks: 1 | 2 | 4;
+  readonly tilesM: number;
+  readonly tilesN: number;
+  /** Tiles of a split. */
+  readonly tiles: number;
+  readonly splits: number;
+  readonly kChunk: number;
+  readonly batches: number;
+  readonly batchChunk: number;
+  /** Some step reaches past the end of k. */
+  readonly tail: boolean;
+}
+
+/** The plan for a product; pure. `maySplit`: its epilogue is linear, so that splits can be added up. */
+export function matmulPlan(
+  product: Product,
+  variant: TileVariant,
+  traits: Pick<Traits, 'software'>,
+  maySplit: boolean,
+): Plan {
+  const { m, n, k, batch, sumBatches } = product;
+  // Sixteen scalar loads for each block, none of them shared, would take a compiler seconds.
+  const blocks = variant === 'register' && !vectorsOf(product).every(Boolean) ? 1 : columnBlocks(n);
+  const [tilesM, tilesN] = [Math.ceil(m / 16), Math.ceil(n / (4 * blocks))];
+  const batches = batch[0] * batch[1] * batch[2];
+  const tiles = tilesM * tilesN * (sumBatches ? 1 : batches);
+  const length = sumBatches ? batches * k : k;
+  const wanted = maySplit ? splitsOf(tiles, length, 128, traits) : 1;
+  const kChunk = sumBatches ? ceilTo(k, STEP) : ceilTo(k / wanted, STEP);
+  const batchChunk = sumBatches ? Math.ceil(batches / wanted) : 1;
+  const splits = sumBatches ? Math.ceil(batches / batchChunk) || 1 : Math.ceil(k / kChunk) || 1;
+  const tail = sumBatches ? kChunk !== k || batchChunk * splits !== batches : kChunk * splits !== k;
+  return { blocks, tilesM, tilesN, tiles, splits, kChunk, batches, batchChunk, tail };
+}
+
+const STEP = 4; // of the kernels along k
+
+function ceilTo(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}
+
+/** Writes a product of `a` and `b` to `out`. */
+export function multiply(a: Tensor, b: Tensor, out: Tensor, product: Product, epilogue: Epilogue): void {
+  const { traits, variants } = a.device;
+  const variant = variants.choose('matmul', tileVariants(traits));
+  const plan = matmulPlan(product, variant, traits, epilogue.activation === 0);
+  const shader = variant === 'quad' ? matmulSubgroupWgsl : matmulWgsl;
+  if (plan.splits === 1) {
+    launch(shader, { a, b, out }, product, plan, epilogue);
+    return;
+  }
+  const partSize = ceilTo(out.size, 4);
+  const parts = a.device.allocate([plan.splits, partSize], 'f32', 'matmul');
+  launch(shader, { a, b, out: parts }, product, plan, { activation: 0, slope: 0 }, partSize);
+  sumParts(parts, out, plan.splits, product.n, epilogue.bias);
+  parts.dispose();
+}
+
+/** out = Σ parts + bias, the parts being ⌈out.size / 4⌉ vectors each; `n` is the size of the bias. */
+export function sumParts(parts: Tensor, out: Tensor, splits: number, n: number, bias?: Tensor): void {
+  const vectors = Math.ceil(out.size / 4);
+  const tensors = { parts, out, bias: bias ?? parts };
+  run(
+    matmulSumWgsl,
+    'sumParts',
+    tensors,
+    { vectors, splits, n },
+    {
+      groups: Math.ceil(vectors / 64),
+      constants: { HAS_BIAS: Number(bias !== undefined) },
+    },
+  );
+}
+
+function launch(
+  shader: typeof matmulWgsl | typeof matmulSubgroupWgsl,
+  { a, b, out }: { a: Tensor; b: Tensor; out: Tensor },
+  product: Product,
+  plan: Plan,
+  epilogue: Epilogue,
+  partSize = 0,
+): void {
+  const inputs = { a, aScalar: a, b, bScalar: b, bias: epilogue.bias ?? b };
+  const params = { ...paramsOf(product, plan), partSize, slope: epilogue.slope };
+  const options = {
+    groups: Math.ceil((plan.tiles * plan.splits) / 16),
+    constants: constantsOf(product, plan, epilogue),
+  };
+  if (product.n % 4 === 0) run(shader, 'matmul', { ...inputs, out }, params, options);
+  else run(shader, 'matmulAnyN', { ...inputs, outScalar: out }, params, options);
+}
+
+function paramsOf({ m, n, k, batch, aStrides, bStrides }: Product, plan: Plan) {
+  const { tilesM, tilesN, tiles, splits, kChunk, batches, batchChunk } = plan;
+  const [a0, a1, a2] = aStrides;
+  const [b0, b1, b2] = bStrides;
+  const cut = { tilesM, tilesN, tiles, splits, kChunk, batches, batchChunk };
+  const vectors = 4 * plan.blocks;
+  return { m, n, k, ...cut, vectors, size1: batch[1], size2: batch[2], a0, a1, a2, b0, b1, b2 };
+}
+
+/** Whether the rows of A and of B, as they lie in memory, are whole vectors. */
+function vectorsOf({ m, n, k, transposeA, transposeB }: Product): [boolean, boolean] {
+  return [(transposeA ? m : k) % 4 === 0, (transposeB ? k : n) % 4 === 0];
+}
+
+function constantsOf(product: Product, plan: Plan, { bias, activation }: Epilogue) {
+  const [vecA, vecB] = vectorsOf(product);
+  return {
+    VEC_A: Number(vecA),
+    VEC_B: Number(vecB),
+    TRANSPOSE_A: Number(product.transposeA),
+    TRANSPOSE_B: Number(product.transposeB),
+    // Masks cost little; without them there is one more pipeline to build, so only the fast path goes without.
+    TAIL: Number(plan.tail || !vecA || !vecB),
+    COLS: plan.blocks,
+    SUM_BATCHES: Number(product.sumBatches),
+    HAS_BIAS: Number(bias !== undefined),
+    ACTIVATION: activation,
+  };
+}

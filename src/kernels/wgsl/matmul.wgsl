@@ -1,0 +1,231 @@
+// out[z, i, j] = activation(Σ_k A[z, i, k] · B[z, k, j] + bias[j]), row-major f32; A [M, K], or [K, M] if transposed;
+// B [K, N], or [N, K] if transposed; the batches z of each operand at strides of their own.
+// Tiles of 16 rows and 4·COLS columns are dealt out to groups of 4 threads, of which each computes 4 rows, in 4×4 blocks:
+// a block of C += a block of A · a block of B. Blocks hold a row in each column, so C += B·A in WGSL's order.
+// A split is a range of k, or of the batches where these are summed; its sum goes to out[split], and sumParts adds
+// the splits up in order. Rows and columns past the last compute garbage, which is not stored.
+// Another file, matmul-subgroup.wgsl, is the same but for bBlock.
+struct MatmulParams {
+  m: u32, n: u32, k: u32,
+  tilesM: u32, tilesN: u32, tiles: u32, splits: u32, // tiles: of a split
+  kChunk: u32, batches: u32, batchChunk: u32, partSize: u32,
+  size1: u32, size2: u32, a0: u32, a1: u32, a2: u32, b0: u32, b1: u32, b2: u32, // batch axes 0, 1 and 2
+  slope: f32,
+  vectors: u32, // 4 · COLS
+}
+
+override VEC_A: bool = true; // rows of A are multiples of 4
+override VEC_B: bool = true;
+override TRANSPOSE_A: bool = false;
+override TRANSPOSE_B: bool = false;
+override TAIL: bool = true; // steps may reach past the end of k
+override COLS: u32 = 4u; // blocks in a tile: 1, 2 or 4
+override SUM_BATCHES: bool = false;
+override HAS_BIAS: bool = false;
+override ACTIVATION: u32 = 0u;
+
+@group(0) @binding(0) var<uniform> params: MatmulParams;
+@group(0) @binding(1) var<storage, read> a: array<vec4f>;
+@group(0) @binding(2) var<storage, read> aScalar: array<f32>; // a again
+@group(0) @binding(3) var<storage, read> b: array<vec4f>;
+@group(0) @binding(4) var<storage, read> bScalar: array<f32>; // b again
+@group(0) @binding(5) var<storage, read> bias: array<f32>;
+@group(0) @binding(6) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> outScalar: array<f32>;
+
+const ROWS = vec4u(0u, 1u, 2u, 3u);
+
+var<private> lane: u32;
+var<private> row: u32;
+var<private> col: u32;
+var<private> outAt: u32;
+var<private> aAt: vec4u; // where the four vectors of this thread's block of A begin
+var<private> bAt: u32; // where B begins
+var<private> kEnd: u32;
+
+fn aVector(i: u32) -> vec4f {
+  if (VEC_A) { return a[i / 4u]; }
+  return vec4f(aScalar[i], aScalar[i + 1u], aScalar[i + 2u], aScalar[i + 3u]);
+}
+
+fn bVector(i: u32) -> vec4f {
+  if (VEC_B) { return b[i / 4u]; }
+  return vec4f(bScalar[i], bScalar[i + 1u], bScalar[i + 2u], bScalar[i + 3u]);
+}
+
+// Zeros for k and behind where they are past the end.
+fn maskAlong(v: vec4f, k: u32) -> vec4f {
+  if (!TAIL) { return v; }
+  return select(vec4f(), v, vec4u(k) + ROWS < vec4u(kEnd));
+}
+
+fn maskAcross(v: vec4f, k: u32) -> vec4f {
+  if (!TAIL) { return v; }
+  return select(vec4f(), v, k < kEnd);
+}
+
+fn aBlock(k: u32) -> mat4x4f {
+  let i = aAt + vec4u(k * select(1u, params.m, TRANSPOSE_A));
+  let block = mat4x4f(aVector(i.x), aVector(i.y), aVector(i.z), aVector(i.w));
+  if (TRANSPOSE_A) {
+    return transpose(mat4x4f(
+      maskAcross(block[0], k), maskAcross(block[1], k + 1u), maskAcross(block[2], k + 2u), maskAcross(block[3], k + 3u)));
+  }
+  return mat4x4f(maskAlong(block[0], k), maskAlong(block[1], k), maskAlong(block[2], k), maskAlong(block[3], k));
+}
+
+// Vector r, as it lies in memory, of the block of B that is j columns behind the tile's first.
+fn bPart(k: u32, j: u32, r: u32) -> vec4f {
+  if (TRANSPOSE_B) { return maskAlong(bVector(bAt + (col + j + r) * params.k + k), k); }
+  return maskAcross(bVector(bAt + (k + r) * params.n + col + j), k + r);
+}
+
+fn bBlock(k: u32, j: u32) -> mat4x4f {
+  let block = mat4x4f(bPart(k, j, 0u), bPart(k, j, 1u), bPart(k, j, 2u), bPart(k, j, 3u));
+  if (TRANSPOSE_B) { return transpose(block); }
+  return block;
+}
+
+// Where batch z of the operands begins: up to three axes, along which an operand may be repeated.
+fn enterBatch(z: u32) {
+  let z2 = z % params.size2;
+  let z1 = z / params.size2 % params.size1;
+  let z0 = z / params.size2 / params.size1;
+  let aRows = select((row + ROWS) * params.k, row + ROWS * params.m, vec4<bool>(TRANSPOSE_A));
+  aAt = aRows + z0 * params.a0 + z1 * params.a1 + z2 * params.a2;
+  bAt = z0 * params.b0 + z1 * params.b1 + z2 * params.b2;
+}
+
+// The four rows of a thread, a block for every 4 columns.
+struct Blocks { c0: mat4x4f, c1: mat4x4f, c2: mat4x4f, c3: mat4x4f }
+
+fn tileProduct(thread: u32, group: u32) -> Blocks {
+  let index = group * 16u + thread / 4u;
+  let split = min(index / params.tiles, params.splits - 1u);
+  let tile = index % params.tiles;
+  let z = tile / (params.tilesM * params.tilesN);
+  // Tiles run down strips of 4 column tiles, so that a workgroup covers a square.
+  let inBatch = tile % (params.tilesM * params.tilesN);
+  let strip = inBatch / (4u * params.tilesM);
+  let width = min(4u, params.tilesN - 4u * strip);
+  let inStrip = inBatch - 4u * params.tilesM * strip;
+  lane = thread % 4u;
+  row = inStrip / width * 16u + lane * 4u;
+  col = (strip * 4u + inStrip % width) * 4u * COLS;
+  outAt = split * params.partSize + z * params.m * params.n;
+  if (index >= params.tiles * params.splits) { row = params.m; } // stores nothing
+
+  let kStart = select(split * params.kChunk, 0u, SUM_BATCHES);
+  let kStop = min(kStart + params.kChunk, params.k);
+  var c0 = mat4x4f();
+  var c1 = mat4x4f();
+  var c2 = mat4x4f();
+  var c3 = mat4x4f();
+  // All threads take as many steps, as sharing asks for; masks do the rest.
+  for (var batch = 0u; batch < params.batchChunk; batch++) {
+    let summed = split * params.batchChunk + batch;
+    enterBatch(select(z, min(summed, params.batches - 1u), SUM_BATCHES));
+    kEnd = select(kStop, 0u, SUM_BATCHES && summed >= params.batches);
+    for (var step = 0u; step < params.kChunk; step += 4u) {
+      let k = kStart + step;
+      let left = aBlock(k);
+      c0 += bBlock(k, 0u) * left;
+      if (COLS > 1u) { c1 += bBlock(k, 4u) * left; }
+      if (COLS > 2u) {
+        c2 += bBlock(k, 8u) * left;
+        c3 += bBlock(k, 12u) * left;
+      }
+    }
+  }
+  return Blocks(c0, c1, c2, c3);
+}
+
+const SQRT_HALF = 0.70710678118654752;
+
+// The activations are those of elementwise.wgsl.
+fn sigmoidOf(v: vec4f) -> vec4f {
+  let e = exp(-abs(v));
+  return select(vec4f(1), e, v < vec4f()) / (1 + e);
+}
+
+fn tanhOf(v: vec4f) -> vec4f {
+  let e = exp(-2 * abs(v));
+  let large = (1 - e) / (1 + e);
+  let s = v * v;
+  let small = v + v * s * (-0.33333333 + s * (0.13333333 - s * 0.053968254));
+  return select(select(large, -large, v < vec4f()), small, abs(v) < vec4f(0.25));
+}
+
+fn normalCdf(v: vec4f) -> vec4f {
+  let z = abs(v) * SQRT_HALF;
+  let t = 1 / (1 + 0.3275911 * z);
+  let series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+  let tail = 0.5 * series * exp(-z * z);
+  return select(1 - tail, tail, v < vec4f());
+}
+
+fn weighted(v: vec4f, weight: vec4f) -> vec4f {
+  return select(v * weight, vec4f(), weight == vec4f());
+}
+
+fn activate(v: vec4f) -> vec4f {
+  switch (ACTIVATION) {
+    case 1u: { return select(v, vec4f(), v < vec4f()); } // relu
+    case 2u: { return select(v, params.slope * v, v < vec4f()); } // leakyRelu
+    case 3u: { return sigmoidOf(v); }
+    case 4u: { return tanhOf(v); }
+    case 5u: { return weighted(v, normalCdf(v)); } // gelu
+    case 6u: { return weighted(v, sigmoidOf(v)); } // silu
+    default: { return v; }
+  }
+}
+
+fn finished(v: vec4f, j: u32) -> vec4f {
+  if (HAS_BIAS) { return activate(v + vec4f(bias[j], bias[j + 1u], bias[j + 2u], bias[j + 3u])); }
+  return activate(v);
+}
+
+// The 4×4 blocks as vectors, row by row within each block.
+fn vectorsOf(c: Blocks) -> array<vec4f, 16> {
+  return array<vec4f, 16>(
+    c.c0[0], c.c0[1], c.c0[2], c.c0[3], c.c1[0], c.c1[1], c.c1[2], c.c1[3],
+    c.c2[0], c.c2[1], c.c2[2], c.c2[3], c.c3[0], c.c3[1], c.c3[2], c.c3[3],
+  );
+}
+
+// N is a multiple of 4.
+@compute @workgroup_size(64)
+fn matmul(
+  @builtin(local_invocation_index) thread: u32,
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  var tile = vectorsOf(tileProduct(thread, id.y * groups.x + id.x));
+  // params.vectors is 4 · COLS, which no compiler can unroll: that would take it seconds.
+  for (var i = 0u; i < params.vectors; i++) {
+    let r = row + i % 4u;
+    let j = col + i / 4u * 4u;
+    if (r < params.m && j < params.n) { out[(outAt + r * params.n + j) / 4u] = finished(tile[i], j); }
+  }
+}
+
+// Any N.
+@compute @workgroup_size(64)
+fn matmulAnyN(
+  @builtin(local_invocation_index) thread: u32,
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  var tile = vectorsOf(tileProduct(thread, id.y * groups.x + id.x));
+  for (var i = 0u; i < params.vectors; i++) {
+    let r = row + i % 4u;
+    let j = col + i / 4u * 4u;
+    let at = outAt + r * params.n + j;
+    let values = finished(tile[i], j);
+    let width = select(0u, params.n - min(j, params.n), r < params.m);
+    if (width > 0u) { outScalar[at] = values.x; }
+    if (width > 1u) { outScalar[at + 1u] = values.y; }
+    if (width > 2u) { outScalar[at + 2u] = values.z; }
+    if (width > 3u) { outScalar[at + 3u] = values.w; }
+  }
+}
