@@ -1,0 +1,55 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ShapeError } from '../../src/errors.ts';
+import { chunksOf } from '../../src/kernels/channel-sums.ts';
+import { batchNorm, batchNormInference, groupNorm, layerNorm } from '../../src/kernels/norm.ts';
+import type { Device, Traits } from '../../src/tensor/device.ts';
+import { openTestDevice } from '../open.ts';
+
+let device: Device;
+beforeAll(async () => {
+  device = await openTestDevice();
+});
+afterAll(() => device.dispose());
+
+const zeros = (shape: number[]) => device.tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
+
+test('batchNorm rejects wrong channels, nothing to average, and integers', () => {
+  const c = zeros([4]);
+  expect(() => batchNorm(zeros([2, 4]), zeros([3]), c)).toThrow(
+    'batchNorm: gamma must be [4] for x [2, 4]; got [3]',
+  );
+  expect(() => batchNorm(zeros([2, 4]), c, zeros([4, 1]))).toThrow(/beta must be \[4\]/);
+  expect(() => batchNorm(zeros([0, 4]), c, c)).toThrow(/at least one element per channel/);
+  expect(() => batchNorm(zeros([]), c, c)).toThrow(ShapeError);
+  expect(() => batchNorm(device.tensor(new Int32Array(4)), c, c)).toThrow(/x must be f32/);
+  expect(() => batchNormInference(zeros([2, 4]), c, zeros([2]), c, c)).toThrow(
+    /batchNormInference: variance must be \[4\]/,
+  );
+});
+
+test('layerNorm and groupNorm reject wrong channels and groups', () => {
+  expect(() => layerNorm(zeros([2, 4]), zeros([2]))).toThrow(
+    'layerNorm: gamma must be [4] for x [2, 4]; got [2]',
+  );
+  expect(() => layerNorm(zeros([2, 4]), undefined, device.tensor(new Int32Array(4)))).toThrow(ShapeError);
+  const options = { groups: 3 };
+  expect(() => groupNorm(zeros([2, 4]), undefined, undefined, options)).toThrow(
+    'groupNorm: groups must divide the channels of x [2, 4]; got 3',
+  );
+  expect(() => groupNorm(zeros([4]), undefined, undefined, { groups: 1 })).toThrow(/\[N, ..., C\]/);
+  expect(() => groupNorm(zeros([2, 4]), zeros([2]), undefined, { groups: 2 })).toThrow(/gamma must be \[4\]/);
+});
+
+test('rows are split into chunks that cover them', () => {
+  for (const software of [true, false]) {
+    for (const [rows, channels] of [
+      [1, 1],
+      [1000, 8],
+      [100_000, 64],
+    ] as const) {
+      const { chunkRows, chunks } = chunksOf(rows, channels, { software } as Traits);
+      expect(chunkRows * chunks).toBeGreaterThanOrEqual(rows);
+      expect(chunkRows * (chunks - 1)).toBeLessThan(rows);
+    }
+  }
+});
