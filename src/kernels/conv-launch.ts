@@ -1,0 +1,163 @@
+import type { Traits } from '../tensor/device.ts';
+import { sizeOf } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { ConvShape, Triple } from './conv-shape.ts';
+import { columnBlocks, splitsOf, sumParts, type TileVariant, tileVariants } from './matmul-launch.ts';
+import { run } from './run.ts';
+import { convSubgroupWgsl, convWeightSubgroupWgsl, convWeightWgsl, convWgsl } from './wgsl.gen.ts';
+
+/** What is done to a convolution as it is stored. */
+export interface ConvEpilogue {
+  readonly bias: Tensor | undefined;
+  /** ACTIVATION in conv.wgsl. */
+  readonly activation: number;
+  readonly slope: number;
+}
+
+/** Which way a convolution is gone through: from x to y, or from y to x. */
+export type Direction = 'forward' | 'inputGrad';
+
+/** Sizes of the matrices a convolution comes to, in one direction; see conv.wgsl. */
+export function convTiles(shape: ConvShape, direction: Direction, variant: TileVariant) {
+  const forward = direction === 'forward';
+  const { batch, groups, channels, filters, stride, input, output } = shape;
+  const [depth, columns] = forward
+    ? [channels / groups, filters / groups]
+    : [filters / groups, channels / groups];
+  const q = forward ? output : input.map((size, i) => Math.ceil(size / (stride[i] ?? 1)));
+  const rows = batch * sizeOf(q);
+  const blocks = blocksFor(depth, columns, variant);
+  const [tilesM, tilesN] = [Math.ceil(rows / 16), Math.ceil(columns / (4 * blocks))];
+  const tiles = tilesM * tilesN * groups;
+  const phases = forward ? 1 : sizeOf(stride);
+  return {
+    depth,
+    columns,
+    q,
+    rows,
+    blocks,
+    tilesM,
+    tilesN,
+    tiles,
+    phases,
+    groupsPerPhase: Math.ceil(tiles / 16),
+  };
+}
+
+/** Blocks of 4 columns in a tile. Scalar loads that nobody shares would take a compiler seconds, so there it is one. */
+function blocksFor(depth: number, columns: number, variant: TileVariant): 1 | 2 | 4 {
+  const scalar = depth % 4 !== 0 || columns % 4 !== 0;
+  return variant === 'register' && scalar ? 1 : columnBlocks(columns);
+}
+
+/** Writes the convolution of x with w, or the adjoint of a convolution applied to x, to y. */
+export function convolve(
+  direction: Direction,
+  { x, w, y }: { x: Tensor; w: Tensor; y: Tensor },
+  shape: ConvShape,
+  epilogue: ConvEpilogue,
+): void {
+  const variant = x.device.variants.choose('conv', tileVariants(x.device.traits));
+  const shader = variant === 'quad' ? convSubgroupWgsl : convWgsl;
+  const tiles = convTiles(shape, direction, variant);
+  const inputs = { x, xScalar: x, w, wScalar: w, bias: epilogue.bias ?? w };
+  const params = { ...paramsOf(shape, direction, tiles), slope: epilogue.slope };
+  const constants = {
+    INPUT_GRAD: Number(direction === 'inputGrad'),
+    VEC_DEPTH: Number(tiles.depth % 4 === 0),
+    VEC_COLUMNS: Number(tiles.columns % 4 === 0),
+    COLS: tiles.blocks,
+    HAS_BIAS: Number(epilogue.bias !== undefined),
+    ACTIVATION: epilogue.activation,
+  };
+  const options = { groups: tiles.groupsPerPhase * tiles.phases, constants };
+  if (tiles.columns % 4 === 0) run(shader, 'conv', { ...inputs, y }, params, options);
+  else run(shader, 'convAnyColumns', { ...inputs, yScalar: y }, params, options);
+}
+
+function paramsOf(shape: ConvShape, direction: Direction, tiles: ReturnType<typeof convTiles>) {
+  const forward = direction === 'forward';
+  const { channels, filters, input, output } = shape;
+  const { rows, tilesM, tilesN, phases, groupsPerPhase, depth, columns, blocks } = tiles;
+  const [qD = 1, qH = 1, qW = 1] = tiles.q;
+  return {
+    ...{ rows, tilesM, tilesN, tiles: tiles.tiles, phases, groupsPerPhase, depth, columns, qD, qH, qW },
+    xChannels: forward ? channels : filters,
+    yChannels: forward ? filters : channels,
+    ...axes('x', forward ? input : output),
+    ...axes('y', forward ? output : input),
+    ...axes('k', shape.kernel),
+    ...windowOf(shape),
+    vectors: 4 * blocks,
+  };
+}
+
+/** `{ xD, xH, xW }` for the prefix x. */
+export function axes<P extends string>(prefix: P, [d, h, w]: Triple) {
+  return { [`${prefix}D`]: d, [`${prefix}H`]: h, [`${prefix}W`]: w } as Record<
+    `${P}${'D' | 'H' | 'W'}`,
+    number
+  >;
+}
+
+/** Stride, padding and dilation as kernel params. */
+export function windowOf({ stride, padding, dilation }: ConvShape) {
+  return { ...axes('stride', stride), ...axes('pad', padding), ...axes('dilation', dilation) };
+}
+
+/** How a weight gradient is cut into tiles and its pixels into splits; pure. */
+export function weightPlan(shape: ConvShape, variant: TileVariant, traits: Pick<Traits, 'software'>) {
+  const { batch, groups, channels, filters, kernel, output } = shape;
+  const [depth, columns] = [channels / groups, filters / groups];
+  const taps = sizeOf(kernel);
+  const cBlocks = Math.ceil(depth / 4);
+  const blocks = blocksFor(depth, columns, variant);
+  const [tilesM, tilesN] = [Math.ceil((taps * cBlocks) / 4), Math.ceil(columns / (4 * blocks))];
+  const tiles = tilesM * tilesN * groups;
+  const pixels = batch * sizeOf(output);
+  const wanted = splitsOf(tiles, pixels, 64, traits);
+  const chunk = Math.ceil(pixels / wanted / 4) * 4;
+  const splits = Math.ceil(pixels / chunk) || 1;
+  return { depth, columns, taps, cBlocks, blocks, tilesM, tilesN, tiles, pixels, chunk, splits };
+}
+
+/** Writes the gradient of a convolution with respect to its weights to `out`; g is the gradient of its output. */
+export function weightGradient({ x, g, out }: { x: Tensor; g: Tensor; out: Tensor }, shape: ConvShape): void {
+  const { traits, variants } = x.device;
+  const variant = variants.choose('convWeight', tileVariants(traits));
+  const plan = weightPlan(shape, variant, traits);
+  if (plan.splits === 1) {
+    launchWeight(variant, { x, g, out }, shape, plan, 0);
+    return;
+  }
+  const partSize = Math.ceil(out.size / 4) * 4;
+  const parts = x.device.allocate([plan.splits, partSize], 'f32', 'convWeightGrad');
+  launchWeight(variant, { x, g, out: parts }, shape, plan, partSize);
+  sumParts(parts, out, plan.splits, 1);
+  parts.dispose();
+}
+
+function launchWeight(
+  variant: TileVariant,
+  { x, g, out }: { x: Tensor; g: Tensor; out: Tensor },
+  shape: ConvShape,
+  plan: ReturnType<typeof weightPlan>,
+  partSize: number,
+): void {
+  const shader = variant === 'quad' ? convWeightSubgroupWgsl : convWeightWgsl;
+  const { blocks, ...cut } = plan;
+  const { kD: _, ...kernel } = axes('k', shape.kernel);
+  const params = {
+    ...{ ...cut, partSize, xChannels: shape.channels, gChannels: shape.filters, vectors: 4 * blocks },
+    ...{ ...axes('g', shape.output), ...axes('x', shape.input), ...kernel, ...windowOf(shape) },
+  };
+  const constants = {
+    VEC_DEPTH: Number(plan.depth % 4 === 0),
+    VEC_COLUMNS: Number(plan.columns % 4 === 0),
+    COLS: blocks,
+  };
+  const options = { groups: Math.ceil((plan.tiles * plan.splits) / 16), constants };
+  const inputs = { x, xScalar: x, g, gScalar: g };
+  if (plan.columns % 4 === 0) run(shader, 'convWeight', { ...inputs, out }, params, options);
+  else run(shader, 'convWeightAnyColumns', { ...inputs, outScalar: out }, params, options);
+}

@@ -1,0 +1,211 @@
+enable subgroups;
+// As conv.wgsl, but the lanes of a quad (4 consecutive lanes) share the weights: each loads one vector of a block, and
+// quadBroadcast passes it on. Only bBlock differs.
+struct ConvParams {
+  rows: u32, tilesM: u32, tilesN: u32, tiles: u32, phases: u32, groupsPerPhase: u32,
+  depth: u32, columns: u32, xChannels: u32, yChannels: u32, // of a group; of all
+  qD: u32, qH: u32, qW: u32, // positions of a phase
+  xD: u32, xH: u32, xW: u32,
+  yD: u32, yH: u32, yW: u32,
+  kD: u32, kH: u32, kW: u32,
+  strideD: u32, strideH: u32, strideW: u32,
+  padD: u32, padH: u32, padW: u32,
+  dilationD: u32, dilationH: u32, dilationW: u32,
+  vectors: u32, // 4 · COLS
+  slope: f32,
+}
+
+override INPUT_GRAD: bool = false;
+override VEC_DEPTH: bool = true; // depth is a multiple of 4
+override VEC_COLUMNS: bool = true;
+override COLS: u32 = 4u; // blocks in a tile: 1, 2 or 4
+override HAS_BIAS: bool = false;
+override ACTIVATION: u32 = 0u; // 0 none, 1 relu, 2 leakyRelu
+
+@group(0) @binding(0) var<uniform> params: ConvParams;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> xScalar: array<f32>; // x again
+@group(0) @binding(3) var<storage, read> w: array<vec4f>;
+@group(0) @binding(4) var<storage, read> wScalar: array<f32>; // w again
+@group(0) @binding(5) var<storage, read> bias: array<f32>;
+@group(0) @binding(6) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> yScalar: array<f32>;
+
+const ROWS = vec4u(0u, 1u, 2u, 3u);
+
+var<private> lane: u32;
+var<private> col: u32; // in the group
+var<private> channel: u32; // of y, the group's first
+var<private> yAt: vec4u; // where the four positions are stored, in pixels
+var<private> stored: vec4<bool>;
+var<private> xAt: vec4u; // where the four positions' inputs for this tap are
+var<private> inside: vec4<bool>; // and whether they are, and not in the padding
+var<private> wAt: u32; // of this tap
+
+fn xVector(i: u32, c: u32, valid: bool) -> vec4f {
+  if (VEC_DEPTH) { return select(vec4f(), x[(i + c) / 4u], valid); }
+  let at = i + c;
+  let values = vec4f(xScalar[at], xScalar[at + 1u], xScalar[at + 2u], xScalar[at + 3u]);
+  return select(vec4f(), values, vec4<bool>(valid) & (vec4u(c) + ROWS < vec4u(params.depth)));
+}
+
+fn xBlock(c: u32) -> mat4x4f {
+  return mat4x4f(
+    xVector(xAt.x, c, inside.x), xVector(xAt.y, c, inside.y), xVector(xAt.z, c, inside.z), xVector(xAt.w, c, inside.w));
+}
+
+// Vector r, as it lies in memory, of the block of weights j columns behind the tile's first.
+fn bPart(k: u32, j: u32, r: u32) -> vec4f {
+  let row = select(k, col + j, INPUT_GRAD) + r;
+  let column = select(col + j, k, INPUT_GRAD);
+  let i = wAt + row * select(params.yChannels, params.xChannels, INPUT_GRAD) + column;
+  if (select(VEC_COLUMNS, VEC_DEPTH, INPUT_GRAD)) {
+    if (VEC_DEPTH) { return w[i / 4u]; }
+    return select(vec4f(), w[i / 4u], k + r < params.depth);
+  }
+  let values = vec4f(wScalar[i], wScalar[i + 1u], wScalar[i + 2u], wScalar[i + 3u]);
+  if (VEC_DEPTH) { return values; }
+  return select(vec4f(), values, select(vec4u(k + r), vec4u(k) + ROWS, vec4<bool>(INPUT_GRAD)) < vec4u(params.depth));
+}
+
+fn bBlock(k: u32, j: u32) -> mat4x4f {
+  let own = bPart(k, j, lane);
+  let block = mat4x4f(quadBroadcast(own, 0u), quadBroadcast(own, 1u), quadBroadcast(own, 2u), quadBroadcast(own, 3u));
+  if (INPUT_GRAD) { return transpose(block); }
+  return block;
+}
+
+// How far the input for a tap is from q · stride (from q with INPUT_GRAD), modulo 2³².
+struct Shift { by: u32, exists: bool }
+
+fn shiftOf(tap: u32, residue: u32, kernel: u32, stride: u32, pad: u32, dilation: u32) -> Shift {
+  if (!INPUT_GRAD) { return Shift(tap * dilation - pad, true); }
+  let reach = kernel * dilation; // keeps the dividend positive
+  let dividend = residue + pad + reach * stride - tap * dilation;
+  return Shift(dividend / stride - reach, dividend % stride == 0u);
+}
+
+// The four rows of a thread, a block for every 4 columns.
+struct Blocks { c0: mat4x4f, c1: mat4x4f, c2: mat4x4f, c3: mat4x4f }
+
+fn tileProduct(thread: u32, group: u32) -> Blocks {
+  let phase = group / params.groupsPerPhase;
+  let residueW = phase % params.strideW;
+  let residueH = phase / params.strideW % params.strideH;
+  let residueD = phase / params.strideW / params.strideH;
+
+  let index = group % params.groupsPerPhase * 16u + thread / 4u;
+  let tile = min(index, params.tiles - 1u);
+  let channelGroup = tile / (params.tilesM * params.tilesN);
+  let inGroup = tile % (params.tilesM * params.tilesN);
+  lane = thread % 4u;
+  col = inGroup % params.tilesN * 4u * COLS;
+  channel = channelGroup * params.columns;
+  let rows = vec4u(inGroup / params.tilesN * 16u + lane * 4u) + ROWS;
+
+  let perRow = rows / params.qW;
+  let perPlane = perRow / params.qH;
+  let n = perPlane / params.qD;
+  let q = array<vec4u, 3>(perPlane % params.qD, perRow % params.qH, rows % params.qW);
+  let step = select(vec3u(1u), vec3u(params.strideD, params.strideH, params.strideW), vec3<bool>(INPUT_GRAD));
+  let at = array<vec4u, 3>(q[0] * step.x + residueD, q[1] * step.y + residueH, q[2] * step.z + residueW);
+  yAt = ((n * params.yD + at[0]) * params.yH + at[1]) * params.yW + at[2];
+  stored = vec4<bool>(index < params.tiles && phase < params.phases) & (rows < vec4u(params.rows))
+    & (at[0] < vec4u(params.yD)) & (at[1] < vec4u(params.yH)) & (at[2] < vec4u(params.yW));
+
+  let pace = select(vec3u(params.strideD, params.strideH, params.strideW), vec3u(1u), vec3<bool>(INPUT_GRAD));
+  let first = array<vec4u, 3>(q[0] * pace.x, q[1] * pace.y, q[2] * pace.z);
+  let xChannel = channelGroup * params.depth;
+  let wRow = select(params.yChannels, params.xChannels, INPUT_GRAD);
+  let wPlane = select(params.depth, params.columns, INPUT_GRAD) * wRow;
+  let wFirst = select(channel, xChannel, INPUT_GRAD);
+  var c0 = mat4x4f();
+  var c1 = mat4x4f();
+  var c2 = mat4x4f();
+  var c3 = mat4x4f();
+  for (var kd = 0u; kd < params.kD; kd++) {
+    let shiftD = shiftOf(kd, residueD, params.kD, params.strideD, params.padD, params.dilationD);
+    if (!shiftD.exists) { continue; }
+    let d = first[0] + shiftD.by;
+    for (var kh = 0u; kh < params.kH; kh++) {
+      let shiftH = shiftOf(kh, residueH, params.kH, params.strideH, params.padH, params.dilationH);
+      if (!shiftH.exists) { continue; }
+      let h = first[1] + shiftH.by;
+      let row = (n * params.xD + d) * params.xH + h;
+      let rowInside = (d < vec4u(params.xD)) & (h < vec4u(params.xH));
+      for (var kw = 0u; kw < params.kW; kw++) {
+        let shiftW = shiftOf(kw, residueW, params.kW, params.strideW, params.padW, params.dilationW);
+        if (!shiftW.exists) { continue; }
+        let v = first[2] + shiftW.by;
+        inside = rowInside & (v < vec4u(params.xW));
+        xAt = select(vec4u(), (row * params.xW + v) * params.xChannels + xChannel, inside);
+        wAt = ((kd * params.kH + kh) * params.kW + kw) * wPlane + wFirst;
+        for (var k = 0u; k < params.depth; k += 4u) {
+          let left = xBlock(k);
+          c0 += bBlock(k, 0u) * left;
+          if (COLS > 1u) { c1 += bBlock(k, 4u) * left; }
+          if (COLS > 2u) {
+            c2 += bBlock(k, 8u) * left;
+            c3 += bBlock(k, 12u) * left;
+          }
+        }
+      }
+    }
+  }
+  return Blocks(c0, c1, c2, c3);
+}
+
+fn finished(v: vec4f, j: u32) -> vec4f {
+  var result = v;
+  if (HAS_BIAS) {
+    let i = channel + j;
+    result += vec4f(bias[i], bias[i + 1u], bias[i + 2u], bias[i + 3u]);
+  }
+  if (ACTIVATION == 1u) { return select(result, vec4f(), result < vec4f()); }
+  if (ACTIVATION == 2u) { return select(result, params.slope * result, result < vec4f()); }
+  return result;
+}
+
+// The 4×4 blocks as vectors, row by row within each block.
+fn vectorsOf(c: Blocks) -> array<vec4f, 16> {
+  return array<vec4f, 16>(
+    c.c0[0], c.c0[1], c.c0[2], c.c0[3], c.c1[0], c.c1[1], c.c1[2], c.c1[3],
+    c.c2[0], c.c2[1], c.c2[2], c.c2[3], c.c3[0], c.c3[1], c.c3[2], c.c3[3],
+  );
+}
+
+// Columns are a multiple of 4.
+@compute @workgroup_size(64)
+fn conv(
+  @builtin(local_invocation_index) thread: u32,
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  var tile = vectorsOf(tileProduct(thread, id.y * groups.x + id.x));
+  // params.vectors is 4 · COLS, which no compiler can unroll: that would take it seconds.
+  for (var i = 0u; i < params.vectors; i++) {
+    let j = col + i / 4u * 4u;
+    let at = yAt[i % 4u] * params.yChannels + channel + j;
+    if (stored[i % 4u] && j < params.columns) { y[at / 4u] = finished(tile[i], j); }
+  }
+}
+
+// Any number of columns.
+@compute @workgroup_size(64)
+fn convAnyColumns(
+  @builtin(local_invocation_index) thread: u32,
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  var tile = vectorsOf(tileProduct(thread, id.y * groups.x + id.x));
+  for (var i = 0u; i < params.vectors; i++) {
+    let j = col + i / 4u * 4u;
+    let at = yAt[i % 4u] * params.yChannels + channel + j;
+    let values = finished(tile[i], j);
+    let width = select(0u, params.columns - min(j, params.columns), stored[i % 4u]);
+    if (width > 0u) { yScalar[at] = values.x; }
+    if (width > 1u) { yScalar[at + 1u] = values.y; }
+    if (width > 2u) { yScalar[at + 2u] = values.z; }
+    if (width > 3u) { yScalar[at + 3u] = values.w; }
+  }
+}
