@@ -1,47 +1,37 @@
 import type { Traits } from '../tensor/device.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { ConvShape, Triple } from './conv-shape.ts';
-import { columnBlocks, splitsOf, sumParts, type TileVariant, tileVariants } from './matmul-launch.ts';
+import { convolveDepthwise, depthwiseWeightGradient, isDepthwise } from './conv-depthwise.ts';
+import type { ConvShape } from './conv-shape.ts';
+import { axes, type Direction, positions, tapSteps, windowOf } from './conv-window.ts';
+import {
+  columnBlocks,
+  type Epilogue,
+  splitsOf,
+  sumParts,
+  type TileTraits,
+  type TileVariant,
+  tileVariants,
+} from './matmul-launch.ts';
 import { run } from './run.ts';
 import { convSubgroupWgsl, convWeightSubgroupWgsl, convWeightWgsl, convWgsl } from './wgsl.gen.ts';
-
-/** What is done to a convolution as it is stored. */
-export interface ConvEpilogue {
-  readonly bias: Tensor | undefined;
-  /** ACTIVATION in conv.wgsl. */
-  readonly activation: number;
-  readonly slope: number;
-}
-
-/** Which way a convolution is gone through: from x to y, or from y to x. */
-export type Direction = 'forward' | 'inputGrad';
 
 /** Sizes of the matrices a convolution comes to, in one direction; see conv.wgsl. */
 export function convTiles(shape: ConvShape, direction: Direction, variant: TileVariant) {
   const forward = direction === 'forward';
-  const { batch, groups, channels, filters, stride, input, output } = shape;
-  const [depth, columns] = forward
-    ? [channels / groups, filters / groups]
-    : [filters / groups, channels / groups];
-  const q = forward ? output : input.map((size, i) => Math.ceil(size / (stride[i] ?? 1)));
-  const rows = batch * sizeOf(q);
-  const blocks = blocksFor(depth, columns, variant);
+  const { kernel } = shape;
+  const [channels, filters] = [shape.channels / shape.groups, shape.filters / shape.groups];
+  const [deep, columns] = forward ? [channels, filters] : [filters, channels];
+  // The taps along a row and their channels lie behind one another in x as in w.
+  const rowTaps = forward && shape.groups === 1 && shape.dilation[2] === 1 && kernel[2] > 1;
+  const depth = rowTaps ? deep * kernel[2] : deep;
+  const vecDepth = deep % 4 === 0;
+  const blocks = blocksFor(deep, columns, variant);
+  const { q, rows, phases } = positions(shape, direction);
   const [tilesM, tilesN] = [Math.ceil(rows / 16), Math.ceil(columns / (4 * blocks))];
-  const tiles = tilesM * tilesN * groups;
-  const phases = forward ? 1 : sizeOf(stride);
-  return {
-    depth,
-    columns,
-    q,
-    rows,
-    blocks,
-    tilesM,
-    tilesN,
-    tiles,
-    phases,
-    groupsPerPhase: Math.ceil(tiles / 16),
-  };
+  const tiles = tilesM * tilesN * shape.groups;
+  const cut = { blocks, tilesM, tilesN, tiles, phases, groupsPerPhase: Math.ceil(tiles / 16) };
+  return { depth, columns, rowTaps, vecDepth, q, rows, ...cut };
 }
 
 /** Blocks of 4 columns in a tile. Scalar loads that nobody shares would take a compiler seconds, so there it is one. */
@@ -50,21 +40,43 @@ function blocksFor(depth: number, columns: number, variant: TileVariant): 1 | 2 
   return variant === 'register' && scalar ? 1 : columnBlocks(columns);
 }
 
+/** The kernels that can compute a convolution, best first. */
+export function convVariants(shape: ConvShape, traits: TileTraits): [ConvVariant, ...ConvVariant[]] {
+  const tiles = tileVariants(traits);
+  return isDepthwise(shape) ? ['depthwise', ...tiles] : tiles;
+}
+
+/** `depthwise`: four channels a thread, for one channel in a group; else products of tiles. */
+export type ConvVariant = TileVariant | 'depthwise';
+
 /** Writes the convolution of x with w, or the adjoint of a convolution applied to x, to y. */
 export function convolve(
   direction: Direction,
+  tensors: { x: Tensor; w: Tensor; y: Tensor },
+  shape: ConvShape,
+  epilogue: Epilogue,
+): void {
+  const { traits, variants } = tensors.x.device;
+  const variant = variants.choose('conv', convVariants(shape, traits));
+  if (variant === 'depthwise') convolveDepthwise(direction, tensors, shape, epilogue);
+  else convolveTiles(variant, direction, tensors, shape, epilogue);
+}
+
+function convolveTiles(
+  variant: TileVariant,
+  direction: Direction,
   { x, w, y }: { x: Tensor; w: Tensor; y: Tensor },
   shape: ConvShape,
-  epilogue: ConvEpilogue,
+  epilogue: Epilogue,
 ): void {
-  const variant = x.device.variants.choose('conv', tileVariants(x.device.traits));
   const shader = variant === 'quad' ? convSubgroupWgsl : convWgsl;
   const tiles = convTiles(shape, direction, variant);
   const inputs = { x, xScalar: x, w, wScalar: w, bias: epilogue.bias ?? w };
   const params = { ...paramsOf(shape, direction, tiles), slope: epilogue.slope };
   const constants = {
     INPUT_GRAD: Number(direction === 'inputGrad'),
-    VEC_DEPTH: Number(tiles.depth % 4 === 0),
+    ROW_TAPS: Number(tiles.rowTaps),
+    VEC_DEPTH: Number(tiles.vecDepth),
     VEC_COLUMNS: Number(tiles.columns % 4 === 0),
     COLS: tiles.blocks,
     HAS_BIAS: Number(epilogue.bias !== undefined),
@@ -79,30 +91,18 @@ function paramsOf(shape: ConvShape, direction: Direction, tiles: ReturnType<type
   const forward = direction === 'forward';
   const { channels, filters, input, output } = shape;
   const { rows, tilesM, tilesN, phases, groupsPerPhase, depth, columns, blocks } = tiles;
-  const [qD = 1, qH = 1, qW = 1] = tiles.q;
   return {
-    ...{ rows, tilesM, tilesN, tiles: tiles.tiles, phases, groupsPerPhase, depth, columns, qD, qH, qW },
+    ...{ rows, tilesM, tilesN, tiles: tiles.tiles, phases, groupsPerPhase, depth, columns },
+    ...axes('q', tiles.q),
     xChannels: forward ? channels : filters,
     yChannels: forward ? filters : channels,
     ...axes('x', forward ? input : output),
     ...axes('y', forward ? output : input),
-    ...axes('k', shape.kernel),
+    ...axes('k', tiles.rowTaps ? [shape.kernel[0], shape.kernel[1], 1] : shape.kernel),
     ...windowOf(shape),
+    ...tapSteps(shape, direction),
     vectors: 4 * blocks,
   };
-}
-
-/** `{ xD, xH, xW }` for the prefix x. */
-export function axes<P extends string>(prefix: P, [d, h, w]: Triple) {
-  return { [`${prefix}D`]: d, [`${prefix}H`]: h, [`${prefix}W`]: w } as Record<
-    `${P}${'D' | 'H' | 'W'}`,
-    number
-  >;
-}
-
-/** Stride, padding and dilation as kernel params. */
-export function windowOf({ stride, padding, dilation }: ConvShape) {
-  return { ...axes('stride', stride), ...axes('pad', padding), ...axes('dilation', dilation) };
 }
 
 /** How a weight gradient is cut into tiles and its pixels into splits; pure. */
@@ -124,7 +124,11 @@ export function weightPlan(shape: ConvShape, variant: TileVariant, traits: Pick<
 /** Writes the gradient of a convolution with respect to its weights to `out`; g is the gradient of its output. */
 export function weightGradient({ x, g, out }: { x: Tensor; g: Tensor; out: Tensor }, shape: ConvShape): void {
   const { traits, variants } = x.device;
-  const variant = variants.choose('convWeight', tileVariants(traits));
+  const variant = variants.choose('convWeight', convVariants(shape, traits));
+  if (variant === 'depthwise') {
+    depthwiseWeightGradient({ x, g, out }, shape);
+    return;
+  }
   const plan = weightPlan(shape, variant, traits);
   if (plan.splits === 1) {
     launchWeight(variant, { x, g, out }, shape, plan, 0);

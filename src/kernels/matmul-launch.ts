@@ -31,10 +31,11 @@ export interface Epilogue {
 /** `quad`: four lanes share one operand through the subgroup; `register`: each thread loads all it needs. */
 export type TileVariant = 'quad' | 'register';
 
+/** What the choice of a tile kernel depends on. */
+export type TileTraits = Pick<Traits, 'subgroups' | 'subgroupMinSize'>;
+
 /** The tile kernels this adapter can run, best first. */
-export function tileVariants(
-  traits: Pick<Traits, 'subgroups' | 'subgroupMinSize'>,
-): [TileVariant, ...TileVariant[]] {
+export function tileVariants(traits: TileTraits): [TileVariant, ...TileVariant[]] {
   return traits.subgroups && traits.subgroupMinSize >= 4 ? ['quad', 'register'] : ['register'];
 }
 

@@ -8,7 +8,7 @@ import {
   convTranspose2d,
   convTranspose3d,
 } from '../../src/kernels/conv.ts';
-import { normal, type OpCase, opCase } from './case.ts';
+import { normal, type OpCase, opCase, uniform, values } from './case.ts';
 import { convReference, convTransposeReference, type Window } from './conv-reference.ts';
 import { type Nd, nd } from './nd.ts';
 
@@ -211,6 +211,17 @@ export const cases: readonly OpCase[] = [
   transposed([1, 4, 6], [3, 1, 6], { stride: 2, groups: 2 }),
   transposed([2, 4, 8], [2, 1, 8], { stride: 3, groups: 8 }),
   transposed([2, 7, 9, 12], [4, 4, 20, 12], { stride: 2, padding: 1 }, []),
+  transposed([1, 1, 1, 4], [1, 1, 4, 4], { stride: 257 }, []), // a phase a workgroup: more than 65,535
+  opCase<'x' | 'w'>({
+    name: 'infinity and NaN reach what sees them and nothing else',
+    inputs: {
+      x: values([1, 7, 4], [1, 2, -3, 0.5, 1, 1, 1, 1, Number.NaN, 1, Number.POSITIVE_INFINITY]),
+      w: uniform([2, 4, 5], 1, 2),
+    },
+    op: (t) => conv1d(t.x, t.w),
+    reference: (t) => convReference(t.x, t.w, [1, 6, 5], windowOf([7], [2], {})),
+    gradients: [],
+  }),
   measured([4, 8, 24, 24, 3], [3, 3, 3, 3, 8], { padding: 1, stride: [1, 2, 2] }),
   measured([4, 8, 12, 12, 8], [3, 3, 3, 8, 16], { padding: 1, stride: [1, 2, 2] }),
   measured([1, 28, 28, 64], [3, 3, 64, 64], { padding: 1 }),

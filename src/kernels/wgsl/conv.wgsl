@@ -17,11 +17,14 @@ struct ConvParams {
   strideD: u32, strideH: u32, strideW: u32,
   padD: u32, padH: u32, padW: u32,
   dilationD: u32, dilationH: u32, dilationW: u32,
+  tapsD: u32, tapsH: u32, tapsW: u32, // from one tap of a phase to its next
+  hopD: u32, hopH: u32, hopW: u32, // and from its input to the next one's, modulo 2³²
   vectors: u32, // 4 · COLS
   slope: f32,
 }
 
 override INPUT_GRAD: bool = false;
+override ROW_TAPS: bool = false; // forward only: kW is 1, and depth covers all taps along W
 override VEC_DEPTH: bool = true; // depth is a multiple of 4
 override VEC_COLUMNS: bool = true;
 override COLS: u32 = 4u; // blocks in a tile: 1, 2 or 4
@@ -44,20 +47,22 @@ var<private> col: u32; // in the group
 var<private> channel: u32; // of y, the group's first
 var<private> yAt: vec4u; // where the four positions are stored, in pixels
 var<private> stored: vec4<bool>;
-var<private> xAt: vec4u; // where the four positions' inputs for this tap are
-var<private> inside: vec4<bool>; // and whether they are, and not in the padding
+var<private> xAt: vec4u; // where the four positions' inputs for this tap are (or would be, in the padding)
+var<private> low: vec4u; // the first element there that is not in the padding,
+var<private> span: vec4u; // and how many there are
 var<private> wAt: u32; // of this tap
 
-fn xVector(i: u32, c: u32, valid: bool) -> vec4f {
-  if (VEC_DEPTH) { return select(vec4f(), x[(i + c) / 4u], valid); }
+fn xVector(i: u32, c: u32, first: u32, count: u32) -> vec4f {
+  if (VEC_DEPTH) { return select(vec4f(), x[(i + c) / 4u], c - first < count); }
   let at = i + c;
   let values = vec4f(xScalar[at], xScalar[at + 1u], xScalar[at + 2u], xScalar[at + 3u]);
-  return select(vec4f(), values, vec4<bool>(valid) & (vec4u(c) + ROWS < vec4u(params.depth)));
+  return select(vec4f(), values, vec4u(c - first) + ROWS < vec4u(count));
 }
 
 fn xBlock(c: u32) -> mat4x4f {
   return mat4x4f(
-    xVector(xAt.x, c, inside.x), xVector(xAt.y, c, inside.y), xVector(xAt.z, c, inside.z), xVector(xAt.w, c, inside.w));
+    xVector(xAt.x, c, low.x, span.x), xVector(xAt.y, c, low.y, span.y),
+    xVector(xAt.z, c, low.z, span.z), xVector(xAt.w, c, low.w, span.w));
 }
 
 // Vector r, as it lies in memory, of the block of weights j columns behind the tile's first.
@@ -80,14 +85,33 @@ fn bBlock(k: u32, j: u32) -> mat4x4f {
   return block;
 }
 
-// How far the input for a tap is from q · stride (from q with INPUT_GRAD), modulo 2³².
-struct Shift { by: u32, exists: bool }
+// The first tap that a phase has along an axis, and how far its input is from q times the pace, modulo 2³².
+struct Taps { first: u32, shift: u32 }
 
-fn shiftOf(tap: u32, residue: u32, kernel: u32, stride: u32, pad: u32, dilation: u32) -> Shift {
-  if (!INPUT_GRAD) { return Shift(tap * dilation - pad, true); }
+fn tapsOf(residue: u32, kernel: u32, stride: u32, pad: u32, dilation: u32, period: u32) -> Taps {
+  if (!INPUT_GRAD) { return Taps(0u, 0u - pad); }
   let reach = kernel * dilation; // keeps the dividend positive
-  let dividend = residue + pad + reach * stride - tap * dilation;
-  return Shift(dividend / stride - reach, dividend % stride == 0u);
+  for (var tap = 0u; tap < min(period, kernel); tap++) {
+    let dividend = residue + pad + reach * stride - tap * dilation;
+    if (dividend % stride == 0u) { return Taps(tap, dividend / stride - reach); }
+  }
+  return Taps(kernel, 0u);
+}
+
+// Where the inputs for a tap lie in a row of x that is at `row` and inside the image or not; v is the column, or the
+// first one for ROW_TAPS.
+fn enterTap(row: vec4u, rowInside: vec4<bool>, v: vec4u, xChannel: u32) {
+  xAt = (row * params.xW + v) * params.xChannels + xChannel;
+  if (ROW_TAPS) {
+    let channels = i32(params.xChannels);
+    let stop = clamp((i32(params.xW) - vec4i(v)) * channels, vec4i(), vec4i(i32(params.depth)));
+    let start = min(max(-vec4i(v), vec4i()) * channels, stop);
+    low = vec4u(start);
+    span = select(vec4u(), vec4u(stop - start), rowInside);
+  } else {
+    low = vec4u();
+    span = select(vec4u(), vec4u(params.depth), rowInside & (v < vec4u(params.xW)));
+  }
 }
 
 // The four rows of a thread, a block for every 4 columns.
@@ -128,22 +152,18 @@ fn tileProduct(thread: u32, group: u32) -> Blocks {
   var c1 = mat4x4f();
   var c2 = mat4x4f();
   var c3 = mat4x4f();
-  for (var kd = 0u; kd < params.kD; kd++) {
-    let shiftD = shiftOf(kd, residueD, params.kD, params.strideD, params.padD, params.dilationD);
-    if (!shiftD.exists) { continue; }
-    let d = first[0] + shiftD.by;
-    for (var kh = 0u; kh < params.kH; kh++) {
-      let shiftH = shiftOf(kh, residueH, params.kH, params.strideH, params.padH, params.dilationH);
-      if (!shiftH.exists) { continue; }
-      let h = first[1] + shiftH.by;
+  let tapsD = tapsOf(residueD, params.kD, params.strideD, params.padD, params.dilationD, params.tapsD);
+  let tapsH = tapsOf(residueH, params.kH, params.strideH, params.padH, params.dilationH, params.tapsH);
+  let tapsW = tapsOf(residueW, params.kW, params.strideW, params.padW, params.dilationW, params.tapsW);
+  var d = first[0] + tapsD.shift;
+  for (var kd = tapsD.first; kd < params.kD; kd += params.tapsD) {
+    var h = first[1] + tapsH.shift;
+    for (var kh = tapsH.first; kh < params.kH; kh += params.tapsH) {
       let row = (n * params.xD + d) * params.xH + h;
       let rowInside = (d < vec4u(params.xD)) & (h < vec4u(params.xH));
-      for (var kw = 0u; kw < params.kW; kw++) {
-        let shiftW = shiftOf(kw, residueW, params.kW, params.strideW, params.padW, params.dilationW);
-        if (!shiftW.exists) { continue; }
-        let v = first[2] + shiftW.by;
-        inside = rowInside & (v < vec4u(params.xW));
-        xAt = select(vec4u(), (row * params.xW + v) * params.xChannels + xChannel, inside);
+      var v = first[2] + tapsW.shift;
+      for (var kw = tapsW.first; kw < params.kW; kw += params.tapsW) {
+        enterTap(row, rowInside, v, xChannel);
         wAt = ((kd * params.kH + kh) * params.kW + kw) * wPlane + wFirst;
         for (var k = 0u; k < params.depth; k += 4u) {
           let left = xBlock(k);
@@ -154,8 +174,11 @@ fn tileProduct(thread: u32, group: u32) -> Blocks {
             c3 += bBlock(k, 12u) * left;
           }
         }
+        v += params.hopW;
       }
+      h += params.hopH;
     }
+    d += params.hopD;
   }
   return Blocks(c0, c1, c2, c3);
 }

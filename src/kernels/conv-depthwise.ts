@@ -1,0 +1,76 @@
+import type { Traits } from '../tensor/device.ts';
+import { sizeOf } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { ConvShape } from './conv-shape.ts';
+import { axes, type Direction, positions, tapSteps, windowOf } from './conv-window.ts';
+import { type Epilogue, splitsOf, sumParts } from './matmul-launch.ts';
+import { run } from './run.ts';
+import { convDepthwiseWgsl } from './wgsl.gen.ts';
+
+/** Whether each channel is a group of its own, in whole vectors. */
+export function isDepthwise({ groups, channels, filters }: ConvShape): boolean {
+  return groups === channels && groups === filters && groups % 4 === 0;
+}
+
+/** Writes a depthwise convolution of x with w, or its adjoint applied to x, to y. */
+export function convolveDepthwise(
+  direction: Direction,
+  { x, w, y }: { x: Tensor; w: Tensor; y: Tensor },
+  shape: ConvShape,
+  { bias, activation, slope }: Epilogue,
+): void {
+  const forward = direction === 'forward';
+  const { input, output, channels } = shape;
+  const { q, rows, phases } = positions(shape, direction);
+  const cBlocks = channels / 4;
+  const groupsPerPhase = Math.ceil((Math.ceil(rows / 4) * cBlocks) / 64);
+  const params = {
+    ...{ rows, cBlocks, phases, groupsPerPhase, slope },
+    ...axes('q', q),
+    ...axes('x', forward ? input : output),
+    ...axes('y', forward ? output : input),
+    ...axes('k', shape.kernel),
+    ...windowOf(shape),
+    ...tapSteps(shape, direction),
+  };
+  const constants = {
+    INPUT_GRAD: Number(!forward),
+    HAS_BIAS: Number(bias !== undefined),
+    ACTIVATION: activation,
+  };
+  const groups = groupsPerPhase * phases;
+  run(convDepthwiseWgsl, 'depthwise', { x, w, bias: bias ?? w, y }, params, { groups, constants });
+}
+
+/** How the pixels of a depthwise weight gradient are cut into splits; pure. */
+export function depthwisePlan(
+  { batch, output, kernel, channels }: ConvShape,
+  traits: Pick<Traits, 'software'>,
+) {
+  const [taps, cBlocks, pixels] = [sizeOf(kernel), channels / 4, batch * sizeOf(output)];
+  const chunk = Math.ceil(pixels / splitsOf(Math.ceil((taps * cBlocks) / 4), pixels, 64, traits)) || 1;
+  return { taps, cBlocks, pixels, chunk, splits: Math.ceil(pixels / chunk) || 1 };
+}
+
+/** Writes the gradient of a depthwise convolution with respect to its weights to `out`. */
+export function depthwiseWeightGradient(
+  { x, g, out }: { x: Tensor; g: Tensor; out: Tensor },
+  shape: ConvShape,
+): void {
+  const plan = depthwisePlan(shape, x.device.traits);
+  const partVectors = out.size / 4;
+  const { kH, kW } = axes('k', shape.kernel);
+  const params = {
+    ...{ ...plan, partVectors, kH, kW },
+    ...{ ...axes('g', shape.output), ...axes('x', shape.input), ...windowOf(shape) },
+  };
+  const groups = Math.ceil((partVectors * plan.splits) / 64);
+  if (plan.splits === 1) {
+    run(convDepthwiseWgsl, 'depthwiseWeight', { x, g, y: out }, params, { groups });
+    return;
+  }
+  const parts = x.device.allocate([plan.splits, out.size], 'f32', 'convWeightGrad');
+  run(convDepthwiseWgsl, 'depthwiseWeight', { x, g, y: parts }, params, { groups });
+  sumParts(parts, out, plan.splits, 1);
+  parts.dispose();
+}

@@ -1,0 +1,40 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ShapeError } from '../../src/errors.ts';
+import { graphConv } from '../../src/kernels/graph-conv.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import { openTestDevice } from '../open.ts';
+
+let device: Device;
+beforeAll(async () => {
+  device = await openTestDevice();
+});
+afterAll(() => device.dispose());
+
+function zeros(...shape: number[]): Tensor {
+  return device.tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
+}
+
+describe('graphConv rejects', () => {
+  const message = /x, w and adjacency must be \[N, T, V, C\], \[P, C, O\] and \[P, V, V\]; got/;
+  const bad: [string, () => Tensor, RegExp][] = [
+    ['another rank', () => graphConv(zeros(2, 3, 4), zeros(1, 4, 5), zeros(1, 3, 3)), message],
+    ['other channels', () => graphConv(zeros(1, 2, 3, 4), zeros(1, 5, 5), zeros(1, 3, 3)), message],
+    ['other joints', () => graphConv(zeros(1, 2, 3, 4), zeros(1, 4, 5), zeros(1, 4, 4)), message],
+    ['other partitions', () => graphConv(zeros(1, 2, 3, 4), zeros(2, 4, 5), zeros(1, 3, 3)), message],
+    [
+      'a bias of another size',
+      () => graphConv(zeros(1, 2, 3, 4), zeros(1, 4, 5), zeros(1, 3, 3), { bias: zeros(4) }),
+      /bias must be \[5\]; got \[4\]/,
+    ],
+    [
+      'integers',
+      () => graphConv(zeros(1, 2, 3, 4), zeros(1, 4, 5), device.tensor(new Int32Array(9), [1, 3, 3])),
+      /adjacency must be f32/,
+    ],
+  ];
+  test.each(bad)('%s', (_, call, expected) => {
+    expect(call).toThrow(ShapeError);
+    expect(call).toThrow(expected);
+  });
+});
