@@ -79,7 +79,7 @@ export class Queue {
   }
 
   /** Uploads `data`. Writes overtake recorded dispatches, so those that use this buffer are submitted first. */
-  write(buffer: PooledBuffer, data: ArrayBufferView<ArrayBuffer>): void {
+  write(buffer: PooledBuffer, data: ArrayBufferView): void {
     if (this.#touched.has(buffer.id)) this.flush();
     this.#device.queue.writeBuffer(buffer.gpu, 0, data.buffer, data.byteOffset, data.byteLength);
   }

@@ -3,8 +3,8 @@ import type { Device } from './device.ts';
 import type { PooledBuffer } from './pool.ts';
 import { type DType, formatShape, type Shape, sizeOf } from './shape.ts';
 
-/** What `read` returns for each element type. */
-export type TypedArray = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
+/** The array type of each element type. */
+export type TypedArray = Float32Array | Int32Array | Uint32Array;
 
 /** A buffer and how many tensors (views by `reshape`) share it. */
 export interface Storage {

@@ -1,0 +1,127 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { AdapterChoice } from '../src/node/gpu.ts';
+import { UsageError } from './errors.ts';
+import type { Level } from './results.ts';
+
+export const MODELS = ['rgb', 'skeleton', 'concat', 'amr'] as const;
+export type ModelName = (typeof MODELS)[number];
+export type Training = 'natural' | 'pgd';
+export type PresetName = 'smoke' | 'quick' | 'full';
+
+/** What a run is made of; written to `config.json`, so that it can be resumed. */
+export interface RunOptions {
+  /** Folder of a data set; the embedded one when left out. */
+  readonly data?: string | undefined;
+  readonly preset: PresetName;
+  readonly models?: readonly ModelName[] | undefined;
+  /** `fgsm` or `pgd<steps>`. */
+  readonly attacks?: readonly string[] | undefined;
+  readonly eps?: readonly Level[] | undefined;
+  readonly train?: Training | undefined;
+  readonly seed: number;
+  readonly adapter: AdapterChoice;
+}
+
+/** The command line: a new run, or one to go on with. */
+export interface CommandLine {
+  readonly run: RunOptions | undefined;
+  readonly resume: string | undefined;
+  readonly out: string | undefined;
+  readonly json: boolean;
+}
+
+/** Skeleton ε, in metres, that goes with an RGB ε when only one number is given: 8/255 with 2 cm. */
+const METRES_PER_PIXEL_RANGE = 0.02 / (8 / 255);
+
+/** Reads the command line. Throws `UsageError` for anything it does not know. */
+export function parseCommandLine(args: readonly string[]): CommandLine {
+  const command = program().exitOverride();
+  command.configureOutput({ writeErr: () => {} });
+  command.parse(args, { from: 'user' });
+  const { resume, out, json, ...run } = command.opts();
+  if (!resume) return { run: run as unknown as RunOptions, resume, out, json };
+  const given = Object.keys(run).find((name) => command.getOptionValueSource(name) === 'cli');
+  if (given || out)
+    throw new UsageError(`--resume goes on with the options of that run; leave out --${given ?? 'out'}`);
+  return { run: undefined, resume, out, json };
+}
+
+function program(): Command {
+  return new Command('npm start --')
+    .description('Train RGB, skeleton and two-stream networks, attack them with PGD, and compare them.')
+    .option(
+      '--data <folder>',
+      'data set with dataset.json and dataset.safetensors(.gz) (default: the embedded one)',
+    )
+    .addOption(choice('--preset <name>', 'how much work', ['smoke', 'quick', 'full'], 'quick'))
+    .option('--models <list>', `networks, of ${MODELS.join(',')}`, listOf(MODELS, '--models'))
+    .option('--attacks <list>', 'attacks, such as fgsm,pgd20', parseAttacks)
+    .option(
+      '--eps <list>',
+      'sizes RGB[:SKELETON], such as 4/255:0.01,8/255:0.02 (pixels in [0,1]; metres)',
+      parseLevels,
+    )
+    .addOption(new Option('--train <how>', 'train every network this way').choices(['natural', 'pgd']))
+    .option('--seed <number>', 'decides everything random', parseSeed, 1)
+    .option('--out <folder>', 'where results go (default: runs/<data>-<preset>-seed<seed>)')
+    .addOption(
+      choice('--adapter <kind>', 'where to compute', ['auto', 'gpu', 'lavapipe', 'swiftshader'], 'auto'),
+    )
+    .option('--resume <run>', 'go on with an interrupted run: its name under runs/, or its folder')
+    .option('--json', 'print results.json instead of the table', false);
+}
+
+function choice(flags: string, description: string, choices: readonly string[], initial: string): Option {
+  return new Option(flags, description).choices(choices).default(initial);
+}
+
+function listOf<T extends string>(known: readonly T[], flag: string): (text: string) => T[] {
+  return (text) => {
+    const names = text.split(',').map((name) => name.trim());
+    const unknown = names.find((name) => !known.includes(name as T));
+    if (unknown !== undefined)
+      throw new InvalidArgumentError(`${flag} knows ${known.join(', ')}; got '${unknown}'.`);
+    return [...new Set(names)] as T[];
+  };
+}
+
+function parseAttacks(text: string): string[] {
+  const names = text.split(',').map((name) => name.trim());
+  for (const name of names) {
+    if (!/^(fgsm|pgd[1-9]\d{0,3})$/.test(name)) {
+      throw new InvalidArgumentError(`an attack is fgsm or pgd<steps>, such as pgd20; got '${name}'.`);
+    }
+  }
+  return [...new Set(names)];
+}
+
+/** `4/255:0.01,8/255` → levels, ascending. */
+export function parseLevels(text: string): Level[] {
+  const levels = text.split(',').map((part) => {
+    const [rgb = '', skeleton, ...rest] = part.split(':');
+    if (rest.length > 0) throw new InvalidArgumentError(`a size is RGB or RGB:SKELETON; got '${part}'.`);
+    const pixels = parseNumber(rgb);
+    return {
+      rgb: pixels,
+      skeleton: skeleton === undefined ? pixels * METRES_PER_PIXEL_RANGE : parseNumber(skeleton),
+    };
+  });
+  return levels.sort((a, b) => a.rgb - b.rgb);
+}
+
+function parseNumber(text: string): number {
+  const [over = '', under = '1', ...rest] = text.trim().split('/');
+  const value = Number(over) / Number(under);
+  if (over === '' || rest.length > 0 || !Number.isFinite(value) || value < 0) {
+    throw new InvalidArgumentError(`ε must be a number of at least 0, such as 0.03 or 8/255; got '${text}'.`);
+  }
+  return value;
+}
+
+function parseSeed(text: string): number {
+  const seed = Number(text);
+  if (text.trim() === '' || !Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
+    throw new InvalidArgumentError(`the seed must be an integer in [0, 2³²); got '${text}'.`);
+  }
+  return seed;
+}

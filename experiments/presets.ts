@@ -1,0 +1,175 @@
+import type { Augmentation } from '../src/data/augment.ts';
+import type { SkeletonStream } from '../src/models/st-gcn.ts';
+import type { FiguresOptions } from './figures/figures.ts';
+import type { ModelName, PresetName, RunOptions, Training } from './options.ts';
+import type { Level } from './results.ts';
+
+/** Sizes of everything. All were chosen on validation subjects; docs/presets.md tells what was tried. */
+export interface Preset {
+  readonly figures: FiguresOptions;
+  /** Frames a skeleton is resampled to, and the most frames and pixels of a clip (larger ones are averaged down). */
+  readonly skeletonFrames: number;
+  readonly clip: { readonly frames: number; readonly height: number; readonly width: number };
+  readonly network: NetworkSizes;
+  readonly training: Readonly<Record<Training, TrainingSizes>>;
+  readonly evaluation: {
+    readonly attacks: readonly string[];
+    readonly levels: readonly Level[];
+    /** Index of the level that RI, balance and the table refer to. */
+    readonly headline: number;
+    /** Most test samples that are attacked; clean accuracy is on the same. */
+    readonly samples: number;
+    readonly batchSize: number;
+  };
+}
+
+export interface NetworkSizes {
+  readonly kind: 'r3d' | 'r2plus1d';
+  readonly videoWidths: readonly [number, number, number, number];
+  readonly skeletonWidths: readonly [number, number, number, number];
+  readonly streams: readonly SkeletonStream[];
+  readonly temporalKernel: number;
+  readonly dropout: number;
+}
+
+export interface TrainingSizes {
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  readonly labelSmoothing: number;
+  readonly auxiliaryWeight: number;
+  readonly augmentation: Augmentation;
+  /** Steps of the attack in the training loop; none in natural training. */
+  readonly attackSteps: number;
+  readonly epsilons: Level;
+  /** Epochs between two looks at the validation subjects. */
+  readonly validateEvery: number;
+}
+
+const PIXEL = 1 / 255;
+const AUGMENTATION: Augmentation = { turn: 0.3, scale: 0.1, crop: 0.15, shift: 2, brightness: 0.15 };
+
+const NATURAL: TrainingSizes = {
+  epochs: 20,
+  batchSize: 32,
+  learningRate: 4e-3,
+  weightDecay: 0.02,
+  labelSmoothing: 0.05,
+  auxiliaryWeight: 1,
+  augmentation: AUGMENTATION,
+  attackSteps: 0,
+  epsilons: {},
+  validateEvery: 1,
+};
+
+const ADVERSARIAL: TrainingSizes = {
+  ...NATURAL,
+  attackSteps: 3,
+  epsilons: { rgb: 8 * PIXEL, skeleton: 0.02 },
+  validateEvery: 2,
+};
+
+const QUICK: Preset = {
+  figures: {},
+  skeletonFrames: 16,
+  clip: { frames: 8, height: 32, width: 24 },
+  network: {
+    kind: 'r3d',
+    videoWidths: [8, 16, 24, 32],
+    skeletonWidths: [16, 24, 32, 48],
+    streams: ['position', 'motion'],
+    temporalKernel: 5,
+    dropout: 0.1,
+  },
+  training: { natural: NATURAL, pgd: ADVERSARIAL },
+  evaluation: {
+    attacks: ['fgsm', 'pgd20'],
+    levels: [
+      { rgb: 2 * PIXEL, skeleton: 0.005 },
+      { rgb: 4 * PIXEL, skeleton: 0.01 },
+      { rgb: 8 * PIXEL, skeleton: 0.02 },
+    ],
+    headline: 2,
+    samples: 96,
+    batchSize: 32,
+  },
+};
+
+const SMOKE: Preset = {
+  ...QUICK,
+  figures: { trainSubjects: 2, validationSubjects: 1, testSubjects: 1, repetitions: 2 },
+  clip: { frames: 4, height: 16, width: 12 },
+  skeletonFrames: 8,
+  network: { ...QUICK.network, videoWidths: [4, 4, 8, 8], skeletonWidths: [4, 4, 8, 8] },
+  training: {
+    natural: { ...NATURAL, epochs: 2, batchSize: 16 },
+    pgd: { ...ADVERSARIAL, epochs: 2, batchSize: 16, attackSteps: 1 },
+  },
+  evaluation: {
+    ...QUICK.evaluation,
+    attacks: ['fgsm', 'pgd3'],
+    levels: QUICK.evaluation.levels.slice(1),
+    headline: 1,
+    samples: 16,
+    batchSize: 16,
+  },
+};
+
+const FULL: Preset = {
+  ...QUICK,
+  figures: {
+    trainSubjects: 24,
+    validationSubjects: 6,
+    testSubjects: 10,
+    repetitions: 6,
+    frames: 16,
+    height: 48,
+    width: 48,
+    skeletonFrames: 32,
+  },
+  clip: { frames: 16, height: 64, width: 48 },
+  skeletonFrames: 32,
+  network: {
+    ...QUICK.network,
+    kind: 'r2plus1d',
+    videoWidths: [16, 32, 64, 96],
+    skeletonWidths: [32, 48, 64, 96],
+    temporalKernel: 9,
+  },
+  training: {
+    natural: { ...NATURAL, epochs: 60 },
+    pgd: { ...ADVERSARIAL, epochs: 60, attackSteps: 7 },
+  },
+  evaluation: { ...QUICK.evaluation, samples: 100_000 },
+};
+
+export const PRESETS: Readonly<Record<PresetName, Preset>> = { smoke: SMOKE, quick: QUICK, full: FULL };
+
+/** A preset with what the command line asks for put in. */
+export function presetFor(options: RunOptions): Preset {
+  const preset = PRESETS[options.preset];
+  const { attacks = preset.evaluation.attacks, eps = preset.evaluation.levels } = options;
+  const headline = options.eps ? eps.length - 1 : preset.evaluation.headline;
+  return { ...preset, evaluation: { ...preset.evaluation, attacks, levels: eps, headline } };
+}
+
+/** One network to train. */
+export interface Plan {
+  readonly model: ModelName;
+  readonly train: Training;
+}
+
+/** What `quick` compares, as far as the data has the modalities and the command line asks for it. */
+export function planFor(options: RunOptions, available: readonly ModelName[]): Plan[] {
+  const wanted = (options.models ?? available).filter((model) => available.includes(model));
+  if (options.train) return wanted.map((model) => ({ model, train: options.train as Training }));
+  const standard: readonly Plan[] = [
+    { model: 'rgb', train: 'natural' },
+    { model: 'skeleton', train: 'natural' },
+    { model: 'concat', train: 'natural' },
+    { model: 'concat', train: 'pgd' },
+    { model: 'amr', train: 'pgd' },
+  ];
+  return standard.filter(({ model }) => wanted.includes(model));
+}

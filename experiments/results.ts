@@ -1,0 +1,144 @@
+import type { Modality } from '../src/amr/action-network.ts';
+import type { Balance } from '../src/train/metrics.ts';
+
+/** `results.json`: everything the main job found; documented in docs/results.md. Times stand in `times.json`. */
+export interface Results {
+  readonly schema: 1;
+  readonly dataset: DatasetSummary;
+  readonly adapter: { readonly kind: string; readonly description: string };
+  readonly seed: number;
+  readonly preset: string;
+  /** The ε levels attacks were run at, ascending; the one `ri`, `balance` and the table refer to is `headline`. */
+  readonly levels: readonly Level[];
+  readonly headline: { readonly attack: string; readonly level: number };
+  /** Ridge regression on raw input, for comparison. */
+  readonly linear: readonly {
+    readonly on: Target;
+    readonly accuracy: number;
+    readonly interval: Interval;
+    readonly n: number;
+  }[];
+  readonly models: readonly ModelResult[];
+  /** Exact McNemar p for pairs of two-modality networks on the same samples, at the headline attack on both. */
+  readonly comparisons: readonly {
+    readonly first: string;
+    readonly second: string;
+    readonly on: 'clean' | Target;
+    readonly p: number;
+  }[];
+  /** Violations of what must hold for every attack; empty when all is well. */
+  readonly sanity: readonly string[];
+}
+
+export type Interval = readonly [low: number, high: number];
+export type Target = Modality | 'both';
+
+/** ε of each modality: RGB as a share of the pixel range, skeleton in metres. */
+export type Level = Readonly<Partial<Record<Modality, number>>>;
+
+export interface DatasetSummary {
+  readonly name: string;
+  readonly title: string;
+  readonly citation?: string;
+  readonly classes: readonly string[];
+  readonly modalities: readonly Modality[];
+  /** `depth` where the video stream is a depth video. */
+  readonly video?: 'rgb' | 'depth';
+  /** Standard deviation of each modality over the training samples, in the units of its ε. */
+  readonly deviation: Level;
+  readonly samples: { readonly train: number; readonly validation: number; readonly test: number };
+  readonly subjects: {
+    readonly train: readonly string[];
+    readonly validation: readonly string[];
+    readonly test: readonly string[];
+  };
+}
+
+export interface ModelResult {
+  /** `rgb`, `skeleton`, `concat` or `amr`. */
+  readonly name: string;
+  readonly train: 'natural' | 'pgd';
+  readonly parameters: number;
+  readonly clean: number;
+  readonly interval: Interval;
+  readonly n: number;
+  /** Mean per-sample cross-entropy on clean test samples. */
+  readonly loss: number;
+  readonly robust: readonly RobustResult[];
+  /** Mean of the robust accuracies on RGB, skeleton and both at the headline; null for one-modality networks. */
+  readonly ra: number | null;
+  /** Relative improvement (paper.md section 5) against the naturally and the adversarially trained concat network. */
+  readonly ri: { readonly undefended: number | null; readonly defended: number | null };
+  /** Null for one-modality networks. */
+  readonly balance: Balance | null;
+  /** Mean modality weights of each reweighted stage on clean and attacked test samples, and by class; AMR only. */
+  readonly weights?: readonly StageWeights[];
+  readonly training: TrainingCurve;
+}
+
+export interface RobustResult {
+  readonly attack: string;
+  readonly on: Target;
+  /** ε in the units of `on`; of RGB for `both`. */
+  readonly eps: number;
+  /** ε of each attacked modality. */
+  readonly budget: Level;
+  readonly accuracy: number;
+  readonly interval: Interval;
+  readonly n: number;
+  /** Mean per-sample cross-entropy at the last iterate. */
+  readonly loss: number;
+  /** Mean loss at each iterate, the start first. */
+  readonly lossByStep: readonly number[];
+  /** Share of samples whose input gradient was exactly zero at the start. */
+  readonly zeroGradients: number;
+}
+
+/** Modality weights after one stage, [RGB, skeleton], adding up to 2. */
+export interface StageWeights {
+  readonly stage: number;
+  readonly clean: readonly [number, number];
+  /** By what was attacked, at the headline. */
+  readonly attacked: Readonly<Partial<Record<Target, readonly [number, number]>>>;
+  /** On clean samples of each class. */
+  readonly byClass: readonly (readonly [number, number])[];
+}
+
+export interface TrainingCurve {
+  /** One entry per epoch; validation accuracy is under PGD for adversarial training. */
+  readonly epochs: readonly EpochRecord[];
+  /** Epoch (from 1) whose weights were kept, chosen on the validation subjects. */
+  readonly best: number;
+}
+
+export interface EpochRecord {
+  readonly loss: number;
+  readonly accuracy: number;
+  readonly validation: number;
+  /** Validation accuracy on clean samples. */
+  readonly validationClean: number;
+}
+
+/** One sample shown clean and attacked in the report. */
+export interface Exhibit {
+  readonly model: string;
+  readonly attack: string;
+  readonly on: Target;
+  readonly budget: Level;
+  readonly label: string;
+  readonly cleanPrediction: string;
+  readonly attackedPrediction: string;
+  /** [T, H, W, C] pixels in [0, 1], clean and attacked. */
+  readonly clips?: {
+    readonly shape: readonly [number, number, number, number];
+    readonly clean: Float32Array;
+    readonly attacked: Float32Array;
+  };
+  /** [T, V, 3] metres, clean and attacked. */
+  readonly skeletons?: {
+    readonly shape: readonly [number, number, number];
+    readonly parents: readonly number[];
+    readonly clean: Float32Array;
+    readonly attacked: Float32Array;
+  };
+}

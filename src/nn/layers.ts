@@ -1,0 +1,193 @@
+import { ShapeError } from '../errors.ts';
+import { attention } from '../kernels/attention.ts';
+import { conv1d, conv2d, conv3d } from '../kernels/conv.ts';
+import { relu } from '../kernels/elementwise.ts';
+import { graphConv } from '../kernels/graph-conv.ts';
+import { reshape } from '../kernels/layout.ts';
+import { matmul } from '../kernels/matmul.ts';
+import { dropout } from '../kernels/random.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Initialiser } from './initialisers.ts';
+import { Layer, type Mode } from './module.ts';
+
+/** `y = x W + b`: [..., in] → [..., out]. */
+export class Linear extends Layer {
+  readonly weight: Tensor;
+  readonly bias: Tensor | undefined;
+
+  /** `zero` starts weight and bias at 0 instead of Xavier-uniform and 0. */
+  constructor(init: Initialiser, size: { in: number; out: number; bias?: boolean; zero?: boolean }) {
+    super();
+    const shape = [size.in, size.out];
+    this.weight = size.zero ? init.zeros(shape) : init.xavierUniform(shape, size.in, size.out);
+    this.bias = size.bias === false ? undefined : init.zeros([size.out]);
+  }
+
+  forward(x: Tensor): Tensor {
+    return matmul(x, this.weight, { bias: this.bias });
+  }
+}
+
+export interface ConvSize {
+  readonly in: number;
+  readonly out: number;
+  /** One entry per spatial axis. */
+  readonly kernel: readonly number[];
+  readonly stride?: readonly number[];
+  /** Zeros on both sides of each axis; half the kernel (same size at stride 1) when left out. */
+  readonly padding?: readonly number[];
+  readonly dilation?: readonly number[];
+  readonly groups?: number;
+  readonly bias?: boolean;
+}
+
+/** Convolution over 1, 2 or 3 spatial axes: [N, …, in] → [N, …, out]; weights [K…, in / groups, out]. */
+class Conv extends Layer {
+  readonly weight: Tensor;
+  readonly bias: Tensor | undefined;
+  readonly #size: ConvSize;
+
+  constructor(init: Initialiser, rank: number, size: ConvSize) {
+    super();
+    if (size.kernel.length !== rank)
+      throw new ShapeError(`Conv${rank}d`, `kernel needs ${rank} sizes; got [${size.kernel}]`);
+    const channels = size.in / (size.groups ?? 1);
+    const fanIn = size.kernel.reduce((a, b) => a * b, channels);
+    this.weight = init.kaimingNormal([...size.kernel, channels, size.out], fanIn);
+    this.bias = size.bias ? init.zeros([size.out]) : undefined;
+    this.#size = size;
+  }
+
+  forward(x: Tensor): Tensor {
+    const { kernel, stride, padding, dilation, groups } = this.#size;
+    const conv = [conv1d, conv2d, conv3d][kernel.length - 1] ?? conv3d;
+    return conv(x, this.weight, {
+      stride: stride ?? 1,
+      padding: padding ?? kernel.map((k) => (k - 1) >> 1),
+      dilation: dilation ?? 1,
+      groups: groups ?? 1,
+      bias: this.bias,
+    });
+  }
+}
+
+/** [N, L, in] → [N, L', out]. */
+export class Conv1d extends Conv {
+  constructor(init: Initialiser, size: ConvSize) {
+    super(init, 1, size);
+  }
+}
+
+/** [N, H, W, in] → [N, H', W', out]. */
+export class Conv2d extends Conv {
+  constructor(init: Initialiser, size: ConvSize) {
+    super(init, 2, size);
+  }
+}
+
+/** [N, T, H, W, in] → [N, T', H', W', out]. */
+export class Conv3d extends Conv {
+  constructor(init: Initialiser, size: ConvSize) {
+    super(init, 3, size);
+  }
+}
+
+/**
+ * Spatial graph convolution with learnable edges: `y[v] = Σ_p Σ_u (A ⊙ M)[p, u, v] x[u] W[p]`, [N, T, V, in] →
+ * [N, T, V, out]. A is fixed, M starts at 1 (Yan et al. 2018, section 3.4; `edges` holds A ⊙ M).
+ */
+export class GraphConv extends Layer {
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+  readonly edges: Tensor;
+
+  constructor(
+    init: Initialiser,
+    size: { in: number; out: number; adjacency: Float32Array<ArrayBuffer>; joints: number },
+  ) {
+    super();
+    const partitions = size.adjacency.length / size.joints ** 2;
+    this.weight = init.kaimingNormal([partitions, size.in, size.out], size.in * partitions);
+    this.bias = init.zeros([size.out]);
+    this.edges = init.values(size.adjacency, [partitions, size.joints, size.joints]);
+  }
+
+  forward(x: Tensor): Tensor {
+    return graphConv(x, this.weight, this.edges, { bias: this.bias });
+  }
+}
+
+/** Self-attention with h heads: [N, L, width] → [N, L, width] (Vaswani et al. 2017, section 3.2.2). */
+export class MultiHeadAttention extends Layer {
+  readonly query: Linear;
+  readonly key: Linear;
+  readonly value: Linear;
+  readonly out: Linear;
+  readonly #heads: number;
+
+  constructor(init: Initialiser, size: { width: number; heads: number }) {
+    super();
+    if (size.width % size.heads !== 0) {
+      throw new ShapeError(
+        'MultiHeadAttention',
+        `width ${size.width} must be a multiple of heads ${size.heads}`,
+      );
+    }
+    const square = { in: size.width, out: size.width };
+    this.query = new Linear(init, square);
+    this.key = new Linear(init, square);
+    this.value = new Linear(init, square);
+    this.out = new Linear(init, square);
+    this.#heads = size.heads;
+  }
+
+  forward(x: Tensor): Tensor {
+    const [n = 0, length = 0, width = 0] = x.shape;
+    const split = (y: Tensor) => reshape(y, [n, length, this.#heads, width / this.#heads]);
+    const heads = attention(
+      split(this.query.forward(x)),
+      split(this.key.forward(x)),
+      split(this.value.forward(x)),
+    );
+    return this.out.forward(reshape(heads, [n, length, width]));
+  }
+}
+
+/** Zeroes each element with probability `rate` in training and scales the others by 1 / (1 − rate). */
+export class Dropout extends Layer {
+  readonly rate: number;
+  readonly #stream: number;
+
+  /** Layers of one network need different streams, or they drop the same positions. */
+  constructor(rate: number, stream: number) {
+    super();
+    this.rate = rate;
+    this.#stream = stream;
+  }
+
+  forward(x: Tensor, mode: Mode): Tensor {
+    if (!mode.training || this.rate === 0) return x;
+    return dropout(x, { rate: this.rate, seed: mode.seed, stream: this.#stream });
+  }
+}
+
+/** max(x, 0). */
+export class Relu extends Layer {
+  forward(x: Tensor): Tensor {
+    return relu(x);
+  }
+}
+
+/** One layer after another. */
+export class Sequential extends Layer {
+  readonly layers: readonly Layer[];
+
+  constructor(...layers: readonly Layer[]) {
+    super();
+    this.layers = layers;
+  }
+
+  forward(x: Tensor, mode: Mode): Tensor {
+    return this.layers.reduce((y, layer) => layer.forward(y, mode), x);
+  }
+}

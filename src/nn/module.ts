@@ -1,0 +1,78 @@
+import { Tensor } from '../tensor/tensor.ts';
+
+/** How a network runs: explicit at every call, so that no evaluation mode can be forgotten. */
+export interface Mode {
+  /** Batch statistics, running averages updated, dropout on; otherwise running averages and no dropout. */
+  readonly training: boolean;
+  /** Draws of dropout differ between values of `seed`. */
+  readonly seed: number;
+}
+
+/** The mode for predictions and attacks. */
+export const EVALUATION: Mode = { training: false, seed: 0 };
+
+/** Named tensors, in the order in which a module declares them. */
+export type NamedTensors = Map<string, Tensor>;
+
+/**
+ * Something with weights. Fields that hold tensors are parameters (or buffers, when `bufferNames` lists them), fields
+ * that hold modules or arrays of modules are children; names are paths such as `stages.1.conv.weight`.
+ */
+export abstract class Module {
+  /** Fields that are not trained, such as running averages. */
+  protected bufferNames(): readonly string[] {
+    return [];
+  }
+
+  /** What an optimiser updates. */
+  namedParameters(): NamedTensors {
+    return this.#collect((module, name) => !module.bufferNames().includes(name));
+  }
+
+  /** What is saved but not trained. */
+  namedBuffers(): NamedTensors {
+    return this.#collect((module, name) => module.bufferNames().includes(name));
+  }
+
+  /** Parameters and buffers: everything a checkpoint holds. */
+  namedState(): NamedTensors {
+    return new Map([...this.namedParameters(), ...this.namedBuffers()]);
+  }
+
+  /** The tensors of `namedParameters`. */
+  parameters(): Tensor[] {
+    return [...this.namedParameters().values()];
+  }
+
+  /** Number of trained scalars. */
+  parameterCount(): number {
+    return this.parameters().reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** Frees parameters and buffers. */
+  dispose(): void {
+    for (const tensor of this.namedState().values()) tensor.dispose();
+  }
+
+  #collect(wanted: (module: Module, name: string) => boolean): NamedTensors {
+    const found: NamedTensors = new Map();
+    for (const [name, value] of Object.entries(this)) {
+      if (value instanceof Tensor && wanted(this, name)) found.set(name, value);
+      for (const [suffix, child] of childrenOf(value)) {
+        for (const [path, tensor] of child.#collect(wanted)) found.set(`${name}${suffix}.${path}`, tensor);
+      }
+    }
+    return found;
+  }
+}
+
+/** A module that maps one tensor to one. */
+export abstract class Layer extends Module {
+  abstract forward(x: Tensor, mode: Mode): Tensor;
+}
+
+function childrenOf(value: unknown): [string, Module][] {
+  if (value instanceof Module) return [['', value]];
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((item, i): [string, Module][] => (item instanceof Module ? [[`.${i}`, item]] : []));
+}

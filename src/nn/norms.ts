@@ -1,0 +1,60 @@
+import { batchNorm, batchNormInference, layerNorm } from '../kernels/norm.ts';
+import { emaUpdate } from '../kernels/update.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Initialiser } from './initialisers.ts';
+import { Layer, type Mode } from './module.ts';
+
+/**
+ * `γ (x − mean) / √(variance + ε) + β` over all axes but the last: [..., C] → [..., C]. Training uses the batch's
+ * statistics and moves the running ones by `momentum`; evaluation uses the running ones (Ioffe and Szegedy 2015).
+ */
+export class BatchNorm extends Layer {
+  readonly gamma: Tensor;
+  readonly beta: Tensor;
+  readonly mean: Tensor;
+  readonly variance: Tensor;
+  readonly #epsilon: number;
+  readonly #momentum: number;
+
+  constructor(init: Initialiser, channels: number, options: { epsilon?: number; momentum?: number } = {}) {
+    super();
+    this.gamma = init.ones([channels]);
+    this.beta = init.zeros([channels]);
+    this.mean = init.zeros([channels]);
+    this.variance = init.ones([channels]);
+    this.#epsilon = options.epsilon ?? 1e-5;
+    this.#momentum = options.momentum ?? 0.1;
+  }
+
+  forward(x: Tensor, mode: Mode): Tensor {
+    const epsilon = this.#epsilon;
+    if (!mode.training)
+      return batchNormInference(x, this.mean, this.variance, this.gamma, this.beta, { epsilon });
+    const { y, mean, variance } = batchNorm(x, this.gamma, this.beta, { epsilon });
+    emaUpdate(this.mean, mean, { momentum: this.#momentum });
+    emaUpdate(this.variance, variance, { momentum: this.#momentum });
+    return y;
+  }
+
+  protected override bufferNames(): readonly string[] {
+    return ['mean', 'variance'];
+  }
+}
+
+/** `γ (x − mean) / √(variance + ε) + β` over the last axis: [..., C] → [..., C] (Ba et al. 2016). */
+export class LayerNorm extends Layer {
+  readonly gamma: Tensor;
+  readonly beta: Tensor;
+  readonly #epsilon: number;
+
+  constructor(init: Initialiser, channels: number, options: { epsilon?: number } = {}) {
+    super();
+    this.gamma = init.ones([channels]);
+    this.beta = init.zeros([channels]);
+    this.#epsilon = options.epsilon ?? 1e-5;
+  }
+
+  forward(x: Tensor): Tensor {
+    return layerNorm(x, this.gamma, this.beta, { epsilon: this.#epsilon });
+  }
+}

@@ -1,0 +1,201 @@
+import type { ActionNetwork, Modality } from '../amr/action-network.ts';
+import type { Iterate } from '../attacks/pgd.ts';
+import { batches } from '../data/batches.ts';
+import type { ActionDataset } from '../data/dataset.ts';
+import { Rng } from '../data/rng.ts';
+import { abs, cast, equal, maximum, minimum, neg, sub } from '../kernels/elementwise.ts';
+import { reshape } from '../kernels/layout.ts';
+import { crossEntropy } from '../kernels/loss.ts';
+import { argmax, max } from '../kernels/reduce.ts';
+import { EVALUATION } from '../nn/module.ts';
+import type { Device } from '../tensor/device.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { type AttackValue, attackNetwork, type NetworkAttack } from './attack-network.ts';
+import { uploadBatch } from './batch.ts';
+
+export interface EvaluateOptions {
+  readonly batchSize: number;
+  /** Called after each batch with its number of samples; may throw to stop. */
+  readonly onBatch?: ((samples: number) => void | Promise<void>) | undefined;
+}
+
+/** How a network does on clean samples, in the order of the indices. */
+export interface CleanResult {
+  readonly correct: readonly boolean[];
+  readonly losses: readonly number[];
+  readonly predictions: readonly number[];
+  /** Modality weights of each reweighted stage, [stage][sample] = [rgb, skeleton]. */
+  readonly weights: readonly (readonly (readonly [number, number])[])[];
+}
+
+/** How a network does under one attack, in the order of the indices. */
+export interface AttackResult {
+  /** No iterate fooled the network, the clean sample included. */
+  readonly robust: readonly boolean[];
+  /** Per-sample loss at the final iterate. */
+  readonly losses: readonly number[];
+  /** Mean loss at each iterate, the start first. */
+  readonly lossByStep: readonly number[];
+  /** Share of the samples whose input gradient was exactly zero at the start. */
+  readonly zeroGradients: number;
+  /** Largest distance from the clean input, by attacked modality, in the units of its ε. */
+  readonly distance: Readonly<Partial<Record<Modality, number>>>;
+  /** Smallest and largest attacked pixel; undefined when pixels were not attacked. */
+  readonly pixelRange: readonly [number, number] | undefined;
+}
+
+/** Runs a network on clean samples in evaluation mode. */
+export async function evaluateClean(
+  device: Device,
+  network: ActionNetwork,
+  dataset: ActionDataset,
+  indices: readonly number[],
+  options: EvaluateOptions,
+): Promise<CleanResult> {
+  const found = {
+    correct: [] as boolean[],
+    losses: [] as number[],
+    predictions: [] as number[],
+    weights: [] as [number, number][][],
+  };
+  for (const part of inOrder(indices, options.batchSize)) {
+    await device.scope(async () => {
+      const { inputs, labels } = uploadBatch(device, dataset, part, network.modalities);
+      const output = network.forward(inputs, EVALUATION);
+      const predictions = await argmax(output.logits, { axes: -1 }).read();
+      found.predictions.push(...predictions);
+      found.correct.push(...part.map((sample, i) => predictions[i] === dataset.labels[sample]));
+      found.losses.push(...(await crossEntropy(output.logits, labels, { reduction: 'none' }).read()));
+      for (const [stage, weights] of output.weights.entries()) {
+        const data = await weights.read();
+        found.weights[stage] ??= [];
+        found.weights[stage].push(
+          ...part.map((_, i): [number, number] => [data[2 * i] ?? 0, data[2 * i + 1] ?? 0]),
+        );
+      }
+    });
+    await options.onBatch?.(part.length);
+  }
+  return found;
+}
+
+/** Runs one attack on a network over samples, batch by batch. */
+export async function evaluateAttack(
+  device: Device,
+  network: ActionNetwork,
+  dataset: ActionDataset,
+  indices: readonly number[],
+  attack: NetworkAttack,
+  options: EvaluateOptions,
+): Promise<AttackResult> {
+  const parts: BatchResult[] = [];
+  for (const [b, part] of inOrder(indices, options.batchSize).entries()) {
+    const seed = new Rng(attack.seed, b, 5).uint32();
+    parts.push(await device.scope(() => attackBatch(device, network, dataset, part, { ...attack, seed })));
+    await options.onBatch?.(part.length);
+  }
+  return combine(parts, indices.length);
+}
+
+interface BatchResult extends Omit<AttackResult, 'zeroGradients'> {
+  readonly zeroGradients: number;
+  readonly size: number;
+}
+
+async function attackBatch(
+  device: Device,
+  network: ActionNetwork,
+  dataset: ActionDataset,
+  indices: readonly number[],
+  attack: NetworkAttack,
+): Promise<BatchResult> {
+  const { inputs, labels, size } = uploadBatch(device, dataset, indices, network.modalities);
+  let right = isRight(network.forward(inputs, EVALUATION).logits, labels);
+  let zero: Tensor | undefined;
+  const losses: Tensor[] = [];
+  const attacked = attackNetwork(
+    network,
+    inputs,
+    labels,
+    attack,
+    ({ step, value, grads }: Iterate<AttackValue>) => {
+      const before = right;
+      right = device.keep(minimum(before, isRight(value.logits, labels)));
+      before.dispose();
+      losses.push(device.keep(value.losses));
+      if (step === 0 && grads) zero = device.keep(zeroRows(grads));
+    },
+  );
+  const lossRows = await Promise.all(losses.map((tensor) => tensor.read()));
+  const robust = Array.from(await right.read(), (flag) => flag > 0);
+  const zeroFlags = zero ? Array.from(await zero.read()) : [];
+  for (const tensor of [right, zero, ...losses]) tensor?.dispose();
+  const moved = await movement(inputs, attacked, attack);
+  return {
+    size,
+    robust,
+    losses: Array.from(lossRows.at(-1) ?? []),
+    lossByStep: lossRows.map((row) => Array.from(row).reduce((a, b) => a + b, 0)),
+    zeroGradients: zeroFlags.filter((flag) => flag > 0).length,
+    ...moved,
+  };
+}
+
+/** f32 [N]: 1 where the prediction is the label. */
+function isRight(logits: Tensor, labels: Tensor): Tensor {
+  return cast(equal(argmax(logits, { axes: -1 }), labels), 'f32');
+}
+
+/** f32 [N]: 1 where the gradient of every input is exactly zero. */
+function zeroRows(grads: readonly Tensor[]): Tensor {
+  const largest = grads
+    .map((grad) => max(abs(reshape(grad, [grad.shape[0] ?? 0, -1])), { axes: 1 }))
+    .reduce((a, b) => maximum(a, b));
+  return cast(equal(largest, 0), 'f32');
+}
+
+async function movement(
+  before: Batchwise,
+  after: Batchwise,
+  attack: NetworkAttack,
+): Promise<Pick<AttackResult, 'distance' | 'pixelRange'>> {
+  const distance: Partial<Record<Modality, number>> = {};
+  for (const modality of ['rgb', 'skeleton'] as const) {
+    const [x, y] = [before[modality], after[modality]];
+    if (x && y && (attack.epsilons[modality] ?? 0) > 0) distance[modality] = await max(abs(sub(y, x))).item();
+  }
+  if (!after.rgb || !(attack.epsilons.rgb ?? 0)) return { distance, pixelRange: undefined };
+  const [most, least] = await Promise.all([max(after.rgb).item(), max(neg(after.rgb)).item()]);
+  return { distance, pixelRange: [-least, most] };
+}
+
+type Batchwise = Readonly<Partial<Record<Modality, Tensor>>>;
+
+function combine(parts: readonly BatchResult[], n: number): AttackResult {
+  const steps = parts[0]?.lossByStep.length ?? 0;
+  const ranges = parts.flatMap(({ pixelRange }) => (pixelRange ? [pixelRange] : []));
+  const distances = (modality: Modality) => parts.flatMap(({ distance }) => distance[modality] ?? []);
+  const distance = Object.fromEntries(
+    (['rgb', 'skeleton'] as const).flatMap((m) =>
+      distances(m).length > 0 ? [[m, Math.max(...distances(m))]] : [],
+    ),
+  );
+  return {
+    robust: parts.flatMap(({ robust }) => robust),
+    losses: parts.flatMap(({ losses }) => losses),
+    lossByStep: Array.from(
+      { length: steps },
+      (_, s) => parts.reduce((sum, part) => sum + (part.lossByStep[s] ?? 0), 0) / n,
+    ),
+    zeroGradients: parts.reduce((sum, part) => sum + part.zeroGradients, 0) / n,
+    distance,
+    pixelRange:
+      ranges.length > 0
+        ? [Math.min(...ranges.map(([low]) => low)), Math.max(...ranges.map(([, high]) => high))]
+        : undefined,
+  };
+}
+
+function inOrder(indices: readonly number[], batchSize: number): number[][] {
+  return batches(indices, batchSize, { seed: 0, epoch: 0, shuffle: false });
+}

@@ -1,0 +1,163 @@
+import type { ActionNetwork } from '../amr/action-network.ts';
+import { type ActionLossOptions, actionLoss } from '../amr/loss.ts';
+import { valueAndGrad } from '../autograd/grad.ts';
+import type { Augmentation } from '../data/augment.ts';
+import { batches } from '../data/batches.ts';
+import type { ActionDataset } from '../data/dataset.ts';
+import { Rng } from '../data/rng.ts';
+import { KernelwrightError } from '../errors.ts';
+import { cast, equal } from '../kernels/elementwise.ts';
+import { argmax, sum } from '../kernels/reduce.ts';
+import type { NamedTensors } from '../nn/module.ts';
+import { AdamW, clipByGlobalNorm } from '../nn/optimisers.ts';
+import { cosine, type Schedule, warmUp } from '../nn/schedules.ts';
+import type { Device } from '../tensor/device.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { attackNetwork, type NetworkAttack } from './attack-network.ts';
+import { type Batch, uploadBatch } from './batch.ts';
+
+export interface TrainOptions extends ActionLossOptions {
+  readonly epochs: number;
+  readonly batchSize: number;
+  /** Peak of a cosine schedule with one epoch of warm-up. */
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  /** Largest joint norm of the gradients. */
+  readonly clip: number;
+  readonly augmentation: Augmentation;
+  /** Adversarial training: each batch is replaced by what this attack makes of it (Madry et al. 2018). */
+  readonly attack?: Omit<NetworkAttack, 'seed'> | undefined;
+  readonly seed: number;
+}
+
+/** What a stretch of training came to. */
+export interface TrainMetrics {
+  /** Mean over the samples. */
+  readonly loss: number;
+  readonly accuracy: number;
+  readonly samples: number;
+}
+
+/** Training of a network with AdamW, one epoch at a time, reproducible from its seed and resumable between epochs. */
+export class Trainer {
+  /** Epochs done; set when a checkpoint is loaded. */
+  epochs = 0;
+  readonly network: ActionNetwork;
+  readonly #device: Device;
+  readonly #dataset: ActionDataset;
+  readonly #indices: readonly number[];
+  readonly #options: TrainOptions;
+  readonly #optimiser: AdamW;
+  readonly #schedule: Schedule;
+
+  constructor(
+    device: Device,
+    network: ActionNetwork,
+    dataset: ActionDataset,
+    indices: readonly number[],
+    options: TrainOptions,
+  ) {
+    this.network = network;
+    this.#device = device;
+    this.#dataset = dataset;
+    this.#indices = indices;
+    this.#options = options;
+    this.#optimiser = new AdamW(network.namedParameters(), { weightDecay: options.weightDecay });
+    const perEpoch = Math.ceil(indices.length / options.batchSize);
+    this.#schedule = warmUp(cosine(options.learningRate, perEpoch * options.epochs), perEpoch);
+  }
+
+  /** Everything a checkpoint must hold to go on from here; `epochs` besides. */
+  namedState(): NamedTensors {
+    return new Map([...this.network.namedState(), ...this.#optimiser.namedState()]);
+  }
+
+  /** Sets the count of finished epochs after the tensors of `namedState` have been loaded. */
+  restore(epochs: number): void {
+    this.epochs = epochs;
+    this.#optimiser.steps = epochs * Math.ceil(this.#indices.length / this.#options.batchSize);
+  }
+
+  /** One pass over the samples. `onStep` may be async and may throw to stop; it gets each batch's metrics one step late. */
+  async epoch(onStep: (metrics: TrainMetrics) => void | Promise<void> = () => {}): Promise<TrainMetrics> {
+    const { seed, batchSize, augmentation } = this.#options;
+    const epoch = this.epochs;
+    const total = { loss: 0, correct: 0, samples: 0 };
+    const settle = async (pending: Promise<TrainMetrics> | undefined) => {
+      if (!pending) return;
+      const metrics = await pending;
+      total.loss += metrics.loss * metrics.samples;
+      total.correct += metrics.accuracy * metrics.samples;
+      total.samples += metrics.samples;
+      await onStep(metrics);
+    };
+    let pending: Promise<TrainMetrics> | undefined;
+    for (const indices of batches(this.#indices, batchSize, { seed, epoch, shuffle: true })) {
+      const next = this.#step(indices, { amount: augmentation, seed, epoch });
+      await settle(pending);
+      pending = next;
+    }
+    await settle(pending);
+    this.epochs++;
+    return {
+      loss: total.loss / total.samples,
+      accuracy: total.correct / total.samples,
+      samples: total.samples,
+    };
+  }
+
+  dispose(): void {
+    this.#optimiser.dispose();
+  }
+
+  /** Enqueues one update and starts reading its metrics. */
+  #step(
+    indices: readonly number[],
+    variation: { amount: Augmentation; seed: number; epoch: number },
+  ): Promise<TrainMetrics> {
+    const device = this.#device;
+    const step = this.#optimiser.steps;
+    const metrics = device.scope(() => {
+      const batch = uploadBatch(device, this.#dataset, indices, this.network.modalities, variation);
+      const inputs = this.#attacked(batch, step);
+      const { loss, correct } = this.#update({ ...batch, inputs }, step);
+      return [loss, correct];
+    });
+    return readMetrics(metrics as [Tensor, Tensor], indices.length, step);
+  }
+
+  #attacked({ inputs, labels }: Batch, step: number): Batch['inputs'] {
+    const { attack, seed } = this.#options;
+    if (!attack) return inputs;
+    return attackNetwork(this.network, inputs, labels, { ...attack, seed: new Rng(seed, step, 3).uint32() });
+  }
+
+  #update({ inputs, labels }: Batch, step: number): { loss: Tensor; correct: Tensor } {
+    const mode = { training: true, seed: new Rng(this.#options.seed, step, 4).uint32() };
+    const { value, grads } = valueAndGrad(() => {
+      const output = this.network.forward(inputs, mode);
+      return { loss: actionLoss(output, labels, this.#options), logits: output.logits };
+    }, this.network.parameters());
+    this.#optimiser.step(clipByGlobalNorm(grads, this.#options.clip), this.#schedule(step));
+    return { loss: value.loss, correct: countCorrect(value.logits, labels) };
+  }
+}
+
+/** How many rows of logits [N, classes] have their largest entry at the label: → a scalar. */
+export function countCorrect(logits: Tensor, labels: Tensor): Tensor {
+  return sum(cast(equal(argmax(logits, { axes: -1 }), labels), 'f32'));
+}
+
+async function readMetrics(
+  [loss, correct]: readonly [Tensor, Tensor],
+  samples: number,
+  step: number,
+): Promise<TrainMetrics> {
+  const [mean, right] = await Promise.all([loss.item(), correct.item()]);
+  loss.dispose();
+  correct.dispose();
+  if (!Number.isFinite(mean)) {
+    throw new KernelwrightError('train', `the loss became ${mean} at step ${step}; lower the learning rate`);
+  }
+  return { loss: mean, accuracy: right / samples, samples };
+}
