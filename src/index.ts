@@ -1,0 +1,157 @@
+// The public surface: re-exports only. What is not here is internal.
+export * from './amr/action-network.ts';
+export { type ActionLossOptions, actionLoss } from './amr/loss.ts';
+export { AttentionModalityReweighter, type Reweighted, type ReweighterOptions } from './amr/reweighter.ts';
+export { TwoStreamNetwork, type TwoStreamOptions } from './amr/two-stream.ts';
+export { fgsm } from './attacks/fgsm.ts';
+export { ascend, type Budget, project, randomStart } from './attacks/norms.ts';
+export {
+  type Attacked,
+  type Iterate,
+  type JointOptions,
+  type PgdOptions,
+  pgd,
+  pgdJoint,
+} from './attacks/pgd.ts';
+export { type CheckOptions, checkGradients } from './autograd/check.ts';
+export { grad, stopGradient, type ValueAndGrad, valueAndGrad } from './autograd/grad.ts';
+export { type Augmentation, augmentClips, augmentSkeletons, NO_AUGMENTATION } from './data/augment.ts';
+export { type BatchOptions, batches, gatherLabels, gatherSkeleton, gatherVideo } from './data/batches.ts';
+export type { ActionDataset, SkeletonData, SplitName, VideoData } from './data/dataset.ts';
+export { gunzip } from './data/gunzip.ts';
+export { parseDataset, type ReadOptions } from './data/read-dataset.ts';
+export { Rng } from './data/rng.ts';
+export {
+  DeviceError,
+  DisposedError,
+  FormatError,
+  KernelError,
+  KernelwrightError,
+  ShapeError,
+} from './errors.ts';
+export { attention } from './kernels/attention.ts';
+export { conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d, convTranspose3d } from './kernels/conv.ts';
+export {
+  abs,
+  add,
+  cast,
+  clamp,
+  div,
+  equal,
+  exp,
+  gelu,
+  greater,
+  greaterEqual,
+  leakyRelu,
+  less,
+  lessEqual,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  notEqual,
+  type Operand,
+  pow,
+  relu,
+  rsqrt,
+  sigmoid,
+  sign,
+  silu,
+  softplus,
+  sqrt,
+  square,
+  sub,
+  tanh,
+  where,
+} from './kernels/elementwise.ts';
+export { full, ones, onesLike, zeros, zerosLike } from './kernels/fill.ts';
+export { graphConv } from './kernels/graph-conv.ts';
+export {
+  broadcastTo,
+  concat,
+  flip,
+  gather,
+  oneHot,
+  pad,
+  reshape,
+  slice,
+  stack,
+  transpose,
+} from './kernels/layout.ts';
+export { crossEntropy, klDiv } from './kernels/loss.ts';
+export { type Activation, type MatmulOptions, matmul } from './kernels/matmul.ts';
+export { batchNorm, batchNormInference, groupNorm, layerNorm } from './kernels/norm.ts';
+export {
+  avgPool1d,
+  avgPool2d,
+  avgPool3d,
+  globalAvgPool,
+  globalMaxPool,
+  maxPool1d,
+  maxPool2d,
+  maxPool3d,
+} from './kernels/pool.ts';
+export { dropout, permutation, randomBits, randomNormal, randomUniform } from './kernels/random.ts';
+export {
+  argmax,
+  argmin,
+  logSumExp,
+  max,
+  mean,
+  min,
+  type ReduceOptions,
+  sum,
+  variance,
+} from './kernels/reduce.ts';
+export { resize } from './kernels/resize.ts';
+export { logSoftmax, softmax } from './kernels/softmax.ts';
+export { adamwUpdate, emaUpdate, sgdUpdate } from './kernels/update.ts';
+export { Backbone } from './models/backbone.ts';
+export { Classifier, squeeze } from './models/classifier.ts';
+export { centreOf, hopDistances, spatialPartition } from './models/skeleton-graph.ts';
+export { type SkeletonStream, StGcn, type StGcnSize } from './models/st-gcn.ts';
+export { VideoResNet, type VideoResNetSize } from './models/video-resnet.ts';
+export { Initialiser } from './nn/initialisers.ts';
+export {
+  Conv1d,
+  Conv2d,
+  Conv3d,
+  type ConvSize,
+  Dropout,
+  GraphConv,
+  Linear,
+  MultiHeadAttention,
+  Relu,
+  Sequential,
+} from './nn/layers.ts';
+export { EVALUATION, Layer, type Mode, Module, type NamedTensors } from './nn/module.ts';
+export { BatchNorm, LayerNorm } from './nn/norms.ts';
+export { AdamW, clipByGlobalNorm, type Optimiser, Sgd } from './nn/optimisers.ts';
+export { Residual } from './nn/residual.ts';
+export {
+  decodeSafetensors,
+  encodeSafetensors,
+  type StoredDtype,
+  type StoredTensor,
+  type StoredTensors,
+} from './nn/safetensors.ts';
+export { cosine, type Schedule, stepDecay, warmUp } from './nn/schedules.ts';
+export { decodeState, encodeState } from './nn/state.ts';
+export { Device, type OpenOptions, openDevice, type Traits } from './tensor/device.ts';
+export type { Memory } from './tensor/pool.ts';
+export type { DType, Shape } from './tensor/shape.ts';
+export { Tensor, type TypedArray } from './tensor/tensor.ts';
+export { attackNetwork, type Epsilons, type NetworkAttack } from './train/attack-network.ts';
+export { type Batch, uploadBatch, type Variation } from './train/batch.ts';
+export { type AttackResult, type CleanResult, evaluateAttack, evaluateClean } from './train/evaluate.ts';
+export {
+  type Balance,
+  mcnemar,
+  modalityBalance,
+  type Proportion,
+  proportion,
+  type Robustness,
+  relativeImprovement,
+} from './train/metrics.ts';
+export { Trainer, type TrainMetrics, type TrainOptions } from './train/trainer.ts';
