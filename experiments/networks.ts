@@ -48,33 +48,26 @@ export function buildNetwork(
 
 function videoBackbone(init: Initialiser, dataset: ActionDataset, sizes: NetworkSizes): Backbone {
   const channels = dataset.video?.shape[3] ?? 3;
-  const { mean, deviation } = pixelStatistics(dataset);
-  return new VideoResNet(init, {
-    in: channels,
-    widths: sizes.videoWidths,
-    kind: sizes.kind,
-    mean,
-    std: deviation,
-  });
+  return new VideoResNet(init, { in: channels, widths: sizes.videoWidths, kind: sizes.kind });
 }
 
 function skeletonBackbone(init: Initialiser, dataset: ActionDataset, sizes: NetworkSizes): Backbone {
-  const { streams, temporalKernel, dropout } = sizes;
+  const { streams, temporalKernel, dropout, skeletonWidths: widths, skeletonStrides: strides } = sizes;
   const parents = dataset.skeleton?.parents ?? [];
-  return new StGcn(init, { parents, streams, widths: sizes.skeletonWidths, temporalKernel, dropout });
+  return new StGcn(init, { parents, streams, widths, strides, temporalKernel, dropout });
 }
 
-/** Mean and standard deviation of the training pixels, in [0, 1]. */
-export function pixelStatistics({ video, splits }: ActionDataset): { mean: number; deviation: number } {
-  if (!video) return { mean: 0, deviation: 1 };
+/** Standard deviation of the training pixels, in [0, 1]. */
+export function pixelDeviation({ video, splits }: ActionDataset): number {
+  if (!video) return 1;
   const size = video.shape.reduce((a, b) => a * b, 1);
   const counts = new Float64Array(256);
-  for (const i of splits.train)
+  for (const i of splits.train) {
     for (const byte of video.data.subarray(i * size, (i + 1) * size)) counts[byte] = (counts[byte] ?? 0) + 1;
+  }
   const n = counts.reduce((a, b) => a + b, 0);
   const mean = counts.reduce((sum, count, byte) => sum + (count * byte) / 255, 0) / n;
-  const square = counts.reduce((sum, count, byte) => sum + count * (byte / 255 - mean) ** 2, 0) / n;
-  return { mean, deviation: Math.sqrt(square) };
+  return Math.sqrt(counts.reduce((sum, count, byte) => sum + count * (byte / 255 - mean) ** 2, 0) / n);
 }
 
 /** Standard deviation of the training coordinates about the mean joint of each frame, in metres. */

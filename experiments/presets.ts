@@ -27,6 +27,7 @@ export interface NetworkSizes {
   readonly kind: 'r3d' | 'r2plus1d';
   readonly videoWidths: readonly [number, number, number, number];
   readonly skeletonWidths: readonly [number, number, number, number];
+  readonly skeletonStrides: readonly [number, number, number, number];
   readonly streams: readonly SkeletonStream[];
   readonly temporalKernel: number;
   readonly dropout: number;
@@ -76,8 +77,9 @@ const QUICK: Preset = {
   clip: { frames: 8, height: 32, width: 24 },
   network: {
     kind: 'r3d',
-    videoWidths: [8, 16, 24, 32],
-    skeletonWidths: [16, 24, 32, 48],
+    videoWidths: [8, 12, 16, 32],
+    skeletonWidths: [16, 16, 24, 32],
+    skeletonStrides: [2, 2, 2, 1],
     streams: ['position', 'motion'],
     temporalKernel: 5,
     dropout: 0.1,

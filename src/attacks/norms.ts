@@ -1,5 +1,6 @@
 import { ShapeError } from '../errors.ts';
-import { add, clamp, maximum, minimum, mul, sign, sub } from '../kernels/elementwise.ts';
+import { signAscent } from '../kernels/attack-step.ts';
+import { add, clamp, maximum, minimum, sub } from '../kernels/elementwise.ts';
 import { randomUniform } from '../kernels/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -31,7 +32,7 @@ export function ascend(
   budget: Budget,
   stepSize: number,
 ): Tensor {
-  return project(add(current, mul(sign(gradient), stepSize)), x, budget);
+  return signAscent(current, gradient, x, { ...budget, stepSize });
 }
 
 /** The nearest point to `moved` with `|moved − x| ≤ ε` in the valid range. Shape of `x`. */

@@ -18,8 +18,10 @@ export interface StGcnSize {
   /** Joint that partitions are measured from; the most central one when left out. */
   readonly centre?: number;
   readonly streams: readonly SkeletonStream[];
-  /** Channels after each stage; each stage after the first halves time. */
+  /** Channels after each stage. */
   readonly widths: readonly number[];
+  /** Stride in time of each stage. */
+  readonly strides: readonly number[];
   /** Frames a temporal convolution spans. */
   readonly temporalKernel: number;
   readonly dropout?: number;

@@ -1,4 +1,5 @@
-import { mul, sub } from '../kernels/elementwise.ts';
+import { sub } from '../kernels/elementwise.ts';
+import { mean } from '../kernels/reduce.ts';
 import type { Initialiser } from '../nn/initialisers.ts';
 import { Conv3d, Relu, Sequential } from '../nn/layers.ts';
 import { Layer } from '../nn/module.ts';
@@ -14,14 +15,11 @@ export interface VideoResNetSize {
   readonly widths: readonly [number, number, number, number];
   /** `r3d`: k×k×k kernels; `r2plus1d`: 1×k×k, then k×1×1. */
   readonly kind: 'r3d' | 'r2plus1d';
-  /** Mean and standard deviation of pixels in [0, 1]: normalisation is a part of the network. */
-  readonly mean: number;
-  readonly std: number;
 }
 
 /**
  * A residual network for clips [N, T, H, W, C] in [0, 1], after R3D and R(2+1)D (Tran et al. 2018): a strided stem that
- * is stage 1, then three stages of one residual block, each halving time and space.
+ * is stage 1, then three stages of one residual block, each halving time and space. The mean over time is subtracted first.
  */
 export class VideoResNet extends Backbone {
   readonly stages: readonly Layer[];
@@ -32,8 +30,8 @@ export class VideoResNet extends Backbone {
     const [first, ...rest] = size.widths;
     this.channels = size.widths;
     const stem = new Sequential(
-      new Normalize(size.mean, size.std),
-      new Conv3d(init, { in: size.in, out: first, kernel: [3, 5, 5], stride: [1, 2, 2] }),
+      new CentreInTime(),
+      new Conv3d(init, { in: size.in, out: first, kernel: [1, 5, 5], stride: [1, 2, 2] }),
       new BatchNorm(init, first),
       new Relu(),
     );
@@ -42,19 +40,10 @@ export class VideoResNet extends Backbone {
   }
 }
 
-/** Pixels to zero mean and unit deviation. */
-class Normalize extends Layer {
-  readonly #mean: number;
-  readonly #std: number;
-
-  constructor(mean: number, std: number) {
-    super();
-    this.#mean = mean;
-    this.#std = std;
-  }
-
+/** Subtracts each pixel's mean over the clip, so that what stands still cancels out; the batch norm sets the scale. */
+class CentreInTime extends Layer {
   forward(x: Tensor): Tensor {
-    return mul(sub(x, this.#mean), 1 / this.#std);
+    return sub(x, mean(x, { axes: 1, keepDims: true }));
   }
 }
 

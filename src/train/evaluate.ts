@@ -6,7 +6,7 @@ import { Rng } from '../data/rng.ts';
 import { abs, cast, equal, maximum, minimum, neg, sub } from '../kernels/elementwise.ts';
 import { reshape } from '../kernels/layout.ts';
 import { crossEntropy } from '../kernels/loss.ts';
-import { argmax, max } from '../kernels/reduce.ts';
+import { argmax, max, mean } from '../kernels/reduce.ts';
 import { EVALUATION } from '../nn/module.ts';
 import type { Device } from '../tensor/device.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -42,6 +42,8 @@ export interface AttackResult {
   readonly distance: Readonly<Partial<Record<Modality, number>>>;
   /** Smallest and largest attacked pixel; undefined when pixels were not attacked. */
   readonly pixelRange: readonly [number, number] | undefined;
+  /** Mean modality weights (RGB, skeleton) of each reweighted stage at the final iterate. */
+  readonly weights: readonly (readonly [number, number])[];
 }
 
 /** Runs a network on clean samples in evaluation mode. */
@@ -113,6 +115,7 @@ async function attackBatch(
   let right = isRight(network.forward(inputs, EVALUATION).logits, labels);
   let zero: Tensor | undefined;
   const losses: Tensor[] = [];
+  let weights: Tensor[] = [];
   const attacked = attackNetwork(
     network,
     inputs,
@@ -124,12 +127,14 @@ async function attackBatch(
       before.dispose();
       losses.push(device.keep(value.losses));
       if (step === 0 && grads) zero = device.keep(zeroRows(grads));
+      if (!grads) weights = value.weights.map((rows) => device.keep(mean(rows, { axes: 0 })));
     },
   );
+  const stages = await Promise.all(weights.map((tensor) => tensor.read()));
   const lossRows = await Promise.all(losses.map((tensor) => tensor.read()));
   const robust = Array.from(await right.read(), (flag) => flag > 0);
   const zeroFlags = zero ? Array.from(await zero.read()) : [];
-  for (const tensor of [right, zero, ...losses]) tensor?.dispose();
+  for (const tensor of [right, zero, ...losses, ...weights]) tensor?.dispose();
   const moved = await movement(inputs, attacked, attack);
   return {
     size,
@@ -137,6 +142,7 @@ async function attackBatch(
     losses: Array.from(lossRows.at(-1) ?? []),
     lossByStep: lossRows.map((row) => Array.from(row).reduce((a, b) => a + b, 0)),
     zeroGradients: zeroFlags.filter((flag) => flag > 0).length,
+    weights: stages.map(([rgb = 0, skeleton = 0]): [number, number] => [rgb, skeleton]),
     ...moved,
   };
 }
@@ -189,6 +195,9 @@ function combine(parts: readonly BatchResult[], n: number): AttackResult {
     ),
     zeroGradients: parts.reduce((sum, part) => sum + part.zeroGradients, 0) / n,
     distance,
+    weights: (parts[0]?.weights ?? []).map(
+      (_, stage) => [weigh(parts, stage, 0, n), weigh(parts, stage, 1, n)] as const,
+    ),
     pixelRange:
       ranges.length > 0
         ? [Math.min(...ranges.map(([low]) => low)), Math.max(...ranges.map(([, high]) => high))]
@@ -198,4 +207,8 @@ function combine(parts: readonly BatchResult[], n: number): AttackResult {
 
 function inOrder(indices: readonly number[], batchSize: number): number[][] {
   return batches(indices, batchSize, { seed: 0, epoch: 0, shuffle: false });
+}
+
+function weigh(parts: readonly BatchResult[], stage: number, modality: 0 | 1, n: number): number {
+  return parts.reduce((sum, { weights, size }) => sum + (weights[stage]?.[modality] ?? 0) * size, 0) / n;
 }

@@ -22,8 +22,8 @@ export interface TrainOptions extends ActionLossOptions {
   /** Peak of a cosine schedule with one epoch of warm-up. */
   readonly learningRate: number;
   readonly weightDecay: number;
-  /** Largest joint norm of the gradients. */
-  readonly clip: number;
+  /** Largest joint norm of the gradients; not limited when left out. */
+  readonly clip?: number | undefined;
   readonly augmentation: Augmentation;
   /** Adversarial training: each batch is replaced by what this attack makes of it (Madry et al. 2018). */
   readonly attack?: Omit<NetworkAttack, 'seed'> | undefined;
@@ -138,7 +138,8 @@ export class Trainer {
       const output = this.network.forward(inputs, mode);
       return { loss: actionLoss(output, labels, this.#options), logits: output.logits };
     }, this.network.parameters());
-    this.#optimiser.step(clipByGlobalNorm(grads, this.#options.clip), this.#schedule(step));
+    const { clip } = this.#options;
+    this.#optimiser.step(clip === undefined ? grads : clipByGlobalNorm(grads, clip), this.#schedule(step));
     return { loss: value.loss, correct: countCorrect(value.logits, labels) };
   }
 }

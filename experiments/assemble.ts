@@ -1,0 +1,196 @@
+import {
+  mcnemar,
+  modalityBalance,
+  proportion,
+  type Robustness,
+  relativeImprovement,
+} from '../src/train/metrics.ts';
+import { summarize } from './data.ts';
+import { type AttackRun, type Evaluation, restrict } from './evaluate-model.ts';
+import type { Job } from './job.ts';
+import type { LinearBaseline } from './linear-baseline.ts';
+import type { ModelResult, Results, RobustResult, StageWeights, Target, TrainingCurve } from './results.ts';
+import { findViolations } from './sanity.ts';
+import { idOf } from './train-model.ts';
+
+/** One network with all that was found of it. */
+export interface Outcome {
+  readonly evaluation: Evaluation;
+  readonly curve: TrainingCurve;
+  readonly parameters: number;
+}
+
+/** Puts everything that was measured into `results.json`. */
+export function assembleResults(
+  job: Job,
+  kind: string,
+  linear: LinearBaseline,
+  outcomes: readonly Outcome[],
+): Results {
+  const { attacks, levels, headline } = job.preset.evaluation;
+  const attack = attacks.at(-1) ?? 'pgd20';
+  const find = (id: string) => outcomes.find(({ evaluation }) => idOf(evaluation.plan) === id);
+  const robustness = (outcome: Outcome | undefined) =>
+    outcome && robustnessOf(job, outcome.evaluation, attack);
+  const undefended = robustness(find('concat-natural'));
+  const defended = robustness(find('concat-pgd'));
+  return {
+    schema: 1,
+    dataset: summarize(job.dataset),
+    adapter: { kind, description: job.device.traits.description },
+    seed: job.options.seed,
+    preset: job.options.preset,
+    levels,
+    headline: { attack, level: headline },
+    linear: linearRows(job, linear),
+    models: outcomes.map((outcome) => modelResult(job, outcome, attack, { undefended, defended })),
+    comparisons: compare(job, attack, outcomes),
+    sanity: findViolations(
+      job,
+      outcomes.map(({ evaluation }) => evaluation),
+    ),
+  };
+}
+
+function linearRows(job: Job, linear: LinearBaseline): Results['linear'] {
+  const n = job.dataset.splits.test.length;
+  const rows = [
+    ['rgb', linear.video],
+    ['skeleton', linear.skeleton],
+    ['both', linear.both],
+  ] as const;
+  return rows.flatMap(([on, accuracy]) => {
+    if (accuracy === undefined) return [];
+    return [{ on, accuracy, interval: proportion(Math.round(accuracy * n), n).interval, n }];
+  });
+}
+
+interface References {
+  readonly undefended: Robustness | undefined;
+  readonly defended: Robustness | undefined;
+}
+
+function modelResult(
+  job: Job,
+  { evaluation, curve, parameters }: Outcome,
+  attack: string,
+  references: References,
+): ModelResult {
+  const { plan, clean } = evaluation;
+  const { value, interval, n } = proportion(clean.correct.filter(Boolean).length, clean.correct.length);
+  const own = robustnessOf(job, evaluation, attack);
+  const against = (reference: Robustness | undefined) =>
+    own && reference ? relativeImprovement(own, reference) : null;
+  const self = idOf(plan);
+  return {
+    name: plan.model,
+    train: plan.train,
+    parameters,
+    clean: value,
+    interval,
+    n,
+    loss: mean(clean.losses),
+    robust: evaluation.attacks.map(robustResult),
+    ra: own?.robust ?? null,
+    ri: {
+      undefended: self === 'concat-natural' ? null : against(references.undefended),
+      defended: self === 'concat-pgd' ? null : against(references.defended),
+    },
+    balance: own
+      ? modalityBalance(
+          accuracyAt(job, evaluation, attack, 'rgb'),
+          accuracyAt(job, evaluation, attack, 'skeleton'),
+        )
+      : null,
+    ...(clean.weights.length > 0 && { weights: stageWeights(job, evaluation, attack) }),
+    training: curve,
+  };
+}
+
+function robustResult({ attack, on, budget, result }: AttackRun): RobustResult {
+  const { value, interval, n } = proportion(result.robust.filter(Boolean).length, result.robust.length);
+  const eps = (on === 'skeleton' ? budget.skeleton : budget.rgb) ?? 0;
+  const { lossByStep, zeroGradients } = result;
+  return {
+    attack,
+    on,
+    eps,
+    budget,
+    accuracy: value,
+    interval,
+    n,
+    loss: mean(result.losses),
+    lossByStep,
+    zeroGradients,
+  };
+}
+
+function headlineRun(job: Job, { attacks }: Evaluation, attack: string, on: Target): AttackRun | undefined {
+  const { headline } = job.preset.evaluation;
+  return attacks.find((run) => run.attack === attack && run.on === on && run.level === headline);
+}
+
+function accuracyAt(job: Job, evaluation: Evaluation, attack: string, on: Target): number {
+  const robust = headlineRun(job, evaluation, attack, on)?.result.robust ?? [];
+  return robust.filter(Boolean).length / robust.length;
+}
+
+/** A and RA of a two-modality network at the headline; undefined for one of a single modality. */
+function robustnessOf(job: Job, evaluation: Evaluation, attack: string): Robustness | undefined {
+  const targets = ['rgb', 'skeleton', 'both'] as const;
+  if (targets.some((on) => !headlineRun(job, evaluation, attack, on))) return undefined;
+  const { correct } = evaluation.clean;
+  const clean = correct.filter(Boolean).length / correct.length;
+  return { clean, robust: mean(targets.map((on) => accuracyAt(job, evaluation, attack, on))) };
+}
+
+function stageWeights(job: Job, evaluation: Evaluation, attack: string): StageWeights[] {
+  const { clean } = evaluation;
+  const labels = job.samples.map((sample) => job.dataset.labels[sample] ?? 0);
+  return clean.weights.map((rows, stage) => ({
+    stage: stage + 2, // reweighting follows stages 2, 3 and 4
+    clean: meanPair(rows),
+    attacked: Object.fromEntries(
+      (['rgb', 'skeleton', 'both'] as const).flatMap((on) => {
+        const weights = headlineRun(job, evaluation, attack, on)?.result.weights[stage];
+        return weights ? [[on, weights] as const] : [];
+      }),
+    ),
+    byClass: job.dataset.classes.map((_, label) => meanPair(rows.filter((_, i) => labels[i] === label))),
+  }));
+}
+
+/** Pairs of two-modality networks on the same samples: which differences are more than chance. */
+function compare(job: Job, attack: string, outcomes: readonly Outcome[]): Results['comparisons'] {
+  const two = outcomes.filter(({ evaluation }) => robustnessOf(job, evaluation, attack));
+  const pairs = two.flatMap((first, i) =>
+    two.slice(i + 1).map((second) => [first.evaluation, second.evaluation] as const),
+  );
+  return pairs.flatMap(([a, b]) =>
+    (['clean', 'rgb', 'skeleton', 'both'] as const).map((on) => ({
+      first: idOf(a.plan),
+      second: idOf(b.plan),
+      on,
+      p: mcnemar(flags(job, a, attack, on), flags(job, b, attack, on)),
+    })),
+  );
+}
+
+function flags(job: Job, evaluation: Evaluation, attack: string, on: 'clean' | Target): readonly boolean[] {
+  if (on === 'clean') return evaluation.clean.correct;
+  return headlineRun(job, evaluation, attack, on)?.result.robust ?? [];
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0) / values.length;
+}
+
+function meanPair(rows: readonly (readonly [number, number])[]): [number, number] {
+  if (rows.length === 0) return [1, 1];
+  return [mean(rows.map(([rgb]) => rgb)), mean(rows.map(([, skeleton]) => skeleton))];
+}
+
+/** The level an attack at the headline has on one target. */
+export function headlineBudget(job: Job, on: Target): ReturnType<typeof restrict> {
+  return restrict(job.preset.evaluation.levels[job.preset.evaluation.headline] ?? {}, on);
+}

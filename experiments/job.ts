@@ -1,0 +1,72 @@
+import type { ActionDataset } from '../src/data/dataset.ts';
+import type { Device } from '../src/tensor/device.ts';
+import { evaluationUnits } from './evaluate-model.ts';
+import { modalitiesOf } from './networks.ts';
+import type { RunOptions, Training } from './options.ts';
+import type { Plan, Preset } from './presets.ts';
+import { Progress } from './progress.ts';
+import type { RunFolder } from './run-folder.ts';
+import { unitsPerTraining, unitsPerValidation, validations } from './train-model.ts';
+
+/** Everything a phase of a run needs. */
+export class Job {
+  readonly device: Device;
+  readonly options: RunOptions;
+  readonly preset: Preset;
+  readonly dataset: ActionDataset;
+  readonly folder: RunFolder;
+  readonly plans: readonly Plan[];
+  /** Test samples that networks are measured on. */
+  readonly samples: readonly number[];
+  readonly progress: Progress;
+
+  constructor(
+    parts: Pick<Job, 'device' | 'options' | 'preset' | 'dataset' | 'folder' | 'plans'>,
+    signal: AbortSignal,
+  ) {
+    this.device = parts.device;
+    this.options = parts.options;
+    this.preset = parts.preset;
+    this.dataset = parts.dataset;
+    this.folder = parts.folder;
+    this.plans = parts.plans;
+    this.samples = spread(parts.dataset.splits.test, parts.preset.evaluation.samples);
+    this.progress = new Progress(this.#units(), signal);
+  }
+
+  /** Forward passes that training one network takes. */
+  trainingUnits(train: Training): number {
+    const sizes = this.preset.training[train];
+    const { splits } = this.dataset;
+    const validating = splits.validation.length * unitsPerValidation(sizes) * validations(sizes);
+    return splits.train.length * sizes.epochs * unitsPerTraining(sizes) + validating;
+  }
+
+  /** A stored result, or a new one; a stored one counts as `units` of finished work. */
+  async once<T>(name: string, units: number, make: () => Promise<T>): Promise<T> {
+    let made = false;
+    const value = await this.folder.once(name, () => {
+      made = true;
+      return make();
+    });
+    if (!made) this.progress.skip(units);
+    return value;
+  }
+
+  #units(): number {
+    return this.plans.reduce((sum, { model, train }) => {
+      const modalities =
+        model === 'rgb' || model === 'skeleton' ? ([model] as const) : modalitiesOf(this.dataset);
+      return sum + this.trainingUnits(train) + evaluationUnits(this, modalities);
+    }, 0);
+  }
+}
+
+/** At most `count` of the samples, evenly spread, so that every class and subject keeps its share. */
+export function spread(samples: readonly number[], count: number): number[] {
+  if (samples.length <= count) return [...samples];
+  return Array.from(
+    { length: count },
+    (_, i) => samples[Math.floor(((i + 0.5) * samples.length) / count)] ?? 0,
+  );
+}

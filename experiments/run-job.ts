@@ -1,0 +1,137 @@
+import { existsSync } from 'node:fs';
+import { basename, isAbsolute, join, resolve } from 'node:path';
+import { type OpenedGpu, openGpu } from '../src/node/gpu.ts';
+import { openDevice } from '../src/tensor/device.ts';
+import { assembleResults, type Outcome } from './assemble.ts';
+import { fingerprint, loadData } from './data.ts';
+import { UsageError } from './errors.ts';
+import { evaluateModel } from './evaluate-model.ts';
+import { makeExhibit } from './exhibit.ts';
+import { Job } from './job.ts';
+import { type LinearBaseline, linearBaseline } from './linear-baseline.ts';
+import { modalitiesOf, modelsFor } from './networks.ts';
+import type { CommandLine, RunOptions } from './options.ts';
+import { planFor, presetFor } from './presets.ts';
+import { renderReport } from './report/report.ts';
+import type { Exhibit, Results } from './results.ts';
+import { RunFolder } from './run-folder.ts';
+import { trainModel } from './train-model.ts';
+
+/** What `config.json` keeps of a run, so that it can go on as it began. */
+interface Config {
+  readonly options: RunOptions;
+  readonly adapter: OpenedGpu['kind'];
+  readonly fingerprint: number;
+}
+
+export interface FinishedRun {
+  readonly results: Results;
+  readonly folder: RunFolder;
+  readonly seconds: number;
+}
+
+const say = (line: string) => process.stderr.write(`${line}\n`);
+
+/** The main job: train, attack, compare, report. `onFolder` learns where results go, for a message on interruption. */
+export async function runJob(
+  line: CommandLine,
+  signal: AbortSignal,
+  onFolder: (folder: RunFolder) => void,
+): Promise<FinishedRun> {
+  const start = performance.now();
+  const { folder, options, config } = await openRun(line);
+  const preset = presetFor(options);
+  const dataset = await loadData(options.data, preset, options.seed);
+  const found = fingerprint(dataset);
+  if (config && config.fingerprint !== found)
+    throw new UsageError(`the data have changed since ${folder.name} began; start a new run`);
+  const plans = planFor(options, modelsFor(modalitiesOf(dataset)));
+  if (plans.length === 0) {
+    throw new UsageError(
+      `${dataset.name} has ${modalitiesOf(dataset).join(' and ')} only; none of the --models can be trained on it`,
+    );
+  }
+  const opened = await openGpu({ adapter: config?.adapter ?? options.adapter });
+  say(`adapter: ${opened.kind} (${opened.description})`);
+  say(
+    `data: ${dataset.title}; ${dataset.splits.train.length} training, ${dataset.splits.validation.length} validation, ${dataset.splits.test.length} test samples`,
+  );
+  const device = await openDevice(opened);
+  try {
+    await folder.writeJson('config.json', {
+      options,
+      adapter: opened.kind,
+      fingerprint: found,
+    } satisfies Config);
+    onFolder(folder);
+    const job = new Job({ device, options, preset, dataset, folder, plans }, signal);
+    const results = await runPhases(job, opened.kind);
+    const seconds = (performance.now() - start) / 1000;
+    await folder.writeJson('times.json', { seconds, resumed: config !== undefined });
+    return { results, folder, seconds };
+  } finally {
+    device.dispose();
+  }
+}
+
+async function runPhases(job: Job, kind: string): Promise<Results> {
+  try {
+    job.progress.phase('linear ridge');
+    const linear = await job.folder.once<LinearBaseline>('state/linear.json', async () =>
+      linearBaseline(job.dataset),
+    );
+    const outcomes: Outcome[] = [];
+    const exhibits: Exhibit[] = [];
+    for (const plan of job.plans) {
+      const { network, curve } = await trainModel(job, plan);
+      outcomes.push({
+        curve,
+        parameters: network.parameterCount(),
+        evaluation: await evaluateModel(job, plan, network),
+      });
+      exhibits.push(await makeExhibit(job, plan, network));
+      network.dispose();
+    }
+    job.progress.phase('report');
+    const results = assembleResults(job, kind, linear, outcomes);
+    await job.folder.writeJson('results.json', results);
+    await job.folder.write('report.html', await renderReport(results, exhibits));
+    return results;
+  } finally {
+    job.progress.stop();
+  }
+}
+
+async function openRun({
+  run,
+  resume,
+  out,
+}: CommandLine): Promise<{ folder: RunFolder; options: RunOptions; config?: Config }> {
+  if (run) return { folder: new RunFolder(newFolder(run, out)), options: run };
+  const name = resume ?? '';
+  const path = [resolve(name), join('runs', name)].find((path) => existsSync(join(path, 'config.json')));
+  if (!path)
+    throw new UsageError(
+      `no run '${name}' to resume: neither ${name}/config.json nor runs/${name}/config.json is there`,
+    );
+  const folder = new RunFolder(path);
+  const config = await folder.readJson<Config>('config.json');
+  if (!config) throw new UsageError(`${path}/config.json cannot be read`);
+  return { folder, options: config.options, config };
+}
+
+/** `--out`, which must not hold a run yet, or a free name under `runs/`. */
+function newFolder(run: RunOptions, out: string | undefined): string {
+  if (out) {
+    if (!existsSync(join(out, 'config.json'))) return isAbsolute(out) ? out : resolve(out);
+    throw new UsageError(
+      `${out} already holds a run; continue it with --resume ${out}, or choose another folder`,
+    );
+  }
+  const data = run.data ? basename(resolve(run.data)) : 'figures';
+  const base = join('runs', `${data}-${run.preset}-seed${run.seed}`);
+  for (let i = 1; ; i++) {
+    const path = i === 1 ? base : `${base}-${i}`;
+    if (!existsSync(path)) return path;
+  }
+}

@@ -1,0 +1,70 @@
+import Table from 'cli-table3';
+import type { ModelResult, Results, Target } from './results.ts';
+
+/** The table printed at the end of a run. */
+export function formatTable(results: Results): string {
+  const { headline, levels, dataset } = results;
+  const targets: Target[] =
+    dataset.modalities.length === 2 ? ['rgb', 'skeleton', 'both'] : [...dataset.modalities];
+  const table = new Table({
+    head: [
+      'network',
+      'training',
+      'clean',
+      ...targets.map((on) => `${headline.attack} ${on}`),
+      'RI',
+      'balance',
+    ],
+    style: { head: [], border: [] },
+  });
+  for (const model of results.models) table.push(row(model, results, targets));
+  for (const { on, accuracy } of results.linear) {
+    table.push(['linear ridge', on, percent(accuracy), ...targets.map(() => ''), '', '']);
+  }
+  const level = levels[headline.level];
+  return [
+    table.toString(),
+    `attacks at ε: ${describe(level)}; accuracy in % [95 % interval], n = ${results.models[0]?.n ?? 0} test samples of unseen subjects`,
+    'RI: against the undefended / the plainly defended concat network, in points; balance: |RA rgb − RA skeleton| in points',
+  ].join('\n');
+}
+
+function row(model: ModelResult, { headline, levels }: Results, targets: readonly Target[]): string[] {
+  const level = levels[headline.level];
+  const attacked = targets.map((on) => {
+    const eps = on === 'skeleton' ? level?.skeleton : level?.rgb;
+    const found = model.robust.find((r) => r.attack === headline.attack && r.on === on && r.eps === eps);
+    return found ? withInterval(found.accuracy, found.interval) : '';
+  });
+  const { ri, balance } = model;
+  const improvement = [ri.undefended, ri.defended]
+    .map((value) => (value === null ? '–' : points(value)))
+    .join(' / ');
+  return [
+    model.name,
+    model.train,
+    withInterval(model.clean, model.interval),
+    ...attacked,
+    improvement,
+    balance ? (100 * balance.difference).toFixed(1) : '–',
+  ];
+}
+
+function describe(level: Results['levels'][number] | undefined): string {
+  const parts = [];
+  if (level?.rgb !== undefined) parts.push(`rgb ${+(level.rgb * 255).toFixed(2)}/255`);
+  if (level?.skeleton !== undefined) parts.push(`skeleton ${+(level.skeleton * 100).toFixed(2)} cm`);
+  return parts.join(', ');
+}
+
+function withInterval(value: number, [low, high]: readonly [number, number]): string {
+  return `${percent(value)} [${percent(low)}–${percent(high)}]`;
+}
+
+function percent(value: number): string {
+  return (100 * value).toFixed(1);
+}
+
+function points(value: number): string {
+  return `${value < 0 ? '−' : '+'}${Math.abs(100 * value).toFixed(1)}`;
+}

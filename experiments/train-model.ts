@@ -1,0 +1,159 @@
+import type { ActionNetwork } from '../src/amr/action-network.ts';
+import { Rng } from '../src/data/rng.ts';
+import { FormatError } from '../src/errors.ts';
+import { decodeSafetensors } from '../src/nn/safetensors.ts';
+import { decodeState, encodeState } from '../src/nn/state.ts';
+import type { NetworkAttack } from '../src/train/attack-network.ts';
+import { evaluateAttack, evaluateClean } from '../src/train/evaluate.ts';
+import { Trainer } from '../src/train/trainer.ts';
+import type { Job } from './job.ts';
+import { buildNetwork } from './networks.ts';
+import { MODELS } from './options.ts';
+import type { Plan, TrainingSizes } from './presets.ts';
+import type { EpochRecord, TrainingCurve } from './results.ts';
+
+/** `amr-pgd`. */
+export function idOf({ model, train }: Plan): string {
+  return `${model}-${train}`;
+}
+
+/** Forward passes that one sample costs in one training step: the attack's, and three for the update. */
+export function unitsPerTraining(sizes: TrainingSizes): number {
+  return 3 + 2 * sizes.attackSteps;
+}
+
+export const unitsPerValidation = (sizes: TrainingSizes): number => 1 + 2 * sizes.attackSteps;
+
+export const validations = (sizes: TrainingSizes): number => Math.ceil(sizes.epochs / sizes.validateEvery);
+
+/** A trained network: fresh, resumed, or as an earlier run left it. */
+export interface Trained {
+  readonly network: ActionNetwork;
+  readonly curve: TrainingCurve;
+}
+
+interface Progressed {
+  epochs: EpochRecord[];
+  best: number;
+  bestScore: number;
+}
+
+/**
+ * Trains one network, keeping after every epoch all it takes to go on, and at the end the weights of the epoch that did
+ * best on the validation subjects. Equal seeds give equal weights, interrupted or not.
+ */
+export async function trainModel(job: Job, plan: Plan): Promise<Trained> {
+  const id = idOf(plan);
+  const seed = new Rng(job.options.seed, MODELS.indexOf(plan.model), plan.train === 'pgd' ? 1 : 0).uint32();
+  const network = buildNetwork(job.device, plan.model, job.dataset, job.preset.network, seed);
+  const curve = await job.folder.readJson<TrainingCurve>(`checkpoints/${id}.json`);
+  const kept = curve && (await job.folder.read(`checkpoints/${id}.safetensors`));
+  if (!kept) return { network, curve: await train(job, plan, network, seed) };
+  decodeState(network.namedState(), kept, `checkpoints/${id}.safetensors`);
+  job.progress.skip(job.trainingUnits(plan.train));
+  return { network, curve };
+}
+
+async function train(job: Job, plan: Plan, network: ActionNetwork, seed: number): Promise<TrainingCurve> {
+  const id = idOf(plan);
+  const sizes = job.preset.training[plan.train];
+  const { device, dataset, folder, progress } = job;
+  const attack = plan.train === 'pgd' ? trainingAttack(sizes) : undefined;
+  const trainer = new Trainer(device, network, dataset, dataset.splits.train, { ...sizes, attack, seed });
+  const state = await restore(job, plan, trainer);
+  try {
+    while (trainer.epochs < sizes.epochs) {
+      progress.phase(`train ${id} ${trainer.epochs + 1}/${sizes.epochs}`);
+      const units = unitsPerTraining(sizes);
+      const metrics = await trainer.epoch((step) => progress.advance(step.samples, units, step));
+      await recordEpoch(job, plan, network, trainer.epochs, metrics, state);
+      const metadata = { progress: JSON.stringify(state), epochs: String(trainer.epochs) };
+      await folder.write(`state/${id}.safetensors`, await encodeState(trainer.namedState(), metadata));
+    }
+  } finally {
+    trainer.dispose();
+  }
+  return finish(job, id, network, state);
+}
+
+async function restore(job: Job, plan: Plan, trainer: Trainer): Promise<Progressed> {
+  const name = `state/${idOf(plan)}.safetensors`;
+  const bytes = await job.folder.read(name);
+  if (!bytes) return { epochs: [], best: 0, bestScore: -1 };
+  decodeState(trainer.namedState(), bytes, name);
+  const { metadata } = decodeSafetensors(bytes, name);
+  trainer.restore(Number(metadata.epochs));
+  job.progress.skip(
+    (job.trainingUnits(plan.train) * trainer.epochs) / job.preset.training[plan.train].epochs,
+  );
+  return JSON.parse(metadata.progress ?? '') as Progressed;
+}
+
+/** Validates after an epoch, and keeps the weights when they are the best so far. */
+async function recordEpoch(
+  job: Job,
+  plan: Plan,
+  network: ActionNetwork,
+  epoch: number,
+  metrics: { loss: number; accuracy: number },
+  state: Progressed,
+): Promise<void> {
+  const sizes = job.preset.training[plan.train];
+  const { loss, accuracy } = metrics;
+  const due = (sizes.epochs - epoch) % sizes.validateEvery === 0;
+  const found = due ? await validate(job, plan, network) : { robust: Number.NaN, clean: Number.NaN };
+  state.epochs.push({ loss, accuracy, validation: found.robust, validationClean: found.clean });
+  const score = found.robust + found.clean;
+  if (!(score >= state.bestScore)) return;
+  Object.assign(state, { best: epoch, bestScore: score });
+  await job.folder.write(`state/${idOf(plan)}.best.safetensors`, await encodeState(network.namedState()));
+}
+
+async function finish(
+  job: Job,
+  id: string,
+  network: ActionNetwork,
+  state: Progressed,
+): Promise<TrainingCurve> {
+  const { folder } = job;
+  const best = `state/${id}.best.safetensors`;
+  const bytes = await folder.read(best);
+  if (!bytes) throw new FormatError(best, 'is gone; delete the run and start again');
+  decodeState(network.namedState(), bytes, best);
+  const curve = { epochs: state.epochs, best: state.best };
+  await folder.write(
+    `checkpoints/${id}.safetensors`,
+    await encodeState(network.namedState(), { network: id }),
+  );
+  await folder.writeJson(`checkpoints/${id}.json`, curve);
+  await folder.remove(best);
+  await folder.remove(`state/${id}.safetensors`);
+  return curve;
+}
+
+/** Accuracy on the validation subjects, clean and (for adversarial training) under the attack it trains against. */
+async function validate(
+  job: Job,
+  plan: Plan,
+  network: ActionNetwork,
+): Promise<{ robust: number; clean: number }> {
+  const { device, dataset, progress } = job;
+  const sizes = job.preset.training[plan.train];
+  const indices = dataset.splits.validation;
+  const options = {
+    batchSize: job.preset.evaluation.batchSize,
+    onBatch: (n: number) => progress.advance(n, 1),
+  };
+  const share = (flags: readonly boolean[]) => flags.filter(Boolean).length / flags.length;
+  const clean = share((await evaluateClean(device, network, dataset, indices, options)).correct);
+  if (plan.train === 'natural') return { robust: clean, clean };
+  const attack = { ...trainingAttack(sizes), seed: job.options.seed };
+  const onBatch = (n: number) => progress.advance(n, 2 * sizes.attackSteps);
+  const { robust } = await evaluateAttack(device, network, dataset, indices, attack, { ...options, onBatch });
+  return { robust: share(robust), clean };
+}
+
+function trainingAttack(sizes: TrainingSizes): Omit<NetworkAttack, 'seed'> {
+  const { epsilons, attackSteps: steps } = sizes;
+  return { epsilons, steps, relativeStep: Math.min(1, 2.5 / steps), randomStart: true };
+}
