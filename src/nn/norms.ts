@@ -1,3 +1,5 @@
+import { stopGradient } from '../autograd/grad.ts';
+import { mul } from '../kernels/elementwise.ts';
 import { batchNorm, batchNormInference, layerNorm } from '../kernels/norm.ts';
 import { emaUpdate } from '../kernels/update.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -6,7 +8,9 @@ import { Layer, type Mode } from './module.ts';
 
 /**
  * `γ (x − mean) / √(variance + ε) + β` over all axes but the last: [..., C] → [..., C]. Training uses the batch's
- * statistics and moves the running ones by `momentum`; evaluation uses the running ones (Ioffe and Szegedy 2015).
+ * statistics and moves the running ones by `momentum`; evaluation uses the running ones. The batch is normalised by its
+ * biased variance, and the running average is of the unbiased one (`m / (m − 1)` times it, m elements a channel), as in
+ * Ioffe and Szegedy 2015, algorithms 1 and 2, and in PyTorch. Throws `ShapeError` unless x has C channels.
  */
 export class BatchNorm extends Layer {
   readonly gamma: Tensor;
@@ -31,9 +35,18 @@ export class BatchNorm extends Layer {
     if (!mode.training)
       return batchNormInference(x, this.mean, this.variance, this.gamma, this.beta, { epsilon });
     const { y, mean, variance } = batchNorm(x, this.gamma, this.beta, { epsilon });
-    emaUpdate(this.mean, mean, { momentum: this.#momentum });
-    emaUpdate(this.variance, variance, { momentum: this.#momentum });
+    this.#track(mean, variance, x.size / mean.size);
     return y;
+  }
+
+  #track(mean: Tensor, variance: Tensor, count: number): void {
+    const momentum = this.#momentum;
+    emaUpdate(this.mean, mean, { momentum });
+    mean.device.scope(() => {
+      // Out of sight of an open tape, which would keep the product alive.
+      const unbiased = mul(stopGradient(variance), count / Math.max(count - 1, 1));
+      emaUpdate(this.variance, unbiased, { momentum });
+    });
   }
 
   protected override bufferNames(): readonly string[] {
