@@ -1,7 +1,7 @@
 import { ShapeError } from '../errors.ts';
 import { attention } from '../kernels/attention.ts';
 import { conv1d, conv2d, conv3d } from '../kernels/conv.ts';
-import { relu } from '../kernels/elementwise.ts';
+import { mul, relu } from '../kernels/elementwise.ts';
 import { graphConv } from '../kernels/graph-conv.ts';
 import { reshape } from '../kernels/layout.ts';
 import { matmul } from '../kernels/matmul.ts';
@@ -34,7 +34,7 @@ export interface ConvSize {
   /** One entry per spatial axis. */
   readonly kernel: readonly number[];
   readonly stride?: readonly number[];
-  /** Zeros on both sides of each axis; half the kernel (same size at stride 1) when left out. */
+  /** Zeros on both sides of each axis; half the dilated kernel (same size at stride 1, odd kernels) when left out. */
   readonly padding?: readonly number[];
   readonly dilation?: readonly number[];
   readonly groups?: number;
@@ -63,7 +63,7 @@ class Conv extends Layer {
     const conv = [conv1d, conv2d, conv3d][kernel.length - 1] ?? conv3d;
     return conv(x, this.weight, {
       stride: stride ?? 1,
-      padding: padding ?? kernel.map((k) => (k - 1) >> 1),
+      padding: padding ?? kernel.map((k, axis) => ((k - 1) * (dilation?.[axis] ?? 1)) >> 1),
       dilation: dilation ?? 1,
       groups: groups ?? 1,
       bias: this.bias,
@@ -93,13 +93,15 @@ export class Conv3d extends Conv {
 }
 
 /**
- * Spatial graph convolution with learnable edges: `y[v] = Σ_p Σ_u (A ⊙ M)[p, u, v] x[u] W[p]`, [N, T, V, in] →
- * [N, T, V, out]. A is fixed, M starts at 1 (Yan et al. 2018, section 3.4; `edges` holds A ⊙ M).
+ * Spatial graph convolution with learnable edge importance: `y[v] = Σ_p Σ_u (A ⊙ M)[p, u, v] x[u] W[p] + b`,
+ * [N, T, V, in] → [N, T, V, out]. The adjacency A [P, V, V] is fixed, so no edge can appear; the mask M starts at 1
+ * (Yan et al. 2018, section 3.4). Throws `ShapeError` when `adjacency` is not as many V×V matrices.
  */
 export class GraphConv extends Layer {
   readonly weight: Tensor;
   readonly bias: Tensor;
-  readonly edges: Tensor;
+  readonly adjacency: Tensor;
+  readonly mask: Tensor;
 
   constructor(
     init: Initialiser,
@@ -109,11 +111,17 @@ export class GraphConv extends Layer {
     const partitions = size.adjacency.length / size.joints ** 2;
     this.weight = init.kaimingNormal([partitions, size.in, size.out], size.in * partitions);
     this.bias = init.zeros([size.out]);
-    this.edges = init.values(size.adjacency, [partitions, size.joints, size.joints]);
+    const shape = [partitions, size.joints, size.joints];
+    this.adjacency = init.values(size.adjacency, shape);
+    this.mask = init.ones(shape);
   }
 
   forward(x: Tensor): Tensor {
-    return graphConv(x, this.weight, this.edges, { bias: this.bias });
+    return graphConv(x, this.weight, mul(this.adjacency, this.mask), { bias: this.bias });
+  }
+
+  protected override bufferNames(): readonly string[] {
+    return ['adjacency'];
   }
 }
 
