@@ -25,8 +25,9 @@ export function hopDistances(parents: readonly number[]): number[][] {
 
 /**
  * Adjacency by spatial partition, [3, V, V] row-major with `A[p, u, v]` the weight of what joint u sends to joint v:
- * `Â = A·D⁻¹` with self links, split into root / nearer to `centre` than v / farther (Yan et al. 2018, section 3.3; true
- * graph distance). Throws `ShapeError` when `parents` is no tree or `centre` is no joint.
+ * `Â = A·D⁻¹` with self links, so that each joint v receives a mean (over p and u, `A[p, u, v]` adds up to 1), split into
+ * v itself / u nearer to `centre` than v / u farther, by true graph distance (Yan et al. 2018, section 3.3).
+ * Throws `ShapeError` when `parents` is no tree or `centre` is no joint.
  */
 export function spatialPartition(parents: readonly number[], centre: number): Float32Array<ArrayBuffer> {
   const joints = parents.length;
@@ -34,13 +35,18 @@ export function spatialPartition(parents: readonly number[], centre: number): Fl
   const fromCentre = hops[centre];
   if (!fromCentre)
     throw new ShapeError('spatialPartition', `centre must be one of ${joints} joints; got ${centre}`);
-  if (fromCentre.some((hop) => !Number.isFinite(hop))) {
-    throw new ShapeError('spatialPartition', 'the joints must form one connected tree');
+  // One root, a parent for every other joint and all connected: no loop is left.
+  const roots = parents.filter((parent) => parent < 0).length;
+  if (roots !== 1 || fromCentre.some((hop) => !Number.isFinite(hop))) {
+    throw new ShapeError(
+      'spatialPartition',
+      `parents must form one connected tree with -1 for its root; got ${parents}`,
+    );
   }
   const adjacency = new Float32Array(PARTITIONS * joints * joints);
-  for (let u = 0; u < joints; u++) {
-    const links = hops[u]?.filter((hop) => hop <= 1).length ?? 1;
-    for (let v = 0; v < joints; v++) {
+  for (let v = 0; v < joints; v++) {
+    const links = hops[v]?.filter((hop) => hop <= 1).length ?? 1;
+    for (let u = 0; u < joints; u++) {
       if ((hops[u]?.[v] ?? 2) > 1) continue;
       const partition = partitionOf(fromCentre[u] ?? 0, fromCentre[v] ?? 0);
       adjacency[(partition * joints + u) * joints + v] = 1 / links;
