@@ -1,3 +1,4 @@
+import { check } from '../errors.ts';
 import { sub } from '../kernels/elementwise.ts';
 import { concat, gather, pad, reshape, slice } from '../kernels/layout.ts';
 import type { Initialiser } from '../nn/initialisers.ts';
@@ -29,7 +30,8 @@ export interface StGcnSize {
 
 /**
  * Spatial-temporal graph convolutional network for skeletons [N, T, V, 3] in metres (Yan et al. 2018), one block a
- * stage. Centring, differences and the batch norm of each joint's channels are a part of the network.
+ * stage. Centring, differences and the batch norm of each joint's channels are a part of the network. Throws `ShapeError`
+ * when `parents` is no tree, `centre` no joint, or there are not as many strides as widths.
  */
 export class StGcn extends Backbone {
   readonly stages: readonly Layer[];
@@ -37,6 +39,12 @@ export class StGcn extends Backbone {
 
   constructor(init: Initialiser, size: StGcnSize) {
     super();
+    const [widths, strides] = [size.widths.length, size.strides.length];
+    check(
+      widths === strides,
+      'StGcn',
+      () => `needs a stride for each width; got ${widths} widths and ${strides} strides`,
+    );
     const centre = size.centre ?? centreOf(size.parents);
     const adjacency = spatialPartition(size.parents, centre);
     const input = new SkeletonInput(init, size.parents, centre, size.streams);
@@ -45,7 +53,7 @@ export class StGcn extends Backbone {
       const made = block(init, {
         from,
         to,
-        stride: i === 0 ? 1 : 2,
+        stride: size.strides[i] ?? 1,
         adjacency,
         stream: i,
         first: i === 0,
