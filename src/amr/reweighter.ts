@@ -3,11 +3,11 @@ import { add, mul, sigmoid } from '../kernels/elementwise.ts';
 import { reshape, slice, stack } from '../kernels/layout.ts';
 import { matmul } from '../kernels/matmul.ts';
 import { softmax } from '../kernels/softmax.ts';
-import { squeeze } from '../models/classifier.ts';
 import type { Initialiser } from '../nn/initialisers.ts';
 import { Linear, MultiHeadAttention } from '../nn/layers.ts';
 import { Module } from '../nn/module.ts';
 import { LayerNorm } from '../nn/norms.ts';
+import { squeeze } from '../nn/squeeze.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 export interface ReweighterOptions {

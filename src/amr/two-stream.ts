@@ -1,9 +1,10 @@
+import { check } from '../errors.ts';
 import { concat } from '../kernels/layout.ts';
 import type { Backbone } from '../models/backbone.ts';
-import { squeeze } from '../models/classifier.ts';
 import type { Initialiser } from '../nn/initialisers.ts';
 import { Dropout, Linear } from '../nn/layers.ts';
-import { type Mode, Module } from '../nn/module.ts';
+import { type Layer, type Mode, Module } from '../nn/module.ts';
+import { squeeze } from '../nn/squeeze.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type ActionInputs, ActionNetwork, type ActionOutput, inputOf } from './action-network.ts';
 import { AttentionModalityReweighter, type ReweighterOptions } from './reweighter.ts';
@@ -36,7 +37,8 @@ class ReweightedStage extends Module {
 
 /**
  * A video and a skeleton backbone run stage by stage, with a linear head on their concatenated final features. With
- * `amr`, both feature maps are reweighted after every stage but the first and go on into their backbones.
+ * `amr`, both feature maps are reweighted after every stage but the first and go on into their backbones. Throws
+ * `ShapeError` when the backbones have different numbers of stages.
  */
 export class TwoStreamNetwork extends ActionNetwork {
   readonly modalities = ['rgb', 'skeleton'] as const;
@@ -48,6 +50,12 @@ export class TwoStreamNetwork extends ActionNetwork {
 
   constructor(init: Initialiser, rgb: Backbone, skeleton: Backbone, options: TwoStreamOptions) {
     super();
+    const [clips, poses] = [rgb.stages.length, skeleton.stages.length];
+    check(
+      clips === poses,
+      'TwoStreamNetwork',
+      () => `backbones need equal depth; got ${clips} and ${poses} stages`,
+    );
     this.rgb = rgb;
     this.skeleton = skeleton;
     const { classes, amr } = options;
@@ -66,7 +74,7 @@ export class TwoStreamNetwork extends ActionNetwork {
     let [r, s] = [inputOf(inputs, 'rgb'), inputOf(inputs, 'skeleton')];
     for (const [i, stage] of this.rgb.stages.entries()) {
       r = stage.forward(r, mode);
-      s = this.skeleton.stages[i]?.forward(s, mode) ?? s;
+      s = (this.skeleton.stages[i] as Layer).forward(s, mode);
       const fusion = this.fusion[i - 1];
       if (!fusion) continue;
       const out = fusion.reweighter.forward(r, s);

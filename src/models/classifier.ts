@@ -1,15 +1,11 @@
-import { mean } from '../kernels/reduce.ts';
 import type { Initialiser } from '../nn/initialisers.ts';
 import { Dropout, Linear } from '../nn/layers.ts';
 import { Layer, type Mode } from '../nn/module.ts';
+import { squeeze } from '../nn/squeeze.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Backbone } from './backbone.ts';
 
-/** Mean over all axes but the first and last: [N, …, C] → [N, C]. */
-export function squeeze(x: Tensor): Tensor {
-  if (x.shape.length === 2) return x;
-  return mean(x, { axes: Array.from({ length: x.shape.length - 2 }, (_, i) => i + 1) });
-}
+export { squeeze } from '../nn/squeeze.ts';
 
 /** A backbone with a linear head on its averaged features: input → logits [N, classes]. */
 export class Classifier extends Layer {
