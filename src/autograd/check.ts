@@ -1,6 +1,6 @@
 import { KernelError } from '../errors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { valueAndGrad } from './grad.ts';
+import { grad } from './grad.ts';
 
 export interface CheckOptions {
   /** Step of the central difference, relative to `max(1, |x|)`: f32 functions need a wide one. */
@@ -21,24 +21,38 @@ export async function checkGradients(
   inputs: readonly Tensor[],
   { step = 1e-2, tolerance = 2e-2, probes = 16 }: CheckOptions = {},
 ): Promise<number> {
-  const { grads, value } = valueAndGrad(fn, inputs);
-  value.dispose();
-  let worst = 0;
-  for (const [i, input] of inputs.entries()) {
-    const analytic = await (grads[i] as Tensor).read();
-    (grads[i] as Tensor).dispose();
-    const numeric = await centralDifferences(fn, input, step, probes);
-    const scale = Math.max(...[...numeric.values()].map(Math.abs), 1e-3);
-    for (const [at, expected] of numeric) {
-      const error = Math.abs((analytic[at] ?? Number.NaN) - expected) / scale;
-      if (!(error <= tolerance)) {
-        throw new KernelError(
-          'checkGradients',
-          `input ${i}, element ${at}: gradient ${analytic[at]}, difference quotient ${expected}`,
-        );
-      }
-      worst = Math.max(worst, error);
+  const grads = grad(fn, inputs);
+  try {
+    let worst = 0;
+    for (const [i, input] of inputs.entries()) {
+      const analytic = await (grads[i] as Tensor).read();
+      const numeric = await centralDifferences(fn, input, step, probes);
+      worst = Math.max(worst, worstDeviation(i, analytic, numeric, tolerance));
     }
+    return worst;
+  } finally {
+    for (const tensor of grads) tensor.dispose();
+  }
+}
+
+/** The largest deviation of `analytic` from the quotients, relative to the largest of them. Throws past the tolerance. */
+function worstDeviation(
+  input: number,
+  analytic: ArrayLike<number>,
+  numeric: ReadonlyMap<number, number>,
+  tolerance: number,
+): number {
+  let worst = 0;
+  const scale = Math.max(...[...numeric.values()].map(Math.abs), 1e-3);
+  for (const [at, expected] of numeric) {
+    const error = Math.abs((analytic[at] ?? Number.NaN) - expected) / scale;
+    if (!(error <= tolerance)) {
+      throw new KernelError(
+        'checkGradients',
+        `input ${input}, element ${at}: gradient ${analytic[at]}, difference quotient ${expected}`,
+      );
+    }
+    worst = Math.max(worst, error);
   }
   return worst;
 }
@@ -53,14 +67,17 @@ async function centralDifferences(
   const original = Float32Array.from(await input.read());
   const count = Math.min(probes, original.length);
   const found = new Map<number, number>();
-  for (let k = 0; k < count; k++) {
-    const at = Math.floor((k * original.length) / count);
-    const h = step * Math.max(1, Math.abs(original[at] ?? 0));
-    const up = await valueAt(fn, input, original, at, h);
-    const down = await valueAt(fn, input, original, at, -h);
-    found.set(at, (up - down) / (2 * h));
+  try {
+    for (let k = 0; k < count; k++) {
+      const at = Math.floor((k * original.length) / count);
+      const h = step * Math.max(1, Math.abs(original[at] ?? 0));
+      const up = await valueAt(fn, input, original, at, h);
+      const down = await valueAt(fn, input, original, at, -h);
+      found.set(at, (up - down) / (2 * h));
+    }
+  } finally {
+    input.device.write(input, original);
   }
-  input.device.write(input, original);
   return found;
 }
 

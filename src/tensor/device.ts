@@ -115,8 +115,12 @@ export class Device {
     return tensor;
   }
 
-  /** Replaces the elements of `tensor` in place: for inputs that are fed again and again, and for loaded weights. */
+  /**
+   * Replaces the elements of `tensor` in place: for inputs that are fed again and again, and for loaded weights.
+   * Throws `ShapeError` unless `data` has its element type and size, `DisposedError`, `DeviceError` when the device is gone.
+   */
   write(tensor: Tensor, data: TypedArray): void {
+    this.#errors.checkAlive();
     const fits = dtypeOf(data) === tensor.dtype && data.length === tensor.size;
     check(fits, 'write', () => `${tensor} cannot take ${data.length} elements of ${dtypeOf(data)}`);
     if (data.length > 0) this.queue.write(tensor.storage('write').buffer, data);
@@ -157,7 +161,7 @@ export class Device {
   dispose(): void {
     this.#errors.close();
     this.queue.dispose();
-    this.pool.clear();
+    this.pool.dispose();
     if (this.#owned) this.gpu.destroy();
   }
 

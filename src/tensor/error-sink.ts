@@ -7,8 +7,8 @@ import { DeviceError } from '../errors.ts';
 export class ErrorSink {
   readonly #device: GPUDevice;
   readonly #waiters = new Set<(error: DeviceError) => void>();
-  #pending: Promise<void>[] = [];
-  #first: Error | undefined;
+  /** What each guarded call came to, in order, until an await has reported it. */
+  readonly #pending = new Set<Promise<Error | undefined>>();
   #lost: DeviceError | undefined;
 
   constructor(device: GPUDevice) {
@@ -28,13 +28,12 @@ export class ErrorSink {
   ): R {
     this.#device.pushErrorScope(filter);
     const result = action();
-    const popped = this.#device.popErrorScope().then(
-      async (error) => {
-        if (error) this.#first ??= await explain(error);
-      },
-      () => undefined, // the device is gone: `lost` says so
-    );
-    this.#pending.push(popped);
+    const popped = this.#device
+      .popErrorScope()
+      .then((error) => (error ? explain(error) : undefined))
+      .catch(() => undefined); // the device is gone: `lost` says so
+    this.#pending.add(popped);
+    void popped.then((error) => error ?? this.#pending.delete(popped));
     return result;
   }
 
@@ -48,13 +47,12 @@ export class ErrorSink {
     if (this.#lost) throw this.#lost;
   }
 
-  /** Waits for every report due so far and throws the first error. */
+  /** Waits for every report due so far and throws the first error. Awaits that overlap all throw it. */
   async settle(): Promise<void> {
-    const due = this.#pending;
-    this.#pending = [];
-    await this.orLost(Promise.all(due));
-    const error = this.#first;
-    this.#first = undefined;
+    const due = [...this.#pending];
+    const errors = await this.orLost(Promise.all(due));
+    for (const report of due) this.#pending.delete(report);
+    const error = errors.find((found) => found !== undefined);
     if (error) throw error;
   }
 

@@ -69,7 +69,7 @@ export class Pipelines {
     const key = `${shader.file}/${entry}/${keyOf(constants)}/${keyOf(lines)}`;
     const known = this.#pipelines.get(key);
     if (known) return known;
-    const built = this.#build(shader, entry, constants, lines);
+    const built = this.#build(shader, entry, { constants, lines }, () => this.#pipelines.delete(key));
     this.#pipelines.set(key, built);
     return built;
   }
@@ -77,8 +77,8 @@ export class Pipelines {
   #build(
     shader: ShaderFile,
     entry: string,
-    constants: Readonly<Record<string, number>>,
-    lines: Readonly<Record<string, number | string>>,
+    { constants, lines }: Required<Specialization>,
+    forget: () => void,
   ): Pipeline {
     const info = shader.entries[entry];
     if (!info) throw new KernelError(shader.file, `has no entry point '${entry}'`);
@@ -86,7 +86,7 @@ export class Pipelines {
     const layout = this.#layout(layoutKey, info);
     const code = specialize(shader, lines);
     const label = `${shader.file}:${entry}`;
-    const module = this.#module(`${shader.file}/${keyOf(lines)}`, code);
+    const module = this.#module(`${shader.file}/${keyOf(lines)}`, shader.file, label, code);
     const gpu = this.#errors.guard(
       'validation',
       label,
@@ -96,17 +96,23 @@ export class Pipelines {
           layout: layout.pipeline,
           compute: { module, entryPoint: entry, constants: { ...constants } },
         }),
-      async (error) => new KernelError(label, await explainShader(module, shader.file, code, error)),
+      async (error) => {
+        forget(); // so that its next use says again what is wrong with it
+        return new KernelError(label, await explainShader(module, shader.file, code, error));
+      },
     );
     const bindings = Object.values(info.tensors).map((tensor) => tensor.binding);
     return { gpu, layout: layout.group, layoutKey, bindings, uniform: info.uniform };
   }
 
-  #module(key: string, code: string): GPUShaderModule {
+  #module(key: string, file: string, label: string, code: string): GPUShaderModule {
     const known = this.#modules.get(key);
     if (known) return known;
-    const module = this.#errors.guard('validation', key, () =>
-      this.#device.createShaderModule({ code, label: key }),
+    const module: GPUShaderModule = this.#errors.guard(
+      'validation',
+      label,
+      () => this.#device.createShaderModule({ code, label: key }),
+      async (error) => new KernelError(label, await explainShader(module, file, code, error)),
     );
     this.#modules.set(key, module);
     return module;

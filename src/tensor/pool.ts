@@ -32,6 +32,7 @@ export function bucketBytes(bytes: number): number {
 export class Pool {
   readonly memory: Memory = { live: 0, peak: 0, pooled: 0 };
   readonly #free = new Map<number, PooledBuffer[]>();
+  readonly #all = new Set<PooledBuffer>();
   readonly #device: GPUDevice;
   readonly #errors: ErrorSink;
   readonly #poison: ((buffer: PooledBuffer) => void) | undefined;
@@ -65,9 +66,20 @@ export class Pool {
 
   /** Destroys every buffer that is held for reuse. */
   clear(): void {
-    for (const buffer of [...this.#free.values()].flat()) buffer.gpu.destroy();
+    for (const buffer of [...this.#free.values()].flat()) this.#destroy(buffer);
     this.#free.clear();
     this.memory.pooled = 0;
+  }
+
+  /** Destroys every buffer, those of tensors that are alive included. */
+  dispose(): void {
+    this.clear();
+    for (const buffer of this.#all) this.#destroy(buffer);
+  }
+
+  #destroy(buffer: PooledBuffer): void {
+    this.#all.delete(buffer);
+    buffer.gpu.destroy();
   }
 
   #fit(bytes: number, op: string): number {
@@ -83,6 +95,8 @@ export class Pool {
     const gpu = this.#errors.guard('out-of-memory', `${op}: allocating ${size} bytes`, () =>
       this.#device.createBuffer(descriptor),
     );
-    return { id: this.#nextId++, gpu, bytes: size };
+    const buffer = { id: this.#nextId++, gpu, bytes: size };
+    this.#all.add(buffer);
+    return buffer;
   }
 }

@@ -1,0 +1,25 @@
+import { fileURLToPath } from 'node:url';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { launchBrowser, openTestPage, type TestPage } from '../../scripts/browser.ts';
+import { families } from '../ops/index.ts';
+import type { PageApi } from './page.ts';
+
+let browser: Browser;
+let page: TestPage;
+
+beforeAll(async () => {
+  browser = await launchBrowser();
+  page = await openTestPage(browser, fileURLToPath(new URL('page.ts', import.meta.url)));
+  const adapter = await page.page.evaluate(() => (globalThis as unknown as PageApi).open());
+  expect(adapter).toBe('swiftshader');
+});
+afterAll(() => browser?.close());
+
+test.each(Object.entries(families))('%s', async (family, cases) => {
+  const check = (name: string) => (globalThis as unknown as PageApi).checkFamily(name);
+  const report = await page.page.evaluate(check, family);
+  expect(report.failures).toEqual([]);
+  expect(report.checked).toBe(cases.length);
+  expect(page.errors).toEqual([]);
+});

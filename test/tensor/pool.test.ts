@@ -1,0 +1,101 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { DeviceError } from '../../src/errors.ts';
+import { add, mul } from '../../src/kernels/elementwise.ts';
+import { broadcastTo, reshape } from '../../src/kernels/layout.ts';
+import { sum } from '../../src/kernels/reduce.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import { bucketBytes } from '../../src/tensor/pool.ts';
+import { openTestDevice } from '../open.ts';
+
+let device: Device;
+beforeAll(async () => {
+  device = await openTestDevice();
+});
+afterAll(() => device.dispose());
+
+test('a bucket holds what is asked for and wastes at most a fifth of itself', () => {
+  for (let bytes = 1; bytes < 1e9; bytes = Math.ceil(bytes * 1.037)) {
+    const bucket = bucketBytes(bytes);
+    expect(bucket).toBeGreaterThanOrEqual(bytes);
+    expect(bucket % 16).toBe(0);
+    expect(bucketBytes(bucket)).toBe(bucket);
+    if (bytes >= 256) expect(bucket - bytes).toBeLessThanOrEqual(bucket / 5);
+  }
+});
+
+test('memory given back is used again for the same bucket only', () => {
+  const first = device.allocate([100], 'f32', 'test');
+  const { buffer } = first.storage('test');
+  first.dispose();
+  const other = device.allocate([1000], 'f32', 'test');
+  const same = device.allocate([99], 'f32', 'test');
+  expect(same.storage('test').buffer).toBe(buffer);
+  expect(other.storage('test').buffer).not.toBe(buffer);
+  other.dispose();
+  same.dispose();
+});
+
+test('live, peak and pooled bytes are counted in buckets', async () => {
+  const fresh = await openTestDevice();
+  expect(fresh.memory()).toEqual({ live: 0, peak: 0, pooled: 0 });
+  const a = fresh.allocate([1024], 'f32', 'test');
+  const b = fresh.allocate([1024], 'f32', 'test');
+  expect(fresh.memory()).toEqual({ live: 8192, peak: 8192, pooled: 0 });
+  a.dispose();
+  a.dispose();
+  expect(fresh.memory()).toEqual({ live: 4096, peak: 8192, pooled: 4096 });
+  const view = reshape(b, [32, 32]);
+  b.dispose();
+  expect(fresh.memory().live).toBe(4096);
+  view.dispose();
+  expect(fresh.memory()).toEqual({ live: 0, peak: 8192, pooled: 8192 });
+  fresh.pool.clear();
+  expect(fresh.memory()).toEqual({ live: 0, peak: 8192, pooled: 0 });
+  fresh.dispose();
+});
+
+test('1,000 calls take no more memory than two', async () => {
+  const x = device.tensor(new Float32Array(1000).fill(1));
+  const live: number[] = [];
+  const held: number[] = [];
+  for (let i = 0; i < 1000; i++) {
+    device.scope(() => void sum(mul(add(x, i), x)));
+    live.push(device.memory().live);
+    held.push(device.memory().live + device.memory().pooled);
+  }
+  expect(new Set(live).size).toBe(1);
+  expect(new Set(held.slice(1)).size).toBe(1);
+  x.dispose();
+  await device.idle();
+});
+
+describe('memory that is not there', () => {
+  test('more than the device allows: the op and the bytes are named at once', () => {
+    const most = Math.min(device.gpu.limits.maxBufferSize, device.gpu.limits.maxStorageBufferBindingSize);
+    const rows = most / 4 + 1;
+    const before = device.memory();
+    const call = () => broadcastTo(device.tensor([1]), [rows, 1]);
+    expect(() => device.scope(call)).toThrow(
+      new DeviceError('broadcastTo', `needs a buffer of ${rows * 4} bytes; this device allows ${most}`),
+    );
+    expect(device.memory().live).toBe(before.live);
+    expect(() => device.allocate([2 ** 20, 2 ** 20], 'f32', 'matmul')).toThrow(
+      /^matmul: needs a buffer of 4398046511104 bytes; this device allows \d+$/,
+    );
+  });
+
+  test('the driver runs out: the op and the bytes are named at the next await', async () => {
+    const popErrorScope = device.gpu.popErrorScope.bind(device.gpu);
+    const pop = vi.spyOn(device.gpu, 'popErrorScope').mockImplementationOnce(async () => {
+      await popErrorScope();
+      return { message: 'out of memory' } as GPUError;
+    });
+    const x = device.allocate([12_345], 'f32', 'conv2d');
+    pop.mockRestore();
+    const error = await device.idle().catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(DeviceError);
+    expect(String(error)).toMatch(/conv2d: allocating 57344 bytes: out of memory/);
+    x.dispose();
+    await device.idle();
+  });
+});
