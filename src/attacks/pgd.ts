@@ -52,7 +52,8 @@ export function pgd(loss: (x: Tensor) => Tensor, x: Tensor, options: PgdOptions)
 
 /**
  * PGD on several inputs at once, each with its own ε, step size and range. Returns the final point of each. The gradient
- * is taken with respect to the inputs only, so no weight gradient is ever launched.
+ * is taken with respect to the inputs only, so no weight gradient is ever launched. Throws `ShapeError` for ε < 0,
+ * steps < 0, and without an input.
  */
 export function pgdJoint<R extends Tensor | { readonly loss: Tensor }>(
   loss: AttackLoss<R>,
@@ -63,7 +64,8 @@ export function pgdJoint<R extends Tensor | { readonly loss: Tensor }>(
   const { steps, seed = 0, observe } = options;
   if (!Number.isInteger(steps) || steps < 0)
     throw new ShapeError('pgd', `steps must be a count; got ${steps}`);
-  const device = (attacked[0] as Attacked).x.device;
+  const device = attacked[0]?.x.device;
+  if (!device) throw new ShapeError('pgd', 'needs at least one input to attack');
   return device.scope(() => {
     let current = attacked.map((input, i) =>
       (options.randomStart ?? true) && input.epsilon > 0 ? randomStart(input.x, input, seed, i) : input.x,
