@@ -13,12 +13,13 @@ const SYSTEM: Readonly<Record<string, string>> = {
   EACCES: 'no permission to write there; choose another folder with --out',
   EROFS: 'that file system is read-only; choose another folder with --out',
   EDQUOT: 'the disk quota is used up; free some space and go on with --resume',
+  EEXIST: 'a file is in the way; choose another folder with --out',
   ENOTDIR: 'a part of that path is a file; choose another folder with --out',
 };
 
 /** One line for the user, or undefined for an error that is a bug of ours and deserves its stack trace. */
 export function explain(error: unknown): string | undefined {
-  if (error instanceof CommanderError) return error.message.replace(/^error: /, '');
+  if (error instanceof CommanderError) return oneLine(error.message.replace(/^error: /, ''));
   if (error instanceof UsageError || error instanceof KernelwrightError) return oneLine(error.message);
   const { code, path } = (error ?? {}) as NodeJS.ErrnoException;
   const advice = code === undefined ? undefined : SYSTEM[code];

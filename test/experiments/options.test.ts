@@ -1,0 +1,81 @@
+import { describe, expect, test } from 'vitest';
+import { explain } from '../../experiments/errors.ts';
+import { modelsFor } from '../../experiments/networks.ts';
+import { parseCommandLine } from '../../experiments/options.ts';
+import { planFor, presetFor } from '../../experiments/presets.ts';
+
+function messageOf(args: readonly string[]): string | undefined {
+  try {
+    parseCommandLine(args);
+  } catch (error) {
+    return explain(error);
+  }
+  return undefined;
+}
+
+test('without flags, the quick preset runs on the embedded data with seed 1', () => {
+  const { run, resume, json } = parseCommandLine([]);
+  expect(run).toMatchObject({ preset: 'quick', seed: 1, adapter: 'auto' });
+  expect(run?.data).toBeUndefined();
+  expect([resume, json]).toEqual([undefined, false]);
+});
+
+test('sizes are read as fractions and metres, ascending; a missing skeleton size follows the pixels', () => {
+  const { run } = parseCommandLine(['--eps', '8/255,4/255:0.03']);
+  expect(run?.eps).toEqual([
+    { rgb: 4 / 255, skeleton: 0.03 },
+    { rgb: 8 / 255, skeleton: expect.closeTo(0.02, 12) },
+  ]);
+});
+
+describe('one line says what is wrong', () => {
+  test.each([
+    [['--eps', '-1/255'], /at least 0/],
+    [['--eps', 'x'], /at least 0/],
+    [['--eps', '1:2:3'], /RGB or RGB:SKELETON/],
+    [['--eps', '1/0'], /at least 0/],
+    [['--models', 'rgb,resnet'], /knows rgb, skeleton, concat, amr; got 'resnet'/],
+    [['--attacks', 'pgd'], /fgsm or pgd<steps>/],
+    [['--preset', 'huge'], /smoke, quick, full/],
+    [['--train', 'trades'], /natural, pgd/],
+    [['--adapter', 'cuda'], /auto, gpu, lavapipe, swiftshader/],
+    [['--seed', '1.5'], /integer/],
+    [['--seed', ''], /integer/],
+    [['--sed', '1'], /unknown option '--sed'/],
+    [['extra'], /too many arguments/],
+    [['--resume', 'run', '--seed', '2'], /leave out --seed/],
+    [['--resume', 'run', '--out', 'x'], /leave out --out/],
+  ])('%j', (args, expected) => {
+    const message = messageOf(args);
+    expect(message).toMatch(expected);
+    expect(message).not.toContain('\n');
+  });
+});
+
+test('quick compares five networks, and fewer where a modality is missing', () => {
+  const { run } = parseCommandLine([]);
+  const names = (available: Parameters<typeof planFor>[1]) =>
+    planFor(run!, available).map(({ model, train }) => `${model}-${train}`);
+  expect(names(modelsFor(['rgb', 'skeleton']))).toEqual([
+    'rgb-natural',
+    'skeleton-natural',
+    'concat-natural',
+    'concat-pgd',
+    'amr-pgd',
+  ]);
+  expect(names(modelsFor(['skeleton']))).toEqual(['skeleton-natural']);
+});
+
+test('--train trains every network that way, --models chooses them', () => {
+  const { run } = parseCommandLine(['--train', 'pgd', '--models', 'amr,skeleton']);
+  expect(planFor(run!, modelsFor(['rgb', 'skeleton']))).toEqual([
+    { model: 'amr', train: 'pgd' },
+    { model: 'skeleton', train: 'pgd' },
+  ]);
+});
+
+test('--eps and --attacks replace those of the preset; the largest size is the headline', () => {
+  const { run } = parseCommandLine(['--eps', '1/255,2/255,3/255,4/255', '--attacks', 'pgd7']);
+  const { attacks, levels, headline } = presetFor(run!).evaluation;
+  expect([attacks, levels.length, headline]).toEqual([['pgd7'], 4, 3]);
+});
