@@ -2,8 +2,8 @@ import type { ActionDataset } from '../src/data/dataset.ts';
 import type { Device } from '../src/tensor/device.ts';
 import { evaluationUnits } from './evaluate-model.ts';
 import { modalitiesOf } from './networks.ts';
-import type { RunOptions, Training } from './options.ts';
-import type { Plan, Preset } from './presets.ts';
+import type { RunOptions } from './options.ts';
+import { type Plan, type Preset, phaseOf, withSources } from './presets.ts';
 import { Progress } from './progress.ts';
 import type { RunFolder } from './run-folder.ts';
 import { unitsPerTraining, unitsPerValidation, validations } from './train-model.ts';
@@ -19,6 +19,8 @@ export class Job {
   /** Test samples that networks are measured on. */
   readonly samples: readonly number[];
   readonly progress: Progress;
+  /** Networks whose training has been counted as progress. */
+  readonly trained = new Set<string>();
 
   constructor(
     parts: Pick<Job, 'device' | 'options' | 'preset' | 'dataset' | 'folder' | 'plans'>,
@@ -35,8 +37,8 @@ export class Job {
   }
 
   /** Forward passes that training one network takes. */
-  trainingUnits(train: Training): number {
-    const sizes = this.preset.training[train];
+  trainingUnits(plan: Plan): number {
+    const sizes = this.preset.training[phaseOf(plan)];
     const { splits } = this.dataset;
     const validating = splits.validation.length * unitsPerValidation(sizes) * validations(sizes);
     return splits.train.length * sizes.epochs * unitsPerTraining(sizes) + validating;
@@ -54,11 +56,11 @@ export class Job {
   }
 
   #units(): number {
-    return this.plans.reduce((sum, { model, train }) => {
-      const modalities =
-        model === 'rgb' || model === 'skeleton' ? ([model] as const) : modalitiesOf(this.dataset);
-      return sum + this.trainingUnits(train) + evaluationUnits(this, modalities);
-    }, 0);
+    const training = withSources(this.plans).reduce((sum, plan) => sum + this.trainingUnits(plan), 0);
+    return this.plans.reduce((sum, { model }) => {
+      const single = model === 'rgb' || model === 'skeleton';
+      return sum + evaluationUnits(this, single ? [model] : modalitiesOf(this.dataset));
+    }, training);
   }
 }
 

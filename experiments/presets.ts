@@ -11,7 +11,7 @@ export interface Preset {
   readonly skeletonFrames: number;
   readonly clip: { readonly frames: number; readonly height: number; readonly width: number };
   readonly network: NetworkSizes;
-  readonly training: Readonly<Record<Training, TrainingSizes>>;
+  readonly training: Readonly<Record<Phase, TrainingSizes>>;
   readonly evaluation: {
     readonly attacks: readonly string[];
     readonly levels: readonly Level[];
@@ -22,6 +22,9 @@ export interface Preset {
     readonly batchSize: number;
   };
 }
+
+/** `natural`: one stream from scratch. `fusion`: two streams, from trained ones. `pgd`: from the naturally trained network. */
+export type Phase = 'natural' | 'fusion' | 'pgd';
 
 export interface NetworkSizes {
   readonly kind: 'r3d' | 'r2plus1d';
@@ -52,7 +55,7 @@ const PIXEL = 1 / 255;
 const AUGMENTATION: Augmentation = { turn: 0.3, scale: 0.1, crop: 0.15, shift: 2, brightness: 0.15 };
 
 const NATURAL: TrainingSizes = {
-  epochs: 20,
+  epochs: 12,
   batchSize: 32,
   learningRate: 4e-3,
   weightDecay: 0.02,
@@ -66,13 +69,14 @@ const NATURAL: TrainingSizes = {
 
 const ADVERSARIAL: TrainingSizes = {
   ...NATURAL,
-  attackSteps: 3,
+  epochs: 5,
+  learningRate: 2e-3,
+  attackSteps: 2,
   epsilons: { rgb: 8 * PIXEL, skeleton: 0.02 },
-  validateEvery: 2,
 };
 
 const QUICK: Preset = {
-  figures: {},
+  figures: { repetitions: 3 },
   skeletonFrames: 16,
   clip: { frames: 8, height: 32, width: 24 },
   network: {
@@ -84,17 +88,16 @@ const QUICK: Preset = {
     temporalKernel: 5,
     dropout: 0.1,
   },
-  training: { natural: NATURAL, pgd: ADVERSARIAL },
+  training: { natural: NATURAL, fusion: { ...NATURAL, epochs: 4, learningRate: 2e-3 }, pgd: ADVERSARIAL },
   evaluation: {
-    attacks: ['fgsm', 'pgd20'],
+    attacks: ['fgsm', 'pgd10'],
     levels: [
-      { rgb: 2 * PIXEL, skeleton: 0.005 },
       { rgb: 4 * PIXEL, skeleton: 0.01 },
       { rgb: 8 * PIXEL, skeleton: 0.02 },
     ],
-    headline: 2,
-    samples: 96,
-    batchSize: 32,
+    headline: 1,
+    samples: 48,
+    batchSize: 48,
   },
 };
 
@@ -106,6 +109,7 @@ const SMOKE: Preset = {
   network: { ...QUICK.network, videoWidths: [4, 4, 8, 8], skeletonWidths: [4, 4, 8, 8] },
   training: {
     natural: { ...NATURAL, epochs: 2, batchSize: 16 },
+    fusion: { ...NATURAL, epochs: 2, batchSize: 16 },
     pgd: { ...ADVERSARIAL, epochs: 2, batchSize: 16, attackSteps: 1 },
   },
   evaluation: {
@@ -141,9 +145,16 @@ const FULL: Preset = {
   },
   training: {
     natural: { ...NATURAL, epochs: 60 },
-    pgd: { ...ADVERSARIAL, epochs: 60, attackSteps: 7 },
+    fusion: { ...NATURAL, epochs: 20, learningRate: 2e-3 },
+    pgd: { ...ADVERSARIAL, epochs: 40, attackSteps: 7 },
   },
-  evaluation: { ...QUICK.evaluation, samples: 100_000 },
+  evaluation: {
+    attacks: ['fgsm', 'pgd20'],
+    levels: [1, 2, 4, 8, 16].map((k) => ({ rgb: k * PIXEL, skeleton: k * 0.0025 })),
+    headline: 3,
+    samples: 100_000,
+    batchSize: 48,
+  },
 };
 
 export const PRESETS: Readonly<Record<PresetName, Preset>> = { smoke: SMOKE, quick: QUICK, full: FULL };
@@ -160,6 +171,38 @@ export function presetFor(options: RunOptions): Preset {
 export interface Plan {
   readonly model: ModelName;
   readonly train: Training;
+}
+
+const isFusion = ({ model }: Plan): boolean => model === 'concat' || model === 'amr';
+
+export function phaseOf(plan: Plan): Phase {
+  if (plan.train === 'pgd') return 'pgd';
+  return isFusion(plan) ? 'fusion' : 'natural';
+}
+
+/**
+ * The networks whose weights a network starts from: adversarial training from the naturally trained network (AMR from
+ * the concatenation it is plugged into), two streams from each stream alone.
+ */
+export function sourcesOf(plan: Plan): Plan[] {
+  if (plan.train === 'pgd')
+    return [{ model: plan.model === 'amr' ? 'concat' : plan.model, train: 'natural' }];
+  if (!isFusion(plan)) return [];
+  return [
+    { model: 'rgb', train: 'natural' },
+    { model: 'skeleton', train: 'natural' },
+  ];
+}
+
+/** The plans and all they start from, sources first, each once. */
+export function withSources(plans: readonly Plan[]): Plan[] {
+  const all = new Map<string, Plan>();
+  const visit = (plan: Plan) => {
+    for (const source of sourcesOf(plan)) visit(source);
+    all.set(`${plan.model}-${plan.train}`, plan);
+  };
+  for (const plan of plans) visit(plan);
+  return [...all.values()];
 }
 
 /** What `quick` compares, as far as the data has the modalities and the command line asks for it. */

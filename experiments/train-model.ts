@@ -9,7 +9,7 @@ import { Trainer } from '../src/train/trainer.ts';
 import type { Job } from './job.ts';
 import { buildNetwork } from './networks.ts';
 import { MODELS } from './options.ts';
-import type { Plan, TrainingSizes } from './presets.ts';
+import { type Plan, phaseOf, sourcesOf, type TrainingSizes } from './presets.ts';
 import type { EpochRecord, TrainingCurve } from './results.ts';
 
 /** `amr-pgd`. */
@@ -50,17 +50,32 @@ export async function trainModel(job: Job, plan: Plan): Promise<Trained> {
   const kept = curve && (await job.folder.read(`checkpoints/${id}.safetensors`));
   if (!kept) return { network, curve: await train(job, plan, network, seed) };
   decodeState(network.namedState(), kept, `checkpoints/${id}.safetensors`);
-  job.progress.skip(job.trainingUnits(plan.train));
+  if (!job.trained.has(id)) job.progress.skip(job.trainingUnits(plan));
+  job.trained.add(id);
   return { network, curve };
+}
+
+/** Copies the weights a network starts from, which are trained first if they have not been. */
+async function startFromSources(job: Job, plan: Plan, network: ActionNetwork): Promise<void> {
+  const own = network.namedState();
+  for (const source of sourcesOf(plan)) {
+    const { network: trained } = await trainModel(job, source);
+    for (const [name, tensor] of trained.namedState()) {
+      const target = own.get(name.replace('classifier.backbone', source.model)) ?? own.get(name);
+      if (target) job.device.write(target, await tensor.read());
+    }
+    trained.dispose();
+  }
 }
 
 async function train(job: Job, plan: Plan, network: ActionNetwork, seed: number): Promise<TrainingCurve> {
   const id = idOf(plan);
-  const sizes = job.preset.training[plan.train];
+  const sizes = job.preset.training[phaseOf(plan)];
   const { device, dataset, folder, progress } = job;
   const attack = plan.train === 'pgd' ? trainingAttack(sizes) : undefined;
   const trainer = new Trainer(device, network, dataset, dataset.splits.train, { ...sizes, attack, seed });
   const state = await restore(job, plan, trainer);
+  if (trainer.epochs === 0) await startFromSources(job, plan, network);
   try {
     while (trainer.epochs < sizes.epochs) {
       progress.phase(`train ${id} ${trainer.epochs + 1}/${sizes.epochs}`);
@@ -73,6 +88,7 @@ async function train(job: Job, plan: Plan, network: ActionNetwork, seed: number)
   } finally {
     trainer.dispose();
   }
+  job.trained.add(id);
   return finish(job, id, network, state);
 }
 
@@ -83,9 +99,7 @@ async function restore(job: Job, plan: Plan, trainer: Trainer): Promise<Progress
   decodeState(trainer.namedState(), bytes, name);
   const { metadata } = decodeSafetensors(bytes, name);
   trainer.restore(Number(metadata.epochs));
-  job.progress.skip(
-    (job.trainingUnits(plan.train) * trainer.epochs) / job.preset.training[plan.train].epochs,
-  );
+  job.progress.skip((job.trainingUnits(plan) * trainer.epochs) / job.preset.training[phaseOf(plan)].epochs);
   return JSON.parse(metadata.progress ?? '') as Progressed;
 }
 
@@ -98,7 +112,7 @@ async function recordEpoch(
   metrics: { loss: number; accuracy: number },
   state: Progressed,
 ): Promise<void> {
-  const sizes = job.preset.training[plan.train];
+  const sizes = job.preset.training[phaseOf(plan)];
   const { loss, accuracy } = metrics;
   const due = (sizes.epochs - epoch) % sizes.validateEvery === 0;
   const found = due ? await validate(job, plan, network) : { robust: Number.NaN, clean: Number.NaN };
@@ -138,7 +152,7 @@ async function validate(
   network: ActionNetwork,
 ): Promise<{ robust: number; clean: number }> {
   const { device, dataset, progress } = job;
-  const sizes = job.preset.training[plan.train];
+  const sizes = job.preset.training[phaseOf(plan)];
   const indices = dataset.splits.validation;
   const options = {
     batchSize: job.preset.evaluation.batchSize,
