@@ -10,7 +10,11 @@ beforeAll(async () => {
 });
 afterAll(() => device.dispose());
 
-const only = process.env.OP;
+test('every family has cases', () => {
+  expect(Object.keys(families).filter((family) => families[family]?.length === 0)).toEqual([]);
+});
+
+const only = process.env.OP; // `OP=softmax npx vitest run test/ops.test.ts`
 describe.each(Object.entries(families).filter(([family]) => !only || family === only))('%s', (_, cases) => {
   test.each(cases.map((opCase) => [opCase.name, opCase] as const))('%s', async (_, opCase) => {
     expect(await checkCase(device, opCase)).toEqual([]);

@@ -1,5 +1,5 @@
 import { KernelError } from '../errors.ts';
-import type { EntryInfo, ShaderFile } from '../tensor/pipelines.ts';
+import { type EntryInfo, entryOf, type ShaderFile } from '../tensor/pipelines.ts';
 import { MAX_GROUPS } from '../tensor/queue.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -31,8 +31,8 @@ export function run<K extends ShaderFile, E extends keyof K['entries'] & string>
   const label = `${shader.file}:${entry}`;
   if (groups.some((count) => count > MAX_GROUPS))
     throw new KernelError(label, `${groups} workgroups are too many`);
-  const info = shader.entries[entry] as EntryInfo;
-  const bound = Object.keys(info.tensors).map((name) => (tensors as Record<string, Tensor>)[name] as Tensor);
+  const info = entryOf(shader, entry);
+  const bound = tensorsOf(label, info, tensors);
   const device = (bound[0] as Tensor).device;
   device.queue.dispatch({
     label,
@@ -40,6 +40,15 @@ export function run<K extends ShaderFile, E extends keyof K['entries'] & string>
     buffers: bound.map((tensor) => tensor.storage(label).buffer),
     params: packParams(label, info.params, params),
     groups,
+  });
+}
+
+/** The tensors in the order of the shader's bindings. */
+function tensorsOf(label: string, info: EntryInfo, given: Readonly<Record<string, Tensor>>): Tensor[] {
+  return Object.keys(info.tensors).map((name) => {
+    const tensor = given[name];
+    if (!tensor) throw new KernelError(label, `tensor '${name}' is missing`);
+    return tensor;
   });
 }
 

@@ -80,8 +80,7 @@ export class Pipelines {
     { constants, lines }: Required<Specialization>,
     forget: () => void,
   ): Pipeline {
-    const info = shader.entries[entry];
-    if (!info) throw new KernelError(shader.file, `has no entry point '${entry}'`);
+    const info = entryOf(shader, entry);
     const layoutKey = keyOfLayout(info);
     const layout = this.#layout(layoutKey, info);
     const code = specialize(shader, lines);
@@ -126,6 +125,13 @@ export class Pipelines {
     this.#layouts.set(key, layout);
     return layout;
   }
+}
+
+/** The interface of one entry point. Throws `KernelError` when the shader has none of that name. */
+export function entryOf(shader: ShaderFile, entry: string): EntryInfo {
+  const info = shader.entries[entry];
+  if (!info) throw new KernelError(shader.file, `has no entry point '${entry}'`);
+  return info;
 }
 
 /** The shader text with its replaceable lines set; every other line stays as it is. */

@@ -21,5 +21,6 @@ test.each(Object.entries(families))('%s', async (family, cases) => {
   const report = await page.page.evaluate(check, family);
   expect(report.failures).toEqual([]);
   expect(report.checked).toBe(cases.length);
+  expect(report.checked).toBeGreaterThan(0);
   expect(page.errors).toEqual([]);
 });

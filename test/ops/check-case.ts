@@ -5,22 +5,21 @@ import type { Device } from '../../src/tensor/device.ts';
 import { POISON } from '../../src/tensor/pool.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { materialize, type OpCase } from './case.ts';
-import { inner, type Nd, nd, random } from './nd.ts';
-
-type NdInputs = Readonly<Record<string, Nd>>;
-const PROBES = 24;
+import { Expected, listOf, type NdInputs, randomLike } from './expected.ts';
+import { inner, type Nd, nd } from './nd.ts';
 
 /** Everything that is wrong with an op at one case, on one device; empty when all is well. */
 export async function checkCase(device: Device, test: OpCase): Promise<string[]> {
   const inputs = inputsOf(test);
+  const expected = new Expected(test, inputs);
   device.variants.offered.clear();
-  const failures = await checkOnce(device, test, inputs);
+  const failures = await checkOnce(device, test, inputs, expected);
   const offered = [...device.variants.offered].map(([family, names]) => [family, [...names]] as const);
   for (const [family, names] of offered) {
     if (names.length < 2) continue;
     for (const name of names) {
       device.variants.forced.set(family, name);
-      const found = await checkOnce(device, test, inputs);
+      const found = await checkOnce(device, test, inputs, expected);
       failures.push(...found.map((failure) => `variant ${family}=${name}: ${failure}`));
     }
     device.variants.forced.delete(family);
@@ -28,14 +27,20 @@ export async function checkCase(device: Device, test: OpCase): Promise<string[]>
   return failures;
 }
 
-async function checkOnce(device: Device, test: OpCase, inputs: NdInputs): Promise<string[]> {
+async function checkOnce(
+  device: Device,
+  test: OpCase,
+  inputs: NdInputs,
+  expected: Expected,
+): Promise<string[]> {
   return device.scope(async () => {
-    const failures = await checkForward(device, test, inputs);
+    const failures = await checkForward(device, test, inputs, expected);
     if (wanted(test).length > 0) {
-      failures.push(...(await checkGradients(device, test, inputs)));
-      if (test.secondOrder) failures.push(...(await checkSecondOrder(device, test, inputs)));
+      failures.push(...(await checkGradients(device, test, inputs, expected)));
+      if (test.secondOrder) failures.push(...(await checkSecondOrder(device, test, inputs, expected)));
     }
-    for (const name of test.linear ?? []) failures.push(...(await checkAdjoint(device, test, inputs, name)));
+    for (const name of test.linear ?? [])
+      failures.push(...(await checkAdjoint(device, test, inputs, expected, name)));
     return failures;
   });
 }
@@ -51,23 +56,27 @@ export function upload(device: Device, test: OpCase, inputs: NdInputs): Record<s
   );
 }
 
-async function checkForward(device: Device, test: OpCase, inputs: NdInputs): Promise<string[]> {
+async function checkForward(
+  device: Device,
+  test: OpCase,
+  inputs: NdInputs,
+  expected: Expected,
+): Promise<string[]> {
   const tensors = upload(device, test, inputs);
   const outputs = listOf(test.op(tensors));
   const again = listOf(test.op(tensors));
-  const expected = listOf(test.reference(inputs));
   const failures: string[] = [];
   const got: Nd[] = [];
   for (const [i, output] of outputs.entries()) {
     const data = await output.read();
     got.push(nd(output.shape, data));
-    failures.push(...compare(`output ${i}`, got[i] as Nd, expected[i] as Nd, test.tolerance ?? 1e-5));
+    failures.push(...compare(`output ${i}`, got[i] as Nd, expected.outputs[i] as Nd, test.tolerance ?? 1e-5));
     if (!sameBits(data, await (again[i] as Tensor).read()))
       failures.push(`output ${i}: other bits the second time`);
     failures.push(...(await checkGuard(`output ${i}`, output)));
   }
-  if (outputs.length !== expected.length)
-    failures.push(`${outputs.length} outputs, expected ${expected.length}`);
+  if (outputs.length !== expected.outputs.length)
+    failures.push(`${outputs.length} outputs, expected ${expected.outputs.length}`);
   const wrong = test.property?.(got, inputs);
   return wrong ? [...failures, `property: ${wrong}`] : failures;
 }
@@ -82,52 +91,61 @@ async function checkGuard(what: string, output: Tensor): Promise<string[]> {
 }
 
 /** loss = Σ cotangent · output, differentiated on the device and by central differences of the reference. */
-async function checkGradients(device: Device, test: OpCase, inputs: NdInputs): Promise<string[]> {
+async function checkGradients(
+  device: Device,
+  test: OpCase,
+  inputs: NdInputs,
+  expected: Expected,
+): Promise<string[]> {
   const names = wanted(test);
   const tensors = upload(device, test, inputs);
-  const cotangents = cotangentsOf(test, inputs);
   const { grads } = valueAndGrad(
-    () => lossOf(device, test, tensors, cotangents),
+    () => lossOf(device, test, tensors, expected.cotangents),
     names.map((n) => tensors[n] as Tensor),
   );
   const failures: string[] = [];
   for (const [i, name] of names.entries()) {
     const got = await (grads[i] as Tensor).read();
-    const numeric = probe(inputs[name] as Nd, (x) =>
-      referenceLoss(test, { ...inputs, [name]: x }, cotangents),
-    );
+    const numeric = expected.gradient(name);
     failures.push(...compareProbes(`gradient of ${name}`, got, numeric, test.gradientTolerance ?? 1e-4));
   }
   return failures;
 }
 
 /** uᵀHv for random u and v, with H the Hessian over all wanted inputs: two `grad`s against second differences. */
-async function checkSecondOrder(device: Device, test: OpCase, inputs: NdInputs): Promise<string[]> {
+async function checkSecondOrder(
+  device: Device,
+  test: OpCase,
+  inputs: NdInputs,
+  expected: Expected,
+): Promise<string[]> {
   const names = wanted(test);
   const tensors = upload(device, test, inputs);
-  const cotangents = cotangentsOf(test, inputs);
   const wrt = names.map((name) => tensors[name] as Tensor);
   const [u, v] = [directions(names, inputs, 31), directions(names, inputs, 32)];
   const vTensors = v.map((direction) => device.tensor(Float32Array.from(direction.data), direction.shape));
   const hessianTimesV = grad(() => {
-    const first = grad(() => lossOf(device, test, tensors, cotangents), wrt);
+    const first = grad(() => lossOf(device, test, tensors, expected.cotangents), wrt);
     return first.map((g, i) => sum(mul(g, vTensors[i] as Tensor))).reduce((a, b) => add(a, b));
   }, wrt);
   let got = 0;
   for (const [i, direction] of u.entries())
     got += inner(await (hessianTimesV[i] as Tensor).read(), direction.data);
-  const moved = (a: number, b: number) => referenceLoss(test, move(names, inputs, u, v, a, b), cotangents);
-  const h = 1e-3;
-  const expected = (moved(h, h) - moved(h, -h) - moved(-h, h) + moved(-h, -h)) / (4 * h * h);
-  const scale = Math.max(Math.abs(expected), 1);
-  const error = Math.abs(got - expected) / scale;
-  return error < 2e-3 ? [] : [`second order: got ${got}, expected ${expected}`];
+  const numeric = expected.curvature(names, u, v);
+  const error = Math.abs(got - numeric) / Math.max(Math.abs(numeric), 1);
+  return error < 2e-3 ? [] : [`second order: got ${got}, expected ${numeric}`];
 }
 
-async function checkAdjoint(device: Device, test: OpCase, inputs: NdInputs, name: string): Promise<string[]> {
+async function checkAdjoint(
+  device: Device,
+  test: OpCase,
+  inputs: NdInputs,
+  expected: Expected,
+  name: string,
+): Promise<string[]> {
   const tensors = upload(device, test, inputs);
   const x = tensors[name] as Tensor;
-  const y = cotangentsOf(test, inputs);
+  const y = expected.cotangents;
   const forward = listOf(test.op(tensors));
   let left = 0;
   for (const [i, output] of forward.entries()) left += inner(await output.read(), (y[i] as Nd).data);
@@ -150,44 +168,6 @@ function lossOf(
     return [sum(mul(output, device.tensor(Float32Array.from(data), shape)))];
   });
   return terms.reduce((a, b) => add(a, b));
-}
-
-function referenceLoss(test: OpCase, inputs: NdInputs, cotangents: readonly Nd[]): number {
-  return listOf(test.reference(inputs)).reduce(
-    (sum, { data }, i) => sum + inner(data, (cotangents[i] as Nd).data),
-    0,
-  );
-}
-
-/** Zero for integer outputs, random for the others. */
-function cotangentsOf(test: OpCase, inputs: NdInputs): Nd[] {
-  return listOf(test.reference(inputs)).map(({ shape, data }, i) => {
-    const next = random(500 + i);
-    return nd(
-      shape,
-      Float64Array.from(data, () => Math.fround(next() * 2 - 1)),
-    );
-  });
-}
-
-/** Central differences at up to PROBES positions. */
-function probe(x: Nd, loss: (x: Nd) => number): Map<number, number> {
-  const next = random(x.data.length + 3);
-  const all = x.data.length <= PROBES;
-  const count = Math.min(x.data.length, PROBES);
-  const found = new Map<number, number>();
-  for (let k = 0; k < count; k++) {
-    const i = all ? k : Math.floor(next() * x.data.length);
-    const h = 1e-5 * Math.max(1, Math.abs(x.data[i] ?? 0));
-    found.set(i, (loss(nudged(x, i, h)) - loss(nudged(x, i, -h))) / (2 * h));
-  }
-  return found;
-}
-
-function nudged(x: Nd, i: number, h: number): Nd {
-  const data = x.data.slice();
-  data[i] = (data[i] ?? 0) + h;
-  return { shape: x.shape, data };
 }
 
 function compareProbes(
@@ -223,36 +203,11 @@ function sameBits(a: ArrayBufferView, b: ArrayBufferView): boolean {
 }
 
 function directions(names: readonly string[], inputs: NdInputs, seed: number): Nd[] {
-  return names.map((name, i) => {
-    const next = random(seed * 100 + i);
-    const { shape, data } = inputs[name] as Nd;
-    return nd(
-      shape,
-      Float64Array.from(data, () => Math.fround(next() * 2 - 1)),
-    );
-  });
-}
-
-function move(names: readonly string[], inputs: NdInputs, u: Nd[], v: Nd[], a: number, b: number): NdInputs {
-  const changed = names.map((name, i) => {
-    const { shape, data } = inputs[name] as Nd;
-    return [
-      name,
-      nd(
-        shape,
-        data.map((value, k) => value + a * (u[i]?.data[k] ?? 0) + b * (v[i]?.data[k] ?? 0)),
-      ),
-    ] as const;
-  });
-  return { ...inputs, ...Object.fromEntries(changed) };
+  return names.map((name, i) => randomLike((inputs[name] as Nd).shape, seed * 100 + i));
 }
 
 function wanted(test: OpCase): readonly string[] {
   return test.gradients ?? Object.keys(test.inputs).filter((name) => test.inputs[name]?.dtype === 'f32');
-}
-
-function listOf<T>(value: T | readonly T[]): readonly T[] {
-  return Array.isArray(value) ? value : [value as T];
 }
 
 function mapValues<V, R>(

@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest';
+import { filesIn, functionsOf, linesIn, textOf } from './source.ts';
+
+const GENERATED = 'src/kernels/wgsl.gen.ts';
+const files = filesIn('src').filter((file) => file !== GENERATED);
+const functions = files.flatMap((file) =>
+  functionsOf(file).map(({ name, lines }) => ({ name: `${file}: ${name}`, lines })),
+);
+const lengths = functions.map(({ lines }) => lines).sort((a, b) => a - b);
+
+test('functions are counted', () => {
+  const text = `function f() {
+  return 1;
+}
+const g = () => 2;
+class C {
+  m(): void {
+    f();
+  }
+  get n() { return 1; }
+}
+const rule = {
+  h(x: number) {
+    return x;
+  },
+};`;
+  expect(functionsOf('x.ts', text)).toEqual([
+    { name: 'f', lines: 3 },
+    { name: 'g', lines: 1 },
+    { name: 'm', lines: 3 },
+    { name: 'n', lines: 1 },
+    { name: 'h', lines: 3 },
+  ]);
+});
+
+describe('functions', () => {
+  test('half of them are under 10 lines', () => {
+    expect(lengths.length).toBeGreaterThan(200);
+    expect(lengths[Math.floor(lengths.length / 2)]).toBeLessThan(10);
+  });
+
+  test('nine in ten are under 40 lines', () => {
+    expect(lengths[Math.floor(lengths.length * 0.9)]).toBeLessThan(40);
+  });
+});
+
+test('no file is over 300 lines', () => {
+  const shaders = filesIn('src', '.wgsl');
+  const long = [...files, ...shaders].filter((file) => linesIn(textOf(file)) > 300);
+  expect(long).toEqual([]);
+});
