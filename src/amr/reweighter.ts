@@ -10,6 +10,7 @@ import { LayerNorm } from '../nn/norms.ts';
 import { squeeze } from '../nn/squeeze.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
+/** The parts of AMR, each of which can be switched off or set. */
 export interface ReweighterOptions {
   /** Weigh the modalities against each other. */
   readonly weights?: boolean;
@@ -49,6 +50,7 @@ class Token extends Module {
  * read). Two feature maps [N, …, Cr] and [N, …, Cs] of any rank in, the same shapes out:
  * `u_m = LayerNorm(W_m mean(m) + b_m)`, `O = U + MultiHeadAttention(U)`, `w = 2 softmax(v·o_r, v·o_s)`,
  * `g_m = 2 sigmoid(G_m o_m + c_m)`, `m' = w_m (g_m ⊙ m)`. A fresh one changes nothing: v, G and c start at zero.
+ * Throws `ShapeError` unless the heads divide the width, and for another number of clips than of skeletons.
  */
 export class AttentionModalityReweighter extends Module {
   readonly rgbToken: Token;

@@ -38,12 +38,14 @@ export class Initialiser {
     return this.uniform(shape, Math.sqrt(6 / (fanIn + fanOut)));
   }
 
+  /** N(0, std²). */
   normal(shape: Shape, std: number): Tensor {
     return this.#kept(() =>
       randomNormal(this.device, shape, { seed: this.#seed, stream: this.#stream++, mean: 0, std }),
     );
   }
 
+  /** U(−bound, bound). Throws `ShapeError` unless bound > 0. */
   uniform(shape: Shape, bound: number): Tensor {
     const range = { low: -bound, high: bound };
     return this.#kept(() =>
@@ -51,15 +53,17 @@ export class Initialiser {
     );
   }
 
+  /** All 0; takes no random stream. */
   zeros(shape: Shape): Tensor {
     return this.#kept(() => zeros(this.device, shape));
   }
 
+  /** All 1; takes no random stream. */
   ones(shape: Shape): Tensor {
     return this.#kept(() => ones(this.device, shape));
   }
 
-  /** Given values, row-major. */
+  /** Given values, row-major. Throws `ShapeError` when the shape does not hold as many. */
   values(data: Float32Array<ArrayBuffer>, shape: Shape): Tensor {
     return this.#kept(() => this.device.tensor(data, shape));
   }

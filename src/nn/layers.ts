@@ -10,7 +10,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { Initialiser } from './initialisers.ts';
 import { Layer, type Mode } from './module.ts';
 
-/** `y = x W + b`: [..., in] → [..., out]. */
+/** `y = x W + b`: [..., in] → [..., out]. Throws `ShapeError` for another number of channels. */
 export class Linear extends Layer {
   readonly weight: Tensor;
   readonly bias: Tensor | undefined;
@@ -28,6 +28,7 @@ export class Linear extends Layer {
   }
 }
 
+/** Channels and geometry of a convolution layer; lists have one entry per spatial axis. */
 export interface ConvSize {
   readonly in: number;
   readonly out: number;
@@ -125,7 +126,10 @@ export class GraphConv extends Layer {
   }
 }
 
-/** Self-attention with h heads: [N, L, width] → [N, L, width] (Vaswani et al. 2017, section 3.2.2). */
+/**
+ * Self-attention with h heads: `concat_h(softmax(q_h k_hᵀ / √(width / h)) v_h) W_o + b_o` with q, k, v linear in x,
+ * [N, L, width] → [N, L, width] (Vaswani et al. 2017, section 3.2.2). Throws `ShapeError` unless h divides the width.
+ */
 export class MultiHeadAttention extends Layer {
   readonly query: Linear;
   readonly key: Linear;
@@ -161,7 +165,7 @@ export class MultiHeadAttention extends Layer {
   }
 }
 
-/** Zeroes each element with probability `rate` in training and scales the others by 1 / (1 − rate). */
+/** Zeroes each element with probability `rate` in training and scales the others by 1 / (1 − rate): any shape → the same. */
 export class Dropout extends Layer {
   readonly rate: number;
   readonly #stream: number;
@@ -186,7 +190,7 @@ export class Relu extends Layer {
   }
 }
 
-/** One layer after another. */
+/** One layer after another: the output of each is the input of the next; without layers the input itself. */
 export class Sequential extends Layer {
   readonly layers: readonly Layer[];
 

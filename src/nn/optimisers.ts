@@ -8,12 +8,13 @@ import type { NamedTensors } from './module.ts';
 
 /** Updates parameters in place from their gradients. */
 export interface Optimiser {
-  /** `grads[i]` belongs to the i-th parameter. */
+  /** One update; `grads[i]` belongs to the i-th parameter. Throws `ShapeError` for another number of gradients. */
   step(grads: readonly Tensor[], learningRate: number): void;
   /** Tensors a checkpoint must hold besides the parameters, by name. */
   namedState(): NamedTensors;
   /** Steps done; set when a checkpoint is loaded. */
   steps: number;
+  /** Frees the state, not the parameters. */
   dispose(): void;
 }
 

@@ -1,4 +1,5 @@
 import type { ActionInputs, ActionNetwork, ActionOutput, Modality } from '../amr/action-network.ts';
+import { checkBudget } from '../attacks/norms.ts';
 import { type Attacked, type Iterate, pgdJoint } from '../attacks/pgd.ts';
 import { crossEntropy } from '../kernels/loss.ts';
 import { sum } from '../kernels/reduce.ts';
@@ -29,7 +30,8 @@ const RANGES = { rgb: [0, 1], skeleton: undefined } as const;
 
 /**
  * PGD on a network's cross-entropy in evaluation mode, through everything it computes (AMR's weights included), in the
- * input space of the modalities that have an ε. Returns the inputs with those modalities replaced.
+ * input space of the modalities that have an ε above 0. Returns the inputs with those modalities replaced. `observe` sees
+ * every iterate; with nothing to attack, only the inputs themselves. Throws `ShapeError` for ε < 0.
  */
 export function attackNetwork(
   network: ActionNetwork,
@@ -38,8 +40,14 @@ export function attackNetwork(
   attack: NetworkAttack,
   observe?: (iterate: Iterate<AttackValue>, modalities: readonly Modality[]) => void,
 ): ActionInputs {
+  for (const epsilon of Object.values(attack.epsilons)) checkBudget('attackNetwork', { epsilon });
   const modalities = network.modalities.filter((modality) => (attack.epsilons[modality] ?? 0) > 0);
-  if (modalities.length === 0) return inputs;
+  if (modalities.length === 0) {
+    const value = () => attackValue(network, inputs, labels);
+    const final = { step: attack.steps, inputs: [], grads: undefined };
+    if (observe) labels.device.scope(() => observe({ ...final, value: value() }, []));
+    return inputs;
+  }
   const attacked = modalities.map((modality): Attacked => {
     const epsilon = attack.epsilons[modality] ?? 0;
     const stepSize = attack.relativeStep * epsilon;

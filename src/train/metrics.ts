@@ -41,6 +41,7 @@ export interface Balance {
   readonly ratio: number | undefined;
 }
 
+/** `|a − b|` and `min / max` of the robust accuracies, as shares, with the attack on one modality at a time. */
 export function modalityBalance(rgb: number, skeleton: number): Balance {
   const most = Math.max(rgb, skeleton);
   return {
@@ -52,6 +53,7 @@ export function modalityBalance(rgb: number, skeleton: number): Balance {
 /**
  * Exact McNemar test: the two-sided probability that two networks, right on the same samples equally often, would
  * differ on as lopsided a set (binomial with p = ½ on the samples only one of them got right; McNemar 1947).
+ * Throws `ShapeError` when the two lists are not equally long.
  */
 export function mcnemar(first: readonly boolean[], second: readonly boolean[]): number {
   if (first.length !== second.length) {

@@ -78,34 +78,38 @@ export class Trainer {
     this.#optimiser.steps = epochs * Math.ceil(this.#indices.length / this.#options.batchSize);
   }
 
-  /** One pass over the samples. `onStep` may be async and may throw to stop; it gets each batch's metrics one step late. */
+  /**
+   * One pass over the samples. `onStep` may be async and may throw to stop; it gets each batch's metrics one step late.
+   * Rejects with what `onStep` threw, or names the step at which the loss was no number; nothing is left running then.
+   */
   async epoch(onStep: (metrics: TrainMetrics) => void | Promise<void> = () => {}): Promise<TrainMetrics> {
-    const { seed, batchSize, augmentation } = this.#options;
+    const { seed, batchSize, augmentation: amount } = this.#options;
     const epoch = this.epochs;
-    const total = { loss: 0, correct: 0, samples: 0 };
-    const settle = async (pending: Promise<TrainMetrics> | undefined) => {
-      if (!pending) return;
-      const metrics = await pending;
-      total.loss += metrics.loss * metrics.samples;
-      total.correct += metrics.accuracy * metrics.samples;
-      total.samples += metrics.samples;
+    const found: TrainMetrics[] = [];
+    const settle = async (step: Promise<TrainMetrics> | undefined) => {
+      if (!step) return;
+      const metrics = await step;
+      found.push(metrics);
       await onStep(metrics);
     };
     let pending: Promise<TrainMetrics> | undefined;
-    for (const indices of batches(this.#indices, batchSize, { seed, epoch, shuffle: true })) {
-      const next = this.#step(indices, { amount: augmentation, seed, epoch });
+    try {
+      for (const indices of batches(this.#indices, batchSize, { seed, epoch, shuffle: true })) {
+        const previous = pending;
+        pending = this.#step(indices, { amount, seed, epoch });
+        // It is awaited a step later: a failure until then is not unhandled.
+        pending.catch(() => {});
+        await settle(previous);
+      }
       await settle(pending);
-      pending = next;
+    } finally {
+      await pending?.catch(() => {});
     }
-    await settle(pending);
     this.epochs++;
-    return {
-      loss: total.loss / total.samples,
-      accuracy: total.correct / total.samples,
-      samples: total.samples,
-    };
+    return summary(found);
   }
 
+  /** Frees the state of the optimiser, not the network. */
   dispose(): void {
     this.#optimiser.dispose();
   }
@@ -149,16 +153,25 @@ export function countCorrect(logits: Tensor, labels: Tensor): Tensor {
   return sum(cast(equal(argmax(logits, { axes: -1 }), labels), 'f32'));
 }
 
+/** Means over the samples of all batches. */
+function summary(batches: readonly TrainMetrics[]): TrainMetrics {
+  const samples = batches.reduce((sum, batch) => sum + batch.samples, 0);
+  const mean = (key: 'loss' | 'accuracy') =>
+    batches.reduce((sum, batch) => sum + batch[key] * batch.samples, 0) / samples;
+  return { loss: mean('loss'), accuracy: mean('accuracy'), samples };
+}
+
 async function readMetrics(
   [loss, correct]: readonly [Tensor, Tensor],
   samples: number,
   step: number,
 ): Promise<TrainMetrics> {
-  const [mean, right] = await Promise.all([loss.item(), correct.item()]);
-  loss.dispose();
-  correct.dispose();
-  if (!Number.isFinite(mean)) {
+  try {
+    const [mean, right] = await Promise.all([loss.item(), correct.item()]);
+    if (Number.isFinite(mean)) return { loss: mean, accuracy: right / samples, samples };
     throw new KernelwrightError('train', `the loss became ${mean} at step ${step}; lower the learning rate`);
+  } finally {
+    loss.dispose();
+    correct.dispose();
   }
-  return { loss: mean, accuracy: right / samples, samples };
 }

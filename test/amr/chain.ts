@@ -2,19 +2,22 @@ import { tanh } from '../../src/kernels/elementwise.ts';
 import { Backbone } from '../../src/models/backbone.ts';
 import type { Initialiser } from '../../src/nn/initialisers.ts';
 import { Linear } from '../../src/nn/layers.ts';
-import { Layer } from '../../src/nn/module.ts';
+import { Layer, type Mode } from '../../src/nn/module.ts';
+import { BatchNorm } from '../../src/nn/norms.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { numbers } from '../nn/tools.ts';
 
-/** A linear layer over the channels of a map of any rank, then tanh. */
+/** A linear layer over the channels of a map of any rank, normalised, then tanh. */
 class Stage extends Layer {
   readonly linear: Linear;
+  readonly norm: BatchNorm;
   constructor(init: Initialiser, size: { in: number; out: number }) {
     super();
     this.linear = new Linear(init, size);
+    this.norm = new BatchNorm(init, size.out);
   }
-  forward(x: Tensor): Tensor {
-    return tanh(this.linear.forward(x));
+  forward(x: Tensor, mode: Mode): Tensor {
+    return tanh(this.norm.forward(this.linear.forward(x), mode));
   }
 }
 

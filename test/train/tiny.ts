@@ -1,0 +1,41 @@
+import { type ActionNetwork, SingleStreamNetwork } from '../../src/amr/action-network.ts';
+import { TwoStreamNetwork } from '../../src/amr/two-stream.ts';
+import type { ActionDataset } from '../../src/data/dataset.ts';
+import { Initialiser } from '../../src/nn/initialisers.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import { Chain } from '../amr/chain.ts';
+import { random } from '../ops/nd.ts';
+
+/** Clips of two frames of 4×4 grey pixels, skeletons of two frames of three joints. */
+export const VIDEO_SHAPE: [number, number, number, number] = [2, 4, 4, 1];
+export const SKELETON_SHAPE: [number, number, 3] = [2, 3, 3];
+
+/** `samples` clips in two classes, told apart by brightness and by where the joints are, with noise. */
+export function tinyDataset(samples: number): ActionDataset {
+  const next = random(11);
+  const labels = Int32Array.from({ length: samples }, (_, i) => i % 2);
+  const classOf = (flat: number, size: number) => labels[Math.floor(flat / size)] ?? 0;
+  const video = Uint8Array.from({ length: samples * 32 }, (_, k) => 70 + 90 * classOf(k, 32) + 50 * next());
+  const skeleton = Float32Array.from({ length: samples * 18 }, (_, k) => classOf(k, 18) - 0.5 + 0.8 * next());
+  return {
+    name: 'tiny',
+    title: 'Tiny',
+    classes: ['dark', 'bright'],
+    labels,
+    subjects: Array.from(labels, () => 'anyone'),
+    samples,
+    video: { data: video, shape: VIDEO_SHAPE, kind: 'depth' },
+    skeleton: { data: skeleton, shape: SKELETON_SHAPE, joints: ['a', 'b', 'c'], parents: [-1, 0, 1] },
+    splits: { train: Array.from(labels.keys()), validation: [], test: [] },
+  };
+}
+
+/** A network of two stages a stream, with dropout. */
+export function tinyNetwork(device: Device, kind: 'skeleton' | 'amr', seed = 1): ActionNetwork {
+  const init = new Initialiser(device, seed);
+  const options = { classes: 2, dropout: 0.1 };
+  if (kind === 'skeleton')
+    return new SingleStreamNetwork(init, 'skeleton', new Chain(init, 3, [4, 4]), options);
+  const backbones = [new Chain(init, 1, [4, 4]), new Chain(init, 3, [4, 4])] as const;
+  return new TwoStreamNetwork(init, ...backbones, { ...options, amr: {} });
+}
