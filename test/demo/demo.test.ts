@@ -1,0 +1,202 @@
+import { fileURLToPath } from 'node:url';
+import type { Browser, Page } from 'playwright-core';
+import { createServer, type ViteDevServer } from 'vite';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { launchBrowser } from '../../scripts/browser.ts';
+
+let server: ViteDevServer;
+let browser: Browser;
+let page: Page;
+let errors: string[];
+
+beforeAll(async () => {
+  const configFile = fileURLToPath(new URL('../../demo/vite.config.ts', import.meta.url));
+  // No watching: an edit during the test would reload the page.
+  const options = { port: 0, host: '127.0.0.1', hmr: false, watch: null };
+  server = await createServer({ configFile, server: options, logLevel: 'error' });
+  await server.listen();
+  browser = await launchBrowser();
+}, 60_000);
+afterAll(async () => {
+  await browser.close();
+  await server.close();
+});
+
+beforeEach(async () => {
+  errors = [];
+  page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+  page.on('pageerror', (error) => errors.push(String(error)));
+  page.on('console', (message) => {
+    if (message.type() === 'error') errors.push(message.text());
+  });
+});
+afterEach(() => page.close());
+
+const WAIT = { timeout: 60_000, interval: 100 };
+
+/** Opens the page at its smallest size, as soon as a first sample has been attacked where `ready`. */
+async function open(ready = true): Promise<void> {
+  await page.goto(`${server.resolvedUrls?.local[0]}?size=tiny`);
+  if (ready) await settled();
+}
+
+const phase = () => page.evaluate(() => document.body.dataset.phase);
+const text = async (id: string) => (await page.locator(`#${id}`).textContent()) ?? '';
+
+/** The message in the way, or nothing. */
+const trouble = async () => ((await page.locator('#trouble').isVisible()) ? text('trouble') : '');
+
+/** Waits until no attack is running or asked for. */
+async function settled(): Promise<void> {
+  await expect.poll(() => page.getAttribute('#results', 'aria-busy'), WAIT).toBe('false');
+}
+
+/** Different colours on a canvas. */
+async function colours(id: string): Promise<number> {
+  return page.locator(`#${id}`).evaluate((canvas) => {
+    const { width, height } = canvas as HTMLCanvasElement;
+    const { data } = (canvas as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height);
+    return new Set(new Uint32Array(data.buffer)).size;
+  });
+}
+
+async function slide(id: string, value: string): Promise<void> {
+  await page.locator(`#${id}`).fill(value);
+  await settled();
+}
+
+async function pathOf(svg: string): Promise<string> {
+  return (await page.locator(`#${svg} path`).last().getAttribute('d')) ?? '';
+}
+
+/** Probabilities add up to 1 and modality weights to 2. */
+async function expectTotals(): Promise<void> {
+  const shares = await page
+    .locator('.classes .bar')
+    .evaluateAll((bars) => bars.map((bar) => Number((bar as HTMLElement).style.getPropertyValue('--share'))));
+  expect(shares).toHaveLength(24);
+  for (const start of [0, 1]) {
+    const total = shares.filter((_, i) => i % 2 === start).reduce((a, b) => a + b, 0);
+    expect(total).toBeCloseTo(1, 4);
+  }
+  const weights = (await page.locator('#weights .numbers span').allTextContents()).map(Number);
+  expect(weights).toHaveLength(12); // three stages, clean and attacked, RGB and skeleton
+  for (let i = 0; i < 12; i += 2) expect(weights[i]! + weights[i + 1]!).toBeCloseTo(2, 1);
+  expect(await text('verdict')).toMatch(/Clean: .+ \(\d+ %\)\. Attacked: .+ \(\d+ %\)\./);
+}
+
+it('trains live: the loss falls, a pause holds it, a reset starts over', async () => {
+  await open();
+  expect(await text('adapter')).toContain('swiftshader');
+  expect(await text('loss')).toBe('–');
+  await page.getByRole('button', { name: 'Train' }).click();
+  await expect.poll(() => text('loss'), WAIT).toMatch(/^\d+\.\d\d$/);
+  const first = Number(await text('loss'));
+  await page.getByRole('button', { name: 'Pause', exact: true }).click();
+  await settled();
+  await page.waitForTimeout(1000); // the steps that were under way
+  const held = await text('progress-text');
+  await page.waitForTimeout(1500);
+  expect(await text('progress-text')).toBe(held);
+  expect(await phase()).toBe('paused');
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await expect.poll(() => text('status'), WAIT).toMatch(/After epoch 4: \d+ % right/);
+  expect(await phase()).toBe('done');
+  expect(Number(await text('loss'))).toBeLessThan(first);
+  expect(await text('accuracy')).toMatch(/^\d+ %$/);
+  expect(await pathOf('loss-chart')).toMatch(/^M.*L/);
+  await page.getByRole('button', { name: 'Reset' }).click();
+  await expect.poll(phase, WAIT).toBe('fresh');
+  expect(await text('loss')).toBe('–');
+  await settled();
+  expect(errors).toEqual([]);
+});
+
+it('attacks the picked sample within the size asked for and draws everything', async () => {
+  await open();
+  await expectTotals();
+  for (const id of ['frames-clean', 'frames-attacked', 'frames-change'])
+    expect(await colours(id)).toBeGreaterThan(20);
+  for (const id of ['pose-clean', 'pose-attacked', 'pose-change']) expect(await pathOf(id)).toMatch(/^M.*L/);
+  expect(await text('strength-text')).toBe('8/255 · 2.0 cm');
+  await page.getByRole('radio', { name: 'Skeleton' }).check();
+  await settled();
+  expect(await text('frames-note')).toBe('no change');
+  expect(await colours('frames-change')).toBe(1);
+  await slide('strength', '0');
+  expect(await text('strength-text')).toBe('0.0 cm');
+  expect(await text('pose-note')).toBe('no change');
+  await page.getByRole('radio', { name: 'RGB' }).check();
+  await slide('strength', '16');
+  expect(await text('strength-text')).toBe('16/255');
+  expect(await text('frames-note')).toBe('change × 7'); // 16/255 is the largest change: ⌊0.5 / (16/255)⌋
+  expect(errors).toEqual([]);
+});
+
+it('gives every control a name and never scrolls sideways', async () => {
+  await open();
+  const unnamed = await page
+    .locator('input:not([type=radio]), select')
+    .evaluateAll((all) => all.filter((control) => (control as HTMLInputElement).labels?.length !== 1).length);
+  expect(unnamed).toBe(0);
+  for (const width of [400, 800, 1400]) {
+    await page.setViewportSize({ width, height: 900 });
+    const beyond = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    expect(beyond, `at ${width} px`).toBeLessThanOrEqual(0);
+  }
+});
+
+it('says when training diverges, and recovers', async () => {
+  await open();
+  await page.getByLabel('Learning rate').fill('1e30');
+  await page.getByRole('button', { name: 'Train' }).click();
+  await expect.poll(trouble, WAIT).toContain('Training diverged');
+  await page.getByRole('button', { name: 'Reset' }).click();
+  await expect.poll(phase, WAIT).toBe('fresh');
+  expect(await trouble()).toBe('');
+  await settled();
+  expect(errors).toEqual([]);
+});
+
+it('says when the device is lost, and opens another', async () => {
+  await page.addInitScript(() => {
+    const open = GPUAdapter.prototype.requestDevice;
+    GPUAdapter.prototype.requestDevice = async function (...given) {
+      const device = await open.apply(this, given);
+      Object.assign(globalThis, { opened: device });
+      return device;
+    };
+  });
+  await open();
+  await page.getByRole('button', { name: 'Train' }).click();
+  await expect.poll(() => text('loss'), WAIT).toMatch(/^\d/);
+  await page.evaluate(() => (globalThis as unknown as { opened: GPUDevice }).opened.destroy());
+  await expect.poll(trouble, WAIT).toContain('The GPU device was lost');
+  await page.getByRole('button', { name: 'Open the device again' }).click();
+  await expect.poll(phase, WAIT).toBe('fresh');
+  await settled();
+  expect(errors).toEqual([]);
+});
+
+it('says when there is no WebGPU', async () => {
+  await page.addInitScript(() => Object.defineProperty(navigator, 'gpu', { value: undefined }));
+  await open(false);
+  await expect.poll(trouble, WAIT).toContain('This browser has no WebGPU');
+  expect(await page.locator('#work').isVisible()).toBe(false);
+  expect(errors).toEqual([]);
+});
+
+it('says when there is no adapter, and tries again', async () => {
+  await page.addInitScript(() => {
+    const ask = GPU.prototype.requestAdapter;
+    let asked = 0;
+    GPU.prototype.requestAdapter = async function (options) {
+      return asked++ === 0 ? null : ask.call(this, options);
+    };
+  });
+  await open(false);
+  await expect.poll(trouble, WAIT).toContain('no graphics adapter');
+  await page.getByRole('button', { name: 'Open the device again' }).click();
+  await expect.poll(phase, WAIT).toBe('fresh');
+  expect(errors).toEqual([]);
+});
