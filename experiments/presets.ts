@@ -4,7 +4,7 @@ import type { FiguresOptions } from './figures/figures.ts';
 import type { ModelName, PresetName, RunOptions, Training } from './options.ts';
 import type { Level } from './results.ts';
 
-/** Sizes of everything. All were chosen on validation subjects; docs/presets.md tells what was tried. */
+/** Sizes of everything. Chosen on validation subjects of the embedded set, within the time a software adapter allows. */
 export interface Preset {
   readonly figures: FiguresOptions;
   /** Frames a skeleton is resampled to, and the most frames and pixels of a clip (larger ones are averaged down). */

@@ -67,7 +67,7 @@ export interface ModelResult {
   readonly robust: readonly RobustResult[];
   /** Mean of the robust accuracies on RGB, skeleton and both at the headline; null for one-modality networks. */
   readonly ra: number | null;
-  /** Relative improvement (paper.md section 5) against the naturally and the adversarially trained concat network. */
+  /** Relative improvement (`relativeImprovement` in src/train/metrics.ts) against the naturally and the adversarially trained concat network. */
   readonly ri: { readonly undefended: number | null; readonly defended: number | null };
   /** Null for one-modality networks. */
   readonly balance: Balance | null;

@@ -33,7 +33,7 @@ export function relativeImprovement(defended: Robustness, reference: Robustness)
   return defended.clean + defended.robust - (reference.clean + reference.robust);
 }
 
-/** How evenly the modalities withstand an attack (a reconstruction, paper.md section 5). */
+/** How evenly the modalities withstand an attack (our own measure: the paper's is not public). */
 export interface Balance {
   /** `|RA_RGB − RA_skeleton|`: 0 is even. */
   readonly difference: number;

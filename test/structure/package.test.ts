@@ -6,8 +6,11 @@ const manifest = JSON.parse(textOf('package.json')) as Record<string, Record<str
 test('the package needs nothing at run time', () => {
   expect(manifest.dependencies ?? {}).toEqual({});
   expect(manifest.optionalDependencies ?? {}).toEqual({});
-  expect(Object.keys(manifest.peerDependencies ?? {})).toEqual(['webgpu']);
-  expect(manifest.peerDependenciesMeta).toEqual({ webgpu: { optional: true } });
+  expect(Object.keys(manifest.peerDependencies ?? {})).toEqual(['@sparticuz/chromium', 'webgpu']);
+  expect(manifest.peerDependenciesMeta).toEqual({
+    '@sparticuz/chromium': { optional: true },
+    webgpu: { optional: true },
+  });
 });
 
 test('nothing runs at install, and nothing happens at import', () => {
