@@ -19,7 +19,7 @@ async function open(): Promise<string> {
 }
 
 async function checkFamily(family: string): Promise<FamilyReport> {
-  const cases = families[family] ?? [];
+  const cases = (families[family] ?? []).filter(({ large }) => !large);
   const failures: string[] = [];
   for (const opCase of cases) {
     const found = await checkCase(device, opCase).catch((error: unknown) => [String(error)]);

@@ -32,6 +32,8 @@ export interface OpCase<N extends string = string> {
   readonly secondOrder?: boolean;
   /** Says what is wrong with the outputs, or nothing. */
   readonly property?: (outputs: readonly Nd[], inputs: Readonly<Record<N, Nd>>) => string | undefined;
+  /** Takes a software adapter seconds (more than 65,535 workgroups, say): checked in Node, not again in a browser. */
+  readonly large?: true;
   /** Floating-point operations and bytes moved by one call, for the benchmark. */
   readonly flops?: number;
   readonly bytes?: number;

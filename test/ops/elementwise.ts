@@ -168,6 +168,7 @@ const bigCase = opCase<'x'>({
   reference: ({ x }) => map(x, (v) => Math.max(v, 0)),
   gradients: [],
   bytes: 8 * 4194311,
+  large: true,
 });
 
 export const cases: readonly OpCase[] = [

@@ -197,6 +197,7 @@ function longConcat(size: number): OpCase {
     reference: ({ a, b }) => nd([size + 3], joined(a, b)),
     gradients: [],
     bytes: 8 * size,
+    large: true,
   });
 }
 

@@ -119,6 +119,7 @@ export const cases: readonly OpCase[] = [
     ...poolCase('max', values([1, long, 1], [3, 1, 2]), { size: 1 }, once),
     name: 'maxPool1d of more than 65,535 workgroups',
     reference: ({ x }) => x as Nd,
+    large: true,
   },
   globalCase('Avg', [2, 5, 3]),
   globalCase('Avg', [2, 3, 4, 8]),

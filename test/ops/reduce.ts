@@ -236,10 +236,12 @@ const moreCases: readonly OpCase[] = [
     tolerance: 1e-6,
     flops: 1e7,
     bytes: 4e7,
+    large: true,
   }),
   opCase<'x'>({
     name: 'sum in 65,600 workgroups',
     inputs: { x: values([2, 4198401], [1, 2, 3, 4, 5]) },
+    large: true,
     op: ({ x }) => sum(x, { axes: 0 }),
     reference: ({ x }) =>
       nd(
