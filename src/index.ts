@@ -108,7 +108,7 @@ export { resize } from './kernels/resize.ts';
 export { logSoftmax, softmax } from './kernels/softmax.ts';
 export { adamwUpdate, emaUpdate, sgdUpdate } from './kernels/update.ts';
 export { Backbone } from './models/backbone.ts';
-export { Classifier, squeeze } from './models/classifier.ts';
+export { Classifier } from './models/classifier.ts';
 export { centreOf, hopDistances, spatialPartition } from './models/skeleton-graph.ts';
 export { type SkeletonStream, StGcn, type StGcnSize } from './models/st-gcn.ts';
 export { VideoResNet, type VideoResNetSize } from './models/video-resnet.ts';
@@ -137,6 +137,7 @@ export {
   type StoredTensors,
 } from './nn/safetensors.ts';
 export { cosine, type Schedule, stepDecay, warmUp } from './nn/schedules.ts';
+export { squeeze } from './nn/squeeze.ts';
 export { decodeState, encodeState } from './nn/state.ts';
 export { Device, type OpenOptions, openDevice, type Traits } from './tensor/device.ts';
 export type { Memory } from './tensor/pool.ts';

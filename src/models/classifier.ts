@@ -5,8 +5,6 @@ import { squeeze } from '../nn/squeeze.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Backbone } from './backbone.ts';
 
-export { squeeze } from '../nn/squeeze.ts';
-
 /** A backbone with a linear head on its averaged features: input → logits [N, classes]. */
 export class Classifier extends Layer {
   readonly backbone: Backbone;
