@@ -92,9 +92,7 @@ export class Queue {
     try {
       this.#copy(buffer, staging, size);
       this.flush();
-      const mapped = staging.mapAsync(MAP_READ, 0, size);
-      await this.#errors.orLost(mapped);
-      await this.#errors.settle();
+      await this.#finish(staging.mapAsync(MAP_READ, 0, size));
       return staging.getMappedRange(0, size).slice(0, bytes);
     } finally {
       staging.destroy();
@@ -105,8 +103,12 @@ export class Queue {
   async idle(): Promise<void> {
     this.#errors.checkAlive();
     this.flush();
-    await this.#errors.orLost(this.#device.queue.onSubmittedWorkDone());
-    await this.#errors.settle();
+    await this.#finish(this.#device.queue.onSubmittedWorkDone());
+  }
+
+  /** Waits for `work` and for the reports due by now, which a wait that overlaps would else take away. */
+  async #finish(work: Promise<unknown>): Promise<void> {
+    await Promise.all([this.#errors.settle(), this.#errors.orLost(work)]);
   }
 
   dispose(): void {
