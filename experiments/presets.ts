@@ -56,8 +56,8 @@ const AUGMENTATION: Augmentation = { turn: 0.3, scale: 0.1, crop: 0.15, shift: 2
 
 const NATURAL: TrainingSizes = {
   epochs: 12,
-  batchSize: 32,
-  learningRate: 4e-3,
+  batchSize: 16,
+  learningRate: 3e-3,
   weightDecay: 0.02,
   labelSmoothing: 0.05,
   auxiliaryWeight: 1,
@@ -69,7 +69,8 @@ const NATURAL: TrainingSizes = {
 
 const ADVERSARIAL: TrainingSizes = {
   ...NATURAL,
-  epochs: 5,
+  epochs: 4,
+  batchSize: 24,
   learningRate: 2e-3,
   attackSteps: 2,
   epsilons: { rgb: 8 * PIXEL, skeleton: 0.02 },
@@ -96,8 +97,8 @@ const QUICK: Preset = {
       { rgb: 8 * PIXEL, skeleton: 0.02 },
     ],
     headline: 1,
-    samples: 48,
-    batchSize: 48,
+    samples: 36,
+    batchSize: 36,
   },
 };
 

@@ -31,7 +31,7 @@ export class VideoResNet extends Backbone {
     this.channels = size.widths;
     const stem = new Sequential(
       new CentreInTime(),
-      new Conv3d(init, { in: size.in, out: first, kernel: [1, 5, 5], stride: [1, 2, 2] }),
+      new Conv3d(init, { in: size.in, out: first, kernel: [1, 3, 3], stride: [1, 2, 2] }),
       new BatchNorm(init, first),
       new Relu(),
     );
