@@ -116,8 +116,6 @@ const SMOKE: Preset = {
   evaluation: {
     ...QUICK.evaluation,
     attacks: ['fgsm', 'pgd3'],
-    levels: QUICK.evaluation.levels.slice(1),
-    headline: 1,
     samples: 16,
     batchSize: 16,
   },

@@ -63,7 +63,7 @@ describe.each([
       const middle = Math.floor((27 * from * to) / (9 * from + 3 * to));
       return 9 * from * middle + 2 * middle + 3 * middle * to;
     };
-    let expected = 25 * channels * WIDTHS[0] + 2 * WIDTHS[0];
+    let expected = 9 * channels * WIDTHS[0] + 2 * WIDTHS[0];
     for (const [i, to] of WIDTHS.slice(1).entries()) {
       const from = WIDTHS[i] ?? 0;
       expected += convolution(from, to) + convolution(to, to) + from * to + 3 * 2 * to;
