@@ -40,6 +40,7 @@ export function assembleResults(
     adapter: { kind, description: job.device.traits.description },
     seed: job.options.seed,
     preset: job.options.preset,
+    holdOut: job.preset.holdOut,
     levels,
     headline: { attack, level: headline },
     linear: linearRows(job, linear),

@@ -3,7 +3,7 @@ import { Rng } from '../src/data/rng.ts';
 import type { NetworkAttack } from '../src/train/attack-network.ts';
 import { type AttackResult, type CleanResult, evaluateAttack, evaluateClean } from '../src/train/evaluate.ts';
 import type { Job } from './job.ts';
-import type { Plan } from './presets.ts';
+import type { Plan } from './plans.ts';
 import type { Level, Target } from './results.ts';
 import { idOf } from './train-model.ts';
 

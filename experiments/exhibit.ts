@@ -6,7 +6,7 @@ import { uploadBatch } from '../src/train/batch.ts';
 import { headlineBudget } from './assemble.ts';
 import { attackFor, seedOf } from './evaluate-model.ts';
 import type { Job } from './job.ts';
-import type { Plan } from './presets.ts';
+import type { Plan } from './plans.ts';
 import type { Exhibit, Target } from './results.ts';
 import { idOf } from './train-model.ts';
 

@@ -3,7 +3,8 @@ import type { Device } from '../src/tensor/device.ts';
 import { evaluationUnits } from './evaluate-model.ts';
 import { modalitiesOf } from './networks.ts';
 import type { RunOptions } from './options.ts';
-import { type Plan, type Preset, phaseOf, withSources } from './presets.ts';
+import { type Plan, phaseOf, withSources } from './plans.ts';
+import type { Preset } from './presets.ts';
 import { Progress } from './progress.ts';
 import type { RunFolder } from './run-folder.ts';
 import { unitsPerTraining, unitsPerValidation, validations } from './train-model.ts';
@@ -16,6 +17,10 @@ export class Job {
   readonly dataset: ActionDataset;
   readonly folder: RunFolder;
   readonly plans: readonly Plan[];
+  /** Samples that networks are trained on. */
+  readonly trainingSamples: readonly number[];
+  /** Samples that choose the epoch that is kept; none where all are trained on. */
+  readonly validationSamples: readonly number[];
   /** Test samples that networks are measured on. */
   readonly samples: readonly number[];
   readonly progress: Progress;
@@ -32,6 +37,10 @@ export class Job {
     this.dataset = parts.dataset;
     this.folder = parts.folder;
     this.plans = parts.plans;
+    const { train, validation } = parts.dataset.splits;
+    const { holdOut } = parts.preset;
+    this.trainingSamples = holdOut ? train : [...train, ...validation];
+    this.validationSamples = holdOut ? validation : [];
     this.samples = spread(parts.dataset.splits.test, parts.preset.evaluation.samples);
     this.progress = new Progress(this.#units(), signal);
   }
@@ -39,9 +48,8 @@ export class Job {
   /** Forward passes that training one network takes. */
   trainingUnits(plan: Plan): number {
     const sizes = this.preset.training[phaseOf(plan)];
-    const { splits } = this.dataset;
-    const validating = splits.validation.length * unitsPerValidation(sizes) * validations(sizes);
-    return splits.train.length * sizes.epochs * unitsPerTraining(sizes) + validating;
+    const validating = this.validationSamples.length * unitsPerValidation(sizes) * validations(sizes);
+    return this.trainingSamples.length * sizes.epochs * unitsPerTraining(sizes) + validating;
   }
 
   /** A stored result, or a new one; a stored one counts as `units` of finished work. */

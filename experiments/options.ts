@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly attacks?: readonly string[] | undefined;
   readonly eps?: readonly Level[] | undefined;
   readonly train?: Training | undefined;
+  /** Overrides the preset's: validation subjects stay out of training. */
+  readonly holdOut?: boolean | undefined;
   readonly seed: number;
   readonly adapter: AdapterChoice;
 }
@@ -62,6 +64,10 @@ function program(): Command {
       parseLevels,
     )
     .addOption(new Option('--train <how>', 'train every network this way').choices(['natural', 'pgd']))
+    .option(
+      '--hold-out',
+      'keep validation subjects out of training, and the epoch that does best on them (always so on the embedded data)',
+    )
     .option('--seed <number>', 'decides everything random', parseSeed, 1)
     .option('--out <folder>', 'where results go (default: runs/<data>-<preset>-seed<seed>)')
     .addOption(

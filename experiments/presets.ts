@@ -1,12 +1,17 @@
 import type { Augmentation } from '../src/data/augment.ts';
 import type { SkeletonStream } from '../src/models/st-gcn.ts';
 import type { FiguresOptions } from './figures/figures.ts';
-import type { ModelName, PresetName, RunOptions, Training } from './options.ts';
+import type { PresetName, RunOptions } from './options.ts';
 import type { Level } from './results.ts';
 
-/** Sizes of everything. Chosen on validation subjects of the embedded set, within the time a software adapter allows. */
+/** Sizes of everything. Chosen on validation subjects, within the time a software adapter allows. */
 export interface Preset {
   readonly figures: FiguresOptions;
+  /**
+   * Whether the validation subjects stay out of training and choose the epoch that is kept. Where they do not, the number of
+   * epochs was chosen beforehand with them held out; then networks are fitted on them too, and the last epoch is kept.
+   */
+  readonly holdOut: boolean;
   /** Frames a skeleton is resampled to, and the most frames and pixels of a clip (larger ones are averaged down). */
   readonly skeletonFrames: number;
   readonly clip: { readonly frames: number; readonly height: number; readonly width: number };
@@ -78,6 +83,7 @@ const ADVERSARIAL: TrainingSizes = {
 
 const QUICK: Preset = {
   figures: { repetitions: 3 },
+  holdOut: true,
   skeletonFrames: 16,
   clip: { frames: 8, height: 32, width: 24 },
   network: {
@@ -156,64 +162,38 @@ const FULL: Preset = {
   },
 };
 
-export const PRESETS: Readonly<Record<PresetName, Preset>> = { smoke: SMOKE, quick: QUICK, full: FULL };
+const RECORDED_NATURAL: TrainingSizes = { ...NATURAL, epochs: 60 };
+
+/** For recorded data (`--data`): more classes and longer motions than the embedded set, fewer subjects. Chosen on UTD-MHAD's subject 7. */
+const RECORDED_QUICK: Preset = {
+  ...QUICK,
+  holdOut: false,
+  skeletonFrames: 32,
+  network: {
+    ...QUICK.network,
+    videoWidths: [12, 24, 32, 48],
+    skeletonWidths: [24, 32, 48, 64],
+    streams: ['position', 'motion', 'bone'],
+  },
+  training: {
+    natural: RECORDED_NATURAL,
+    fusion: { ...RECORDED_NATURAL, epochs: 10, learningRate: 2e-3 },
+    pgd: { ...ADVERSARIAL, epochs: 12, attackSteps: 3 },
+  },
+  evaluation: { ...QUICK.evaluation, samples: 108, batchSize: 54 },
+};
+
+/** By where the data come from: made by the project, or a folder. */
+export const PRESETS: Readonly<Record<'embedded' | 'recorded', Readonly<Record<PresetName, Preset>>>> = {
+  embedded: { smoke: SMOKE, quick: QUICK, full: FULL },
+  recorded: { smoke: { ...SMOKE, holdOut: false }, quick: RECORDED_QUICK, full: { ...FULL, holdOut: false } },
+};
 
 /** A preset with what the command line asks for put in. */
 export function presetFor(options: RunOptions): Preset {
-  const preset = PRESETS[options.preset];
+  const preset = PRESETS[options.data ? 'recorded' : 'embedded'][options.preset];
+  const { holdOut = preset.holdOut } = options;
   const { attacks = preset.evaluation.attacks, eps = preset.evaluation.levels } = options;
   const headline = options.eps ? eps.length - 1 : preset.evaluation.headline;
-  return { ...preset, evaluation: { ...preset.evaluation, attacks, levels: eps, headline } };
-}
-
-/** One network to train. */
-export interface Plan {
-  readonly model: ModelName;
-  readonly train: Training;
-}
-
-const isFusion = ({ model }: Plan): boolean => model === 'concat' || model === 'amr';
-
-export function phaseOf(plan: Plan): Phase {
-  if (plan.train === 'pgd') return 'pgd';
-  return isFusion(plan) ? 'fusion' : 'natural';
-}
-
-/**
- * The networks whose weights a network starts from: adversarial training from the naturally trained network (AMR from
- * the concatenation it is plugged into), two streams from each stream alone.
- */
-export function sourcesOf(plan: Plan): Plan[] {
-  if (plan.train === 'pgd')
-    return [{ model: plan.model === 'amr' ? 'concat' : plan.model, train: 'natural' }];
-  if (!isFusion(plan)) return [];
-  return [
-    { model: 'rgb', train: 'natural' },
-    { model: 'skeleton', train: 'natural' },
-  ];
-}
-
-/** The plans and all they start from, sources first, each once. */
-export function withSources(plans: readonly Plan[]): Plan[] {
-  const all = new Map<string, Plan>();
-  const visit = (plan: Plan) => {
-    for (const source of sourcesOf(plan)) visit(source);
-    all.set(`${plan.model}-${plan.train}`, plan);
-  };
-  for (const plan of plans) visit(plan);
-  return [...all.values()];
-}
-
-/** What `quick` compares, as far as the data has the modalities and the command line asks for it. */
-export function planFor(options: RunOptions, available: readonly ModelName[]): Plan[] {
-  const wanted = (options.models ?? available).filter((model) => available.includes(model));
-  if (options.train) return wanted.map((model) => ({ model, train: options.train as Training }));
-  const standard: readonly Plan[] = [
-    { model: 'rgb', train: 'natural' },
-    { model: 'skeleton', train: 'natural' },
-    { model: 'concat', train: 'natural' },
-    { model: 'concat', train: 'pgd' },
-    { model: 'amr', train: 'pgd' },
-  ];
-  return standard.filter(({ model }) => wanted.includes(model));
+  return { ...preset, holdOut, evaluation: { ...preset.evaluation, attacks, levels: eps, headline } };
 }

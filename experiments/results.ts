@@ -8,6 +8,8 @@ export interface Results {
   readonly adapter: { readonly kind: string; readonly description: string };
   readonly seed: number;
   readonly preset: string;
+  /** Whether the validation subjects stayed out of training; where not, networks are fitted on them too. */
+  readonly holdOut: boolean;
   /** The ε levels attacks were run at, ascending; the one `ri`, `balance` and the table refer to is `headline`. */
   readonly levels: readonly Level[];
   readonly headline: { readonly attack: string; readonly level: number };
@@ -105,9 +107,9 @@ export interface StageWeights {
 }
 
 export interface TrainingCurve {
-  /** One entry per epoch; validation accuracy is under PGD for adversarial training. */
+  /** One entry per epoch; validation accuracy is under PGD for adversarial training, null where there was none. */
   readonly epochs: readonly EpochRecord[];
-  /** Epoch (from 1) whose weights were kept, chosen on the validation subjects. */
+  /** Epoch (from 1) whose weights were kept: the best on held-out validation subjects, else the last. */
   readonly best: number;
 }
 

@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import type { ModelResult, Results, Target } from './results.ts';
+import type { DatasetSummary, ModelResult, Results, Target } from './results.ts';
 
 /** The table printed at the end of a run. */
 export function formatTable(results: Results): string {
@@ -11,7 +11,7 @@ export function formatTable(results: Results): string {
       'network',
       'training',
       'clean',
-      ...targets.map((on) => `${headline.attack} ${on}`),
+      ...targets.map((on) => `${headline.attack} ${streamName(on, dataset)}`),
       'RI',
       'balance',
     ],
@@ -19,17 +19,33 @@ export function formatTable(results: Results): string {
   });
   for (const model of results.models) table.push(row(model, results, targets));
   for (const { on, accuracy } of results.linear) {
-    table.push(['linear ridge', on, percent(accuracy), ...targets.map(() => ''), '', '']);
+    table.push([
+      'linear ridge',
+      streamName(on, dataset),
+      percent(accuracy),
+      ...targets.map(() => ''),
+      '',
+      '',
+    ]);
   }
   const level = levels[headline.level];
   return [
     table.toString(),
-    `attacks at ε: ${describe(level)}; accuracy in % [95 % interval], n = ${results.models[0]?.n ?? 0} test samples of unseen subjects`,
-    'RI: against the undefended / the plainly defended concat network, in points; balance: |RA rgb − RA skeleton| in points',
+    `attacks at ε: ${describe(level, dataset)}; accuracy in % [95 % interval], n = ${results.models[0]?.n ?? 0} test samples of unseen subjects`,
+    `RI: against the undefended / the plainly defended concat network, in points; balance: |RA ${streamName('rgb', dataset)} − RA skeleton| in points`,
   ].join('\n');
 }
 
-function row(model: ModelResult, { headline, levels }: Results, targets: readonly Target[]): string[] {
+/** The video stream by what it holds: a depth video is not called RGB. */
+function streamName(on: Target, { video }: DatasetSummary): string {
+  return on === 'rgb' && video === 'depth' ? 'depth' : on;
+}
+
+function row(
+  model: ModelResult,
+  { dataset, headline, levels }: Results,
+  targets: readonly Target[],
+): string[] {
   const level = levels[headline.level];
   const attacked = targets.map((on) => {
     const eps = on === 'skeleton' ? level?.skeleton : level?.rgb;
@@ -41,7 +57,7 @@ function row(model: ModelResult, { headline, levels }: Results, targets: readonl
     .map((value) => (value === null ? '–' : points(value)))
     .join(' / ');
   return [
-    model.name,
+    model.name === 'rgb' ? streamName('rgb', dataset) : model.name,
     model.train,
     withInterval(model.clean, model.interval),
     ...attacked,
@@ -50,10 +66,12 @@ function row(model: ModelResult, { headline, levels }: Results, targets: readonl
   ];
 }
 
-function describe(level: Results['levels'][number] | undefined): string {
+function describe(level: Results['levels'][number] | undefined, dataset: DatasetSummary): string {
   const parts = [];
-  if (level?.rgb !== undefined) parts.push(`rgb ${+(level.rgb * 255).toFixed(2)}/255`);
-  if (level?.skeleton !== undefined) parts.push(`skeleton ${+(level.skeleton * 100).toFixed(2)} cm`);
+  if (level?.rgb !== undefined && dataset.modalities.includes('rgb'))
+    parts.push(`${streamName('rgb', dataset)} ${+(level.rgb * 255).toFixed(2)}/255`);
+  if (level?.skeleton !== undefined && dataset.modalities.includes('skeleton'))
+    parts.push(`skeleton ${+(level.skeleton * 100).toFixed(2)} cm`);
   return parts.join(', ');
 }
 

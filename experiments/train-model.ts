@@ -9,7 +9,8 @@ import { Trainer } from '../src/train/trainer.ts';
 import type { Job } from './job.ts';
 import { buildNetwork } from './networks.ts';
 import { MODELS } from './options.ts';
-import { type Plan, phaseOf, sourcesOf, type TrainingSizes } from './presets.ts';
+import { type Plan, phaseOf, sourcesOf } from './plans.ts';
+import type { TrainingSizes } from './presets.ts';
 import type { EpochRecord, TrainingCurve } from './results.ts';
 
 /** `amr-pgd`. */
@@ -40,7 +41,7 @@ interface Progressed {
 
 /**
  * Trains one network, keeping after every epoch all it takes to go on, and at the end the weights of the epoch that did
- * best on the validation subjects. Equal seeds give equal weights, interrupted or not.
+ * best on the validation subjects, or of the last one where these are trained on too. Equal seeds give equal weights, interrupted or not.
  */
 export async function trainModel(job: Job, plan: Plan): Promise<Trained> {
   const id = idOf(plan);
@@ -71,9 +72,9 @@ async function startFromSources(job: Job, plan: Plan, network: ActionNetwork): P
 async function train(job: Job, plan: Plan, network: ActionNetwork, seed: number): Promise<TrainingCurve> {
   const id = idOf(plan);
   const sizes = job.preset.training[phaseOf(plan)];
-  const { device, dataset, folder, progress } = job;
+  const { device, dataset, folder, progress, trainingSamples } = job;
   const attack = plan.train === 'pgd' ? trainingAttack(sizes) : undefined;
-  const trainer = new Trainer(device, network, dataset, dataset.splits.train, { ...sizes, attack, seed });
+  const trainer = new Trainer(device, network, dataset, trainingSamples, { ...sizes, attack, seed });
   const state = await restore(job, plan, trainer);
   if (trainer.epochs === 0) await startFromSources(job, plan, network);
   try {
@@ -103,7 +104,7 @@ async function restore(job: Job, plan: Plan, trainer: Trainer): Promise<Progress
   return JSON.parse(metadata.progress ?? '') as Progressed;
 }
 
-/** Validates after an epoch, and keeps the weights when they are the best so far. */
+/** Validates after an epoch, and keeps the weights when they are the best so far; all where nothing is held out. */
 async function recordEpoch(
   job: Job,
   plan: Plan,
@@ -114,10 +115,11 @@ async function recordEpoch(
 ): Promise<void> {
   const sizes = job.preset.training[phaseOf(plan)];
   const { loss, accuracy } = metrics;
-  const due = (sizes.epochs - epoch) % sizes.validateEvery === 0;
+  const held = job.validationSamples.length > 0;
+  const due = held && (sizes.epochs - epoch) % sizes.validateEvery === 0;
   const found = due ? await validate(job, plan, network) : { robust: Number.NaN, clean: Number.NaN };
   state.epochs.push({ loss, accuracy, validation: found.robust, validationClean: found.clean });
-  const score = found.robust + found.clean;
+  const score = held ? found.robust + found.clean : epoch;
   if (!(score >= state.bestScore)) return;
   Object.assign(state, { best: epoch, bestScore: score });
   await job.folder.write(`state/${idOf(plan)}.best.safetensors`, await encodeState(network.namedState()));
@@ -151,9 +153,8 @@ async function validate(
   plan: Plan,
   network: ActionNetwork,
 ): Promise<{ robust: number; clean: number }> {
-  const { device, dataset, progress } = job;
+  const { device, dataset, progress, validationSamples: indices } = job;
   const sizes = job.preset.training[phaseOf(plan)];
-  const indices = dataset.splits.validation;
   const options = {
     batchSize: job.preset.evaluation.batchSize,
     onBatch: (n: number) => progress.advance(n, 1),

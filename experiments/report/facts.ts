@@ -10,12 +10,12 @@ export function factList(study: Study): Html {
 }
 
 function facts(study: Study): (readonly [string, Content])[] {
-  const { dataset, adapter, seed, preset, levels } = study.results;
+  const { dataset, adapter, seed, preset, holdOut, levels } = study.results;
   const { samples, subjects } = dataset;
   return [
     ['Data set', dataset.citation ? `${dataset.title}. ${dataset.citation}` : dataset.title],
     ['Modalities', listText(modalityNames(dataset))],
-    ['Samples', `${samples.train} to train, ${samples.validation} to validate, ${samples.test} to test`],
+    ['Samples', sampleText(samples, holdOut)],
     ['Subjects to train', subjectText(subjects.train)],
     ['Subjects to validate', subjectText(subjects.validation)],
     ['Subjects to test', subjectText(subjects.test)],
@@ -31,6 +31,12 @@ function modalityNames({ modalities, video }: DatasetSummary): string[] {
   return modalities.map((m) =>
     m === 'skeleton' ? 'skeletons' : video === 'depth' ? 'depth video' : 'RGB clips',
   );
+}
+
+/** Where validation subjects chose the epochs beforehand, the final networks are fitted on them too. */
+function sampleText({ train, validation, test }: DatasetSummary['samples'], holdOut: boolean): string {
+  if (holdOut) return `${train} to train, ${validation} to validate, ${test} to test`;
+  return `${train + validation} to train (the ${validation} that hyper-parameters were chosen on among them), ${test} to test`;
 }
 
 function subjectText(subjects: readonly string[]): string {

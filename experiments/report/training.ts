@@ -12,6 +12,11 @@ const CURVES: readonly { key: keyof EpochRecord; name: string; dash: number[] }[
   { key: 'validationClean', name: 'validation, clean', dash: [7, 3] },
 ];
 
+const HELD_OUT =
+  'Solid: on the validation subjects, under PGD where training is adversarial. Long dashes: on clean validation samples of adversarial training. The vertical line marks the epoch whose weights were kept; it was chosen on the validation subjects.';
+const FITTED =
+  'The number of epochs was chosen beforehand, on the validation subjects; then networks were trained on these too, and the last epoch is kept.';
+
 /** Loss and accuracy of every network by epoch, with the epoch that was kept. */
 export async function trainingSection(study: Study): Promise<Html> {
   const figures = [];
@@ -20,7 +25,7 @@ export async function trainingSection(study: Study): Promise<Html> {
   if (shown.length === 0) return NOTHING;
   return html`<section id="training">
 <h2>Training</h2>
-<p>Above accuracy, below mean training loss, by epoch. Dotted: on the training batches (attacked ones where training is adversarial). Solid: on the validation subjects, under PGD where training is adversarial. Long dashes: on clean validation samples of adversarial training. The vertical line marks the epoch whose weights were kept; it was chosen on the validation subjects.</p>
+<p>Above accuracy, below mean training loss, by epoch. Dotted: on the training batches (attacked ones where training is adversarial). ${study.results.holdOut ? HELD_OUT : FITTED}</p>
 <div class="panels">${shown}</div>
 </section>`;
 }
@@ -34,9 +39,11 @@ async function trainingPanel(network: Network): Promise<Html> {
 
 function trainingLabel({ label, model: { training } }: Network): string {
   const kept = training.epochs[training.best - 1];
+  const accuracy = kept?.validation ?? Number.NaN;
+  const validated = Number.isFinite(accuracy) ? `, with validation accuracy ${percent(accuracy)}` : '';
   const first = training.epochs[0];
   const last = training.epochs[training.epochs.length - 1];
-  return `${label}: loss from ${short(first?.loss ?? 0)} to ${short(last?.loss ?? 0)} in ${training.epochs.length} epochs; epoch ${training.best} kept, with validation accuracy ${percent(kept?.validation ?? 0)}.`;
+  return `${label}: loss from ${short(first?.loss ?? 0)} to ${short(last?.loss ?? 0)} in ${training.epochs.length} epochs; epoch ${training.best} kept${validated}.`;
 }
 
 function trainingSpec(network: Network) {

@@ -90,6 +90,59 @@ async function checkRun(folder: string, results: Results): Promise<void> {
   expect(files.filter((name) => name.endsWith('.safetensors'))).toHaveLength(5);
 }
 
+test('a folder with skeletons alone: its network, trained both ways on all but the test subjects', {
+  timeout: 200_000,
+}, async () => {
+  const folder = await writeSkeletons();
+  const args = ['--data', folder, '--preset', 'smoke', '--adapter', adapter, '--json'];
+  const { code, out, err } = await start([...args, '--out', join(base, 'skeletons')]);
+  expect(code, err).toBe(0);
+  const results = JSON.parse(out) as Results;
+  expect(results.models.map(({ name, train }) => `${name}-${train}`)).toEqual([
+    'skeleton-natural',
+    'skeleton-pgd',
+  ]);
+  expect(results.holdOut).toBe(false);
+  expect(results.dataset.samples).toEqual({ train: 8, validation: 4, test: 4 });
+  for (const { training, robust } of results.models) {
+    expect(training.best).toBe(training.epochs.length);
+    expect(training.epochs.map(({ validation }) => validation)).toEqual(training.epochs.map(() => null));
+    expect(new Set(robust.map(({ on }) => on))).toEqual(new Set(['skeleton']));
+  }
+});
+
+/** Four subjects wave or stand still, twice each: three joints in a chain, 1 mm units. */
+async function writeSkeletons(): Promise<string> {
+  const folder = await mkdtemp(join(base, 'waves-'));
+  const [frames, joints] = [10, 3];
+  const sequences = Array.from({ length: 16 }, (_, i) => ({
+    label: i % 2,
+    subject: Math.floor(i / 4) + 1,
+    frames,
+    skeletonOffset: i * frames,
+  }));
+  const data = Int16Array.from({ length: 16 * frames * joints * 3 }, (_, k) => {
+    const [t, v] = [Math.floor(k / 9) % frames, Math.floor(k / 3) % joints];
+    const wave = Math.floor(k / (9 * frames)) % 2 === 1 && k % 3 === 0 ? v * 200 * Math.sin(t) : 0;
+    return Math.round(v * 300 + wave + ((k * 37) % 11));
+  });
+  const about = {
+    name: 'waves',
+    title: 'Waves',
+    classes: ['still', 'wave'],
+    joints: ['hip', 'chest', 'head'],
+    parents: [-1, 0, 1],
+    video: null,
+    skeleton: { scale: 0.001 },
+    splits: { 'cross-subject': { train: { subjects: [1, 2, 3] }, test: { subjects: [4] } } },
+    sequences,
+  };
+  const tensor = { dtype: 'I16' as const, shape: [16 * frames, joints, 3], data };
+  await writeFile(join(folder, 'dataset.json'), JSON.stringify(about));
+  await writeFile(join(folder, 'dataset.safetensors'), encodeSafetensors([['skeleton', tensor]]));
+  return folder;
+}
+
 describe('bad input ends with one line and code 2', () => {
   const fails = async (args: readonly string[], expected: RegExp) => {
     const { code, err, out } = await start(args);
@@ -132,6 +185,7 @@ test('--help names every flag and ends well', async () => {
     'attacks',
     'eps',
     'train',
+    'hold-out',
     'seed',
     'out',
     'adapter',

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { explain } from '../../experiments/errors.ts';
 import { modelsFor } from '../../experiments/networks.ts';
 import { parseCommandLine } from '../../experiments/options.ts';
-import { planFor, presetFor } from '../../experiments/presets.ts';
+import { planFor } from '../../experiments/plans.ts';
+import { presetFor } from '../../experiments/presets.ts';
 
 function messageOf(args: readonly string[]): string | undefined {
   try {
@@ -63,7 +64,7 @@ test('quick compares five networks, and fewer where a modality is missing', () =
     'concat-pgd',
     'amr-pgd',
   ]);
-  expect(names(modelsFor(['skeleton']))).toEqual(['skeleton-natural']);
+  expect(names(modelsFor(['skeleton']))).toEqual(['skeleton-natural', 'skeleton-pgd']);
 });
 
 test('--train trains every network that way, --models chooses them', () => {
@@ -78,4 +79,13 @@ test('--eps and --attacks replace those of the preset; the largest size is the h
   const { run } = parseCommandLine(['--eps', '1/255,2/255,3/255,4/255', '--attacks', 'pgd7']);
   const { attacks, levels, headline } = presetFor(run!).evaluation;
   expect([attacks, levels.length, headline]).toEqual([['pgd7'], 4, 3]);
+});
+
+test('folders train on the validation subjects too, unless they are held out; the embedded data hold them out', () => {
+  const holdOut = (...args: string[]) => presetFor(parseCommandLine(args).run!).holdOut;
+  expect(holdOut()).toBe(true);
+  for (const preset of ['smoke', 'quick', 'full']) {
+    expect(holdOut('--data', 'x', '--preset', preset)).toBe(false);
+    expect(holdOut('--data', 'x', '--preset', preset, '--hold-out')).toBe(true);
+  }
 });

@@ -78,6 +78,7 @@ function makeResults(
     adapter: { kind: 'swiftshader', description: 'SwiftShader Device (Subzero)' },
     seed: 1,
     preset: 'quick',
+    holdOut: dataset.name === 'figures',
     levels,
     headline: { attack: 'pgd20', level: headline },
     linear: targets.map((on) => ({ on, ...measured(ridge[on]) })),
