@@ -141,6 +141,8 @@ export { squeeze } from './nn/squeeze.ts';
 export { decodeState, encodeState } from './nn/state.ts';
 export { Device, type OpenOptions, openDevice, type Traits } from './tensor/device.ts';
 export type { Memory } from './tensor/pool.ts';
+export type { KernelProfile, Profile, ProfiledDispatch } from './tensor/profile.ts';
+export { chromeTrace, formatProfile } from './tensor/profile-report.ts';
 export type { DType, Shape } from './tensor/shape.ts';
 export { Tensor, type TypedArray } from './tensor/tensor.ts';
 export { attackNetwork, type Epsilons, type NetworkAttack } from './train/attack-network.ts';

@@ -13,6 +13,8 @@ export interface Launch<K extends ShaderFile> {
   readonly constants?: { readonly [C in keyof K['constants']]?: number };
   /** Values for the shader's replaceable lines: `TILE_…` constants and `alias T`. */
   readonly lines?: { readonly [L in keyof K['lines']]?: number | string };
+  /** Floating-point operations of this launch, for profiles. */
+  readonly flops?: number;
 }
 
 /**
@@ -40,6 +42,8 @@ export function run<K extends ShaderFile, E extends keyof K['entries'] & string>
     buffers: bound.map((tensor) => tensor.storage(label).buffer),
     params: packParams(label, info.params, params),
     groups,
+    tensors: bound,
+    flops: launch.flops,
   });
 }
 

@@ -2,6 +2,7 @@ import { check, DeviceError } from '../errors.ts';
 import { ErrorSink } from './error-sink.ts';
 import { Pipelines } from './pipelines.ts';
 import { type Memory, POISON, Pool, type PooledBuffer } from './pool.ts';
+import { type Profile, profile } from './profile.ts';
 import { Queue } from './queue.ts';
 import type { Recorder } from './recorder.ts';
 import { Scopes } from './scope.ts';
@@ -150,6 +151,16 @@ export class Device {
   /** Waits until the GPU has finished; throws what it reported. */
   idle(): Promise<void> {
     return this.queue.idle();
+  }
+
+  /**
+   * Runs `fn`, which may be async, and measures each kernel it launches by timestamps: GPU time, calls, bytes, flops.
+   * Results are the same as without; dispatches run one by one, so the whole takes longer. Where the device lacks
+   * `timestamp-query` times are undefined; browsers round them to 0.1 ms. Throws `DeviceError` when a profile is being
+   * taken already, and what `fn` throws.
+   */
+  profile<R>(fn: () => R | Promise<R>): Promise<Profile<R>> {
+    return profile(this, fn);
   }
 
   /** Bytes alive, most alive, and held for reuse. */

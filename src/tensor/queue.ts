@@ -1,10 +1,11 @@
-import { KernelError } from '../errors.ts';
+import { DeviceError, KernelError } from '../errors.ts';
 import type { ErrorSink } from './error-sink.ts';
 import type { Pipeline } from './pipelines.ts';
 import type { PooledBuffer } from './pool.ts';
 
 const SLOT = 256; // bytes: the largest alignment WebGPU asks of a dynamic uniform offset
-const SLOTS = 64; // dispatches per submit
+/** The most dispatches of one submit. */
+export const SLOTS = 64;
 const UNIFORM_COPY_DST = 0x40 | 0x08;
 const MAP_READ_COPY_DST = 0x01 | 0x08;
 const MAP_READ = 0x01;
@@ -21,6 +22,18 @@ export interface Dispatch {
   /** Params in declaration order, as 32-bit words. */
   readonly params: Uint32Array;
   readonly groups: readonly [number, number, number];
+  /** The tensors in `buffers`, which may be smaller; for profiles. */
+  readonly tensors?: readonly { readonly bytes: number }[];
+  /** Floating-point operations; for profiles. */
+  readonly flops?: number | undefined;
+}
+
+/** Times dispatches while a profile is taken: each then gets a pass of its own. */
+export interface DispatchTimer {
+  /** The pass for this dispatch. */
+  begin(dispatch: Dispatch): GPUComputePassDescriptor;
+  /** What is to be added to the encoder before it is submitted. */
+  flush(encoder: GPUCommandEncoder): void;
 }
 
 /** One open encoder and pass: dispatches pile up, and one submit and one params upload carry about 64 of them. */
@@ -37,6 +50,7 @@ export class Queue {
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
   #slots = 0;
+  #timer: DispatchTimer | undefined;
 
   constructor(device: GPUDevice, errors: ErrorSink) {
     this.#device = device;
@@ -44,7 +58,8 @@ export class Queue {
     this.#arena = device.createBuffer({ size: SLOT * SLOTS, usage: UNIFORM_COPY_DST, label: 'params' });
   }
 
-  dispatch({ label, pipeline, buffers, params, groups }: Dispatch): void {
+  dispatch(dispatch: Dispatch): void {
+    const { label, pipeline, buffers, params, groups } = dispatch;
     if (params.length * 4 > SLOT)
       throw new KernelError(label, `params take ${params.length * 4} bytes; ${SLOT} fit`);
     const bindGroup = this.#bindGroup(label, pipeline, buffers);
@@ -53,7 +68,7 @@ export class Queue {
     this.#slots++;
     this.#labels.add(label);
     for (const buffer of buffers) this.#touched.add(buffer.id);
-    const pass = this.#openPass();
+    const pass = this.#openPass(dispatch);
     pass.setPipeline(pipeline.gpu);
     pass.setBindGroup(0, bindGroup, [offset]);
     pass.dispatchWorkgroups(...groups);
@@ -67,6 +82,7 @@ export class Queue {
     const encoder = this.#encoder;
     const what = [...this.#labels].join(', ');
     this.#pass?.end();
+    this.#timer?.flush(encoder);
     this.#errors.guard('validation', what, () => {
       this.#device.queue.writeBuffer(this.#arena, 0, this.#staging, 0, (this.#slots * SLOT) / 4);
       this.#device.queue.submit([encoder.finish()]);
@@ -76,6 +92,14 @@ export class Queue {
     this.#slots = 0;
     this.#labels.clear();
     this.#touched.clear();
+  }
+
+  /** Hands later dispatches to `timer`, or to none. Throws `DeviceError` when there is one already. */
+  time(timer: DispatchTimer | undefined): void {
+    if (timer && this.#timer)
+      throw new DeviceError('profile', 'a profile of this device is being taken; await it first');
+    this.flush();
+    this.#timer = timer;
   }
 
   /** Uploads `data`. Writes overtake recorded dispatches, so those that use this buffer are submitted first. */
@@ -123,8 +147,12 @@ export class Queue {
     this.#encoder.copyBufferToBuffer(source.gpu, 0, target, 0, size);
   }
 
-  #openPass(): GPUComputePassEncoder {
+  #openPass(dispatch: Dispatch): GPUComputePassEncoder {
     this.#encoder ??= this.#device.createCommandEncoder();
+    if (this.#timer) {
+      this.#pass?.end();
+      this.#pass = this.#encoder.beginComputePass(this.#timer.begin(dispatch));
+    }
     this.#pass ??= this.#encoder.beginComputePass();
     return this.#pass;
   }
