@@ -28,6 +28,8 @@ type Entry = 'forward' | 'queryGrad' | 'keyGrad';
 const QUAD_VECTORS = { forward: 8, queryGrad: 4, keyGrad: 4 } as const;
 /** The largest D of the quad variant: more registers would take compilers minutes. */
 const MOST_QUAD_WIDTH = 64;
+/** Products of matrices [Lq, Lk] with D in each pass: scores and what is made of them. */
+const PRODUCTS = { forward: 2, queryGrad: 3, keyGrad: 4 } as const;
 /** Vectors a workgroup of the tile variant has: 4·BLOCKS of the shader. */
 const TILE_VECTORS = 32;
 
@@ -64,13 +66,15 @@ export function launchAttention(
   const tiles = Math.ceil(own / (quad ? (width / 4) * QUAD_VECTORS[entry] : TILE_VECTORS));
   const params = { batch, rows, keys, heads, tiles, ...flags(inputs, attrs) };
   const groups = batch * heads * tiles;
+  const seen = attrs.causal ? 0.5 : 1;
+  const flops = 2 * PRODUCTS[entry] * seen * batch * heads * rows * keys * d;
   if (quad) {
-    const launch = { groups, constants: { WIDTH: width }, lines: { TILE_PARTS: `${d / 16}u` } };
+    const launch = { groups, flops, constants: { WIDTH: width }, lines: { TILE_PARTS: `${d / 16}u` } };
     run(attentionSubgroupWgsl, entry, tensors, params, launch);
   } else {
     const [quads, step] = [d / 4, d > 64 ? 8 : 16];
     const constants = { QUADS: quads, WIDTH: 8 * quads, STEP: step };
-    run(attentionWgsl, entry, tensors, { ...params, quads, step }, { groups, constants });
+    run(attentionWgsl, entry, tensors, { ...params, quads, step }, { groups, flops, constants });
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Traits } from '../tensor/device.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { ConvShape } from './conv-shape.ts';
+import { type ConvShape, convFlops } from './conv-shape.ts';
 import { axes, type Direction, positions, tapSteps, windowOf } from './conv-window.ts';
 import { type Epilogue, splitsOf, sumParts } from './matmul-launch.ts';
 import { run } from './run.ts';
@@ -38,8 +38,8 @@ export function convolveDepthwise(
     HAS_BIAS: Number(bias !== undefined),
     ACTIVATION: activation,
   };
-  const groups = groupsPerPhase * phases;
-  run(convDepthwiseWgsl, 'depthwise', { x, w, bias: bias ?? w, y }, params, { groups, constants });
+  const options = { groups: groupsPerPhase * phases, constants, flops: convFlops(shape) };
+  run(convDepthwiseWgsl, 'depthwise', { x, w, bias: bias ?? w, y }, params, options);
 }
 
 /** How the pixels of a depthwise weight gradient are cut into splits; pure. */
@@ -64,13 +64,13 @@ export function depthwiseWeightGradient(
     ...{ ...plan, partVectors, kH, kW },
     ...{ ...axes('g', shape.output), ...axes('x', shape.input), ...windowOf(shape) },
   };
-  const groups = Math.ceil((partVectors * plan.splits) / 64);
+  const options = { groups: Math.ceil((partVectors * plan.splits) / 64), flops: convFlops(shape) };
   if (plan.splits === 1) {
-    run(convDepthwiseWgsl, 'depthwiseWeight', { x, g, y: out }, params, { groups });
+    run(convDepthwiseWgsl, 'depthwiseWeight', { x, g, y: out }, params, options);
     return;
   }
   const parts = x.device.allocate([plan.splits, out.size], 'f32', 'convWeightGrad');
-  run(convDepthwiseWgsl, 'depthwiseWeight', { x, g, y: parts }, params, { groups });
+  run(convDepthwiseWgsl, 'depthwiseWeight', { x, g, y: parts }, params, options);
   sumParts(parts, out, plan.splits, 1);
   parts.dispose();
 }

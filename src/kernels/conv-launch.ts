@@ -2,7 +2,7 @@ import type { Traits } from '../tensor/device.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { convolveDepthwise, depthwiseWeightGradient, isDepthwise } from './conv-depthwise.ts';
-import type { ConvShape } from './conv-shape.ts';
+import { type ConvShape, convFlops } from './conv-shape.ts';
 import { axes, type Direction, positions, tapSteps, windowOf } from './conv-window.ts';
 import {
   columnBlocks,
@@ -82,7 +82,7 @@ function convolveTiles(
     HAS_BIAS: Number(epilogue.bias !== undefined),
     ACTIVATION: epilogue.activation,
   };
-  const options = { groups: tiles.groupsPerPhase * tiles.phases, constants };
+  const options = { groups: tiles.groupsPerPhase * tiles.phases, constants, flops: convFlops(shape) };
   if (tiles.columns % 4 === 0) run(shader, 'conv', { ...inputs, y }, params, options);
   else run(shader, 'convAnyColumns', { ...inputs, yScalar: y }, params, options);
 }
@@ -160,7 +160,8 @@ function launchWeight(
     VEC_COLUMNS: Number(plan.columns % 4 === 0),
     COLS: blocks,
   };
-  const options = { groups: Math.ceil((plan.tiles * plan.splits) / 16), constants };
+  const groups = Math.ceil((plan.tiles * plan.splits) / 16);
+  const options = { groups, constants, flops: convFlops(shape) };
   const inputs = { x, xScalar: x, g, gScalar: g };
   if (plan.columns % 4 === 0) run(shader, 'convWeight', { ...inputs, out }, params, options);
   else run(shader, 'convWeightAnyColumns', { ...inputs, outScalar: out }, params, options);

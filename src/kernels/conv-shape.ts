@@ -1,5 +1,5 @@
 import { check } from '../errors.ts';
-import { formatShape, type Shape } from '../tensor/shape.ts';
+import { formatShape, type Shape, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { checkF32 } from './op.ts';
 
@@ -250,4 +250,9 @@ export function weightShape({ rank, kernel, channels, groups, filters }: ConvSha
 /** [N, …output, O]. */
 export function outputShape({ rank, batch, output, filters }: ConvShape): Shape {
   return [batch, ...output.slice(3 - rank), filters];
+}
+
+/** Floating-point operations of a convolution, and of either of its adjoints. */
+export function convFlops({ batch, channels, filters, groups, output, kernel }: ConvShape): number {
+  return (2 * batch * sizeOf(output) * sizeOf(kernel) * channels * filters) / groups;
 }

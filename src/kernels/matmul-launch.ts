@@ -147,6 +147,7 @@ function launch(
   const options = {
     groups: Math.ceil((plan.tiles * plan.splits) / 16),
     constants: constantsOf(product, plan, epilogue),
+    flops: 2 * product.m * product.n * product.k * plan.batches,
   };
   if (product.n % 4 === 0) run(shader, 'matmul', { ...inputs, out }, params, options);
   else run(shader, 'matmulAnyN', { ...inputs, outScalar: out }, params, options);

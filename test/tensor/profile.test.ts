@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { grad } from '../../src/autograd/grad.ts';
 import { DeviceError, ShapeError } from '../../src/errors.ts';
+import { attention } from '../../src/kernels/attention.ts';
+import { conv2d } from '../../src/kernels/conv.ts';
 import { add, relu } from '../../src/kernels/elementwise.ts';
 import { full } from '../../src/kernels/fill.ts';
 import { matmul } from '../../src/kernels/matmul.ts';
@@ -248,4 +250,19 @@ wall 12.3 ms
       },
     ]);
   });
+});
+
+test('products say how many operations they do, gradients included', async () => {
+  const [x, w] = [full(device, [2, 6, 5, 8], 1), full(device, [3, 3, 8, 12], 1)];
+  const conv = 2 * 2 * (6 * 5) * 9 * 8 * 12;
+  const flopsOf = async (fn: () => unknown) =>
+    (await device.profile(fn)).kernels.reduce((all, { flops }) => all + (flops ?? 0), 0);
+  expect(await flopsOf(() => conv2d(x, w, { padding: 1 }))).toBe(conv);
+  expect(await flopsOf(() => grad(() => sum(conv2d(x, w, { padding: 1 })), [x, w]))).toBe(3 * conv);
+  const [a, b] = [full(device, [4, 10, 16], 1), full(device, [4, 16, 6], 1)];
+  expect(await flopsOf(() => matmul(a, b))).toBe(2 * 4 * 10 * 16 * 6);
+  const [q, k] = [full(device, [2, 12, 3, 16], 1), full(device, [2, 20, 3, 16], 1)];
+  expect(await flopsOf(() => attention(q, k, k))).toBe(4 * 2 * 3 * 12 * 20 * 16);
+  const depthwise = full(device, [3, 3, 1, 8], 1);
+  expect(await flopsOf(() => conv2d(x, depthwise, { padding: 1, groups: 8 }))).toBe(2 * 2 * 30 * 9 * 8);
 });
