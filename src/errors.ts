@@ -20,6 +20,9 @@ export class KernelError extends KernelwrightError {}
 /** A tensor used after it was disposed of. */
 export class DisposedError extends KernelwrightError {}
 
+/** A step that cannot be recorded and replayed, or is called with what it was not recorded for. */
+export class CaptureError extends KernelwrightError {}
+
 /** A file that is not what its format promises. */
 export class FormatError extends KernelwrightError {}
 

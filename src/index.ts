@@ -22,6 +22,7 @@ export { gunzip } from './data/gunzip.ts';
 export { parseDataset, type ReadOptions } from './data/read-dataset.ts';
 export { Rng } from './data/rng.ts';
 export {
+  CaptureError,
   DeviceError,
   DisposedError,
   FormatError,
@@ -139,10 +140,12 @@ export {
 export { cosine, type Schedule, stepDecay, warmUp } from './nn/schedules.ts';
 export { squeeze } from './nn/squeeze.ts';
 export { decodeState, encodeState } from './nn/state.ts';
+export { type Captured, capture } from './tensor/capture.ts';
 export { Device, type OpenOptions, openDevice, type Traits } from './tensor/device.ts';
 export type { Memory } from './tensor/pool.ts';
 export type { KernelProfile, Profile, ProfiledDispatch } from './tensor/profile.ts';
 export { chromeTrace, formatProfile } from './tensor/profile-report.ts';
+export type { Scalar } from './tensor/scalar.ts';
 export type { DType, Shape } from './tensor/shape.ts';
 export { Tensor, type TypedArray } from './tensor/tensor.ts';
 export { attackNetwork, type Epsilons, type NetworkAttack } from './train/attack-network.ts';

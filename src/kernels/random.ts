@@ -1,5 +1,6 @@
 import { check } from '../errors.ts';
 import type { Device } from '../tensor/device.ts';
+import { mapScalars, numberOf, type Scalar } from '../tensor/scalar.ts';
 import { checkShape, type DType, type Shape, type Spec } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { groupsOf } from './elementwise-broadcast.ts';
@@ -12,8 +13,8 @@ import { randomWgsl } from './wgsl.gen.ts';
  * (the step, say, or a counter over layers and steps): draws of different streams never overlap.
  */
 export interface Seed {
-  /** An integer in [0, 2⁵³). */
-  readonly seed: number;
+  /** An integer in [0, 2⁵³); a scalar where a captured step is to draw anew each time. */
+  readonly seed: number | Scalar;
   /** An integer in [0, 2³²); 0 when left out. */
   readonly stream?: number | undefined;
 }
@@ -21,18 +22,22 @@ export interface Seed {
 /** Where a draw starts: the first counter block (four words) and the key (two words). */
 export interface PhiloxStart {
   readonly counter: readonly [number, number, number, number];
-  readonly key: readonly [number, number];
+  readonly key: readonly [number | Scalar, number | Scalar];
 }
 
 /** Key = the halves of the seed, third counter word = the stream; the first counts blocks of four elements. */
 function startOf(op: string, { seed, stream = 0 }: Seed): PhiloxStart {
-  const valid = Number.isSafeInteger(seed) && seed >= 0 && stream >>> 0 === stream;
+  const now = numberOf(seed);
+  const valid = Number.isSafeInteger(now) && now >= 0 && stream >>> 0 === stream;
   check(
     valid,
     op,
-    () => `seed must be an integer in [0, 2^53), stream in [0, 2^32); got ${seed} and ${stream}`,
+    () => `seed must be an integer in [0, 2^53), stream in [0, 2^32); got ${now} and ${stream}`,
   );
-  return { counter: [0, 0, stream, 0], key: [seed >>> 0, Math.floor(seed / 2 ** 32)] };
+  return {
+    counter: [0, 0, stream, 0],
+    key: [mapScalars((s) => s >>> 0, seed), mapScalars((s) => Math.floor(s / 2 ** 32), seed)],
+  };
 }
 
 interface Draw {

@@ -1,6 +1,8 @@
 import { KernelError } from '../errors.ts';
 import { type EntryInfo, entryOf, type ShaderFile } from '../tensor/pipelines.ts';
 import { MAX_GROUPS } from '../tensor/queue.ts';
+import type { ParamScalar } from '../tensor/recording.ts';
+import type { Scalar } from '../tensor/scalar.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 type Entry<K extends ShaderFile, E extends keyof K['entries']> = K['entries'][E] & EntryInfo;
@@ -25,7 +27,7 @@ export function run<K extends ShaderFile, E extends keyof K['entries'] & string>
   shader: K,
   entry: E,
   tensors: { readonly [T in keyof Entry<K, E>['tensors']]: Tensor },
-  params: { readonly [P in keyof Entry<K, E>['params']]: number },
+  params: { readonly [P in keyof Entry<K, E>['params']]: number | Scalar },
   launch: Launch<K>,
 ): void {
   const groups = typeof launch.groups === 'number' ? foldGroups(launch.groups) : launch.groups;
@@ -40,7 +42,7 @@ export function run<K extends ShaderFile, E extends keyof K['entries'] & string>
     label,
     pipeline: device.pipelines.get(shader, entry, launch as Parameters<typeof device.pipelines.get>[2]),
     buffers: bound.map((tensor) => tensor.storage(label).buffer),
-    params: packParams(label, info.params, params),
+    ...packParams(label, info.params, params),
     groups,
     tensors: bound,
     flops: launch.flops,
@@ -68,20 +70,26 @@ const asFloat = new Float32Array(words);
 const asInt = new Int32Array(words);
 const asUint = new Uint32Array(words);
 
-/** The params as 32-bit words in the order of the shader's struct. The view is reused by the next call. */
+/** The params as 32-bit words in the order of the shader's struct, reused by the next call; and which follow scalars. */
 function packParams(
   label: string,
   types: EntryInfo['params'],
-  values: Readonly<Record<string, number>>,
-): Uint32Array {
+  values: Readonly<Record<string, number | Scalar>>,
+): { params: Uint32Array; scalars: ParamScalar[] | undefined } {
+  let scalars: ParamScalar[] | undefined;
   let index = 0;
   for (const [name, type] of Object.entries(types)) {
-    const value = values[name];
-    if (value === undefined) throw new KernelError(label, `param '${name}' is missing`);
+    const given = values[name];
+    if (given === undefined) throw new KernelError(label, `param '${name}' is missing`);
+    const value = typeof given === 'number' ? given : given.value;
+    if (typeof given !== 'number') {
+      scalars ??= [];
+      scalars.push({ word: index, type, scalar: given });
+    }
     if (type === 'f32') asFloat[index] = value;
     else if (type === 'i32') asInt[index] = value;
     else asUint[index] = value;
     index++;
   }
-  return asUint.subarray(0, index);
+  return { params: asUint.subarray(0, index), scalars };
 }

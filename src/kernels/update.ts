@@ -1,4 +1,5 @@
 import { check, KernelError } from '../errors.ts';
+import { mapScalars, numberOf, type Scalar } from '../tensor/scalar.ts';
 import { sameShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { groupsOf } from './elementwise-broadcast.ts';
@@ -7,7 +8,7 @@ import { run } from './run.ts';
 import { updateWgsl } from './wgsl.gen.ts';
 
 export interface SgdOptions {
-  readonly learningRate: number;
+  readonly learningRate: number | Scalar;
   /** μ; 0 when left out. Needs a velocity. */
   readonly momentum?: number;
   /** λ; 0 when left out. */
@@ -39,7 +40,7 @@ export function sgdUpdate(
 }
 
 export interface AdamwOptions {
-  readonly learningRate: number;
+  readonly learningRate: number | Scalar;
   /** Decay of the mean of gradients; 0.9 when left out. */
   readonly beta1?: number;
   /** Decay of the mean of squared gradients; 0.999 when left out. */
@@ -49,7 +50,7 @@ export interface AdamwOptions {
   /** Decoupled decay λ; 0.01 when left out. */
   readonly weightDecay?: number;
   /** The number of this step, from 1. */
-  readonly step: number;
+  readonly step: number | Scalar;
 }
 
 /**
@@ -60,15 +61,16 @@ export interface AdamwOptions {
  */
 export function adamwUpdate(param: Tensor, grad: Tensor, m: Tensor, v: Tensor, options: AdamwOptions): void {
   const { learningRate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01, step } = options;
-  check(Number.isInteger(step) && step >= 1, 'adamwUpdate', () => `step counts from 1; got ${step}`);
+  const now = numberOf(step);
+  check(Number.isInteger(now) && now >= 1, 'adamwUpdate', () => `step counts from 1; got ${now}`);
   checkUpdate('adamwUpdate', { param, m, v }, { grad });
   const count = Math.ceil(param.size / 4);
   const params = {
     count,
     epsilon,
-    keep: 1 - learningRate * weightDecay,
-    rate: learningRate / (1 - beta1 ** step),
-    rootScale: 1 / Math.sqrt(1 - beta2 ** step),
+    keep: mapScalars((rate) => 1 - rate * weightDecay, learningRate),
+    rate: mapScalars((rate, t) => rate / (1 - beta1 ** t), learningRate, step),
+    rootScale: mapScalars((t) => 1 / Math.sqrt(1 - beta2 ** t), step),
     ...{ beta1, take1: 1 - beta1, beta2, take2: 1 - beta2 },
   };
   const tensors = { param, grad, velocity: m, square: v };

@@ -1,11 +1,12 @@
+import type { Scalar } from '../tensor/scalar.ts';
 import { Tensor } from '../tensor/tensor.ts';
 
 /** How a network runs: explicit at every call, so that no evaluation mode can be forgotten. */
 export interface Mode {
   /** Batch statistics, running averages updated, dropout on; otherwise running averages and no dropout. */
   readonly training: boolean;
-  /** Draws of dropout differ between values of `seed`. */
-  readonly seed: number;
+  /** Draws of dropout differ between values of `seed`; a scalar where a captured step is to draw anew each time. */
+  readonly seed: number | Scalar;
 }
 
 /** The mode for predictions and attacks. */

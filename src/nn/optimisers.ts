@@ -8,8 +8,12 @@ import type { NamedTensors } from './module.ts';
 
 /** Updates parameters in place from their gradients. */
 export interface Optimiser {
-  /** One update; `grads[i]` belongs to the i-th parameter. Throws `ShapeError` for another number of gradients. */
+  /** One update: `prepare`, then `apply`. */
   step(grads: readonly Tensor[], learningRate: number): void;
+  /** Counts a step and sets what `apply` goes by, at the next call and at the next replay of a captured step. */
+  prepare(learningRate: number): void;
+  /** Launches the update; `grads[i]` belongs to the i-th parameter. Throws `ShapeError` for another number of gradients. */
+  apply(grads: readonly Tensor[]): void;
   /** Tensors a checkpoint must hold besides the parameters, by name. */
   namedState(): NamedTensors;
   /** Steps done; set when a checkpoint is loaded. */
@@ -34,6 +38,7 @@ function checkGrads(op: string, parameters: NamedTensors, grads: readonly Tensor
 /** `v ← μ v + g + λ w; w ← w − η v` (with Nesterov: `w ← w − η (g + λ w + μ v)`); Sutskever et al. 2013. */
 export class Sgd implements Optimiser {
   steps = 0;
+  readonly #learningRate = { value: 0 };
   readonly #parameters: NamedTensors;
   readonly #velocity: NamedTensors;
   readonly #options: { momentum: number; weightDecay: number; nesterov: boolean };
@@ -49,11 +54,21 @@ export class Sgd implements Optimiser {
 
   step(grads: readonly Tensor[], learningRate: number): void {
     checkGrads('Sgd', this.#parameters, grads);
-    const velocity = [...this.#velocity.values()];
-    for (const [i, parameter] of [...this.#parameters.values()].entries()) {
-      sgdUpdate(parameter, grads[i] as Tensor, velocity[i], { ...this.#options, learningRate });
-    }
+    this.prepare(learningRate);
+    this.apply(grads);
+  }
+
+  prepare(learningRate: number): void {
+    this.#learningRate.value = learningRate;
     this.steps++;
+  }
+
+  apply(grads: readonly Tensor[]): void {
+    checkGrads('Sgd', this.#parameters, grads);
+    const velocity = [...this.#velocity.values()];
+    const options = { ...this.#options, learningRate: this.#learningRate };
+    for (const [i, parameter] of [...this.#parameters.values()].entries())
+      sgdUpdate(parameter, grads[i] as Tensor, velocity[i], options);
   }
 
   namedState(): NamedTensors {
@@ -68,6 +83,8 @@ export class Sgd implements Optimiser {
 /** Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2). */
 export class AdamW implements Optimiser {
   steps = 0;
+  readonly #learningRate = { value: 0 };
+  readonly #step = { value: 0 };
   readonly #parameters: NamedTensors;
   readonly #first: NamedTensors;
   readonly #second: NamedTensors;
@@ -85,12 +102,21 @@ export class AdamW implements Optimiser {
 
   step(grads: readonly Tensor[], learningRate: number): void {
     checkGrads('AdamW', this.#parameters, grads);
-    this.steps++;
+    this.prepare(learningRate);
+    this.apply(grads);
+  }
+
+  prepare(learningRate: number): void {
+    this.#learningRate.value = learningRate;
+    this.#step.value = ++this.steps;
+  }
+
+  apply(grads: readonly Tensor[]): void {
+    checkGrads('AdamW', this.#parameters, grads);
     const [first, second] = [[...this.#first.values()], [...this.#second.values()]];
-    for (const [i, parameter] of [...this.#parameters.values()].entries()) {
-      const options = { ...this.#options, learningRate, step: this.steps };
+    const options = { ...this.#options, learningRate: this.#learningRate, step: this.#step };
+    for (const [i, parameter] of [...this.#parameters.values()].entries())
       adamwUpdate(parameter, grads[i] as Tensor, first[i] as Tensor, second[i] as Tensor, options);
-    }
   }
 
   namedState(): NamedTensors {

@@ -5,6 +5,7 @@ import { type Memory, POISON, Pool, type PooledBuffer } from './pool.ts';
 import { type Profile, profile } from './profile.ts';
 import { Queue } from './queue.ts';
 import type { Recorder } from './recorder.ts';
+import type { Recording } from './recording.ts';
 import { Scopes } from './scope.ts';
 import { checkShape, type DType, formatShape, type Shape, sizeOf } from './shape.ts';
 import { Tensor, type TypedArray } from './tensor.ts';
@@ -163,6 +164,18 @@ export class Device {
     return profile(this, fn);
   }
 
+  /** Shows what `action` launches, takes and gives back to `recording`.*/
+  record<R>(recording: Recording, action: () => R): R {
+    this.pool.observer = recording;
+    this.queue.record(recording);
+    try {
+      return action();
+    } finally {
+      this.pool.observer = undefined;
+      this.queue.record(undefined);
+    }
+  }
+
   /** Bytes alive, most alive, and held for reuse. */
   memory(): Memory {
     return { ...this.pool.memory };
@@ -191,7 +204,7 @@ export class Device {
   }
 
   #fillWithNaN(buffer: PooledBuffer): void {
-    this.queue.write(buffer, new Uint32Array(buffer.bytes / 4).fill(POISON));
+    this.queue.fill(buffer, new Uint32Array(buffer.bytes / 4).fill(POISON));
   }
 }
 

@@ -37,6 +37,8 @@ export interface Pipeline {
   readonly layoutKey: string;
   /** Binding numbers of the storage buffers, in the order of `EntryInfo.tensors`. */
   readonly bindings: readonly number[];
+  /** Which of them the shader may write to. */
+  readonly written: readonly boolean[];
   readonly uniform: number;
 }
 
@@ -100,8 +102,10 @@ export class Pipelines {
         return new KernelError(label, await explainShader(module, shader.file, code, error));
       },
     );
-    const bindings = Object.values(info.tensors).map((tensor) => tensor.binding);
-    return { gpu, layout: layout.group, layoutKey, bindings, uniform: info.uniform };
+    const tensors = Object.values(info.tensors);
+    const bindings = tensors.map(({ binding }) => binding);
+    const written = tensors.map(({ access }) => access === 'read_write');
+    return { gpu, layout: layout.group, layoutKey, bindings, written, uniform: info.uniform };
   }
 
   #module(key: string, file: string, label: string, code: string): GPUShaderModule {

@@ -10,6 +10,15 @@ export interface PooledBuffer {
   readonly id: number;
   readonly gpu: GPUBuffer;
   readonly bytes: number;
+  /** Counts how often it was taken and given back: equal versions are the same use. */
+  version: number;
+}
+
+/** Sees memory come and go: the recording of a captured step. */
+export interface PoolObserver {
+  take(buffer: PooledBuffer): void;
+  /** True when the buffer must not be reused. */
+  give(buffer: PooledBuffer): boolean;
 }
 
 export interface Memory {
@@ -30,6 +39,7 @@ export function bucketBytes(bytes: number): number {
 
 /** Reuses buffers by size bucket. Order on the one queue makes a returned buffer safe to hand out at once. */
 export class Pool {
+  observer: PoolObserver | undefined;
   readonly memory: Memory = { live: 0, peak: 0, pooled: 0 };
   readonly #free = new Map<number, PooledBuffer[]>();
   readonly #all = new Set<PooledBuffer>();
@@ -53,10 +63,14 @@ export class Pool {
     this.memory.live += size;
     this.memory.peak = Math.max(this.memory.peak, this.memory.live);
     this.#poison?.(buffer);
+    buffer.version++;
+    this.observer?.take(buffer);
     return buffer;
   }
 
   give(buffer: PooledBuffer): void {
+    if (this.observer?.give(buffer)) return;
+    buffer.version++;
     const list = this.#free.get(buffer.bytes) ?? [];
     list.push(buffer);
     this.#free.set(buffer.bytes, list);
@@ -95,7 +109,7 @@ export class Pool {
     const gpu = this.#errors.guard('out-of-memory', `${op}: allocating ${size} bytes`, () =>
       this.#device.createBuffer(descriptor),
     );
-    const buffer = { id: this.#nextId++, gpu, bytes: size };
+    const buffer = { id: this.#nextId++, gpu, bytes: size, version: 0 };
     this.#all.add(buffer);
     return buffer;
   }

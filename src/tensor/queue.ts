@@ -1,9 +1,12 @@
-import { DeviceError, KernelError } from '../errors.ts';
+import { CaptureError, DeviceError, KernelError } from '../errors.ts';
 import type { ErrorSink } from './error-sink.ts';
 import type { Pipeline } from './pipelines.ts';
 import type { PooledBuffer } from './pool.ts';
+import type { ParamScalar, Recording } from './recording.ts';
+import type { Replay } from './replay.ts';
 
-const SLOT = 256; // bytes: the largest alignment WebGPU asks of a dynamic uniform offset
+/** Bytes of a launch's params: the largest alignment WebGPU asks of a dynamic uniform offset. */
+export const SLOT = 256;
 /** The most dispatches of one submit. */
 export const SLOTS = 64;
 const UNIFORM_COPY_DST = 0x40 | 0x08;
@@ -21,9 +24,11 @@ export interface Dispatch {
   readonly buffers: readonly PooledBuffer[];
   /** Params in declaration order, as 32-bit words. */
   readonly params: Uint32Array;
+  /** Params that follow a scalar; for captured steps. */
+  readonly scalars?: readonly ParamScalar[] | undefined;
   readonly groups: readonly [number, number, number];
   /** The tensors in `buffers`, which may be smaller; for profiles. */
-  readonly tensors?: readonly { readonly bytes: number }[];
+  readonly tensors?: readonly { readonly bytes: number }[] | undefined;
   /** Floating-point operations; for profiles. */
   readonly flops?: number | undefined;
 }
@@ -34,6 +39,16 @@ export interface DispatchTimer {
   begin(dispatch: Dispatch): GPUComputePassDescriptor;
   /** What is to be added to the encoder before it is submitted. */
   flush(encoder: GPUCommandEncoder): void;
+}
+
+/** Makes the bind group of a launch whose params lie in `arena`. */
+export type BindGroupFactory = (dispatch: Dispatch, arena: GPUBuffer) => GPUBindGroup;
+
+/** A copy of the first `bytes` of one buffer to another. */
+export interface Copy {
+  readonly from: PooledBuffer;
+  readonly to: PooledBuffer;
+  readonly bytes: number;
 }
 
 /** One open encoder and pass: dispatches pile up, and one submit and one params upload carry about 64 of them. */
@@ -51,6 +66,7 @@ export class Queue {
   #pass: GPUComputePassEncoder | undefined;
   #slots = 0;
   #timer: DispatchTimer | undefined;
+  #recording: Recording | undefined;
 
   constructor(device: GPUDevice, errors: ErrorSink) {
     this.#device = device;
@@ -62,7 +78,7 @@ export class Queue {
     const { label, pipeline, buffers, params, groups } = dispatch;
     if (params.length * 4 > SLOT)
       throw new KernelError(label, `params take ${params.length * 4} bytes; ${SLOT} fit`);
-    const bindGroup = this.#bindGroup(label, pipeline, buffers);
+    const bindGroup = this.#bindGroup(dispatch);
     const offset = this.#slots * SLOT;
     this.#staging.set(params, offset / 4);
     this.#slots++;
@@ -73,6 +89,7 @@ export class Queue {
     pass.setBindGroup(0, bindGroup, [offset]);
     pass.dispatchWorkgroups(...groups);
     this.dispatches++;
+    this.#recording?.dispatch(dispatch);
     if (this.#slots === SLOTS) this.flush();
   }
 
@@ -102,15 +119,44 @@ export class Queue {
     this.#timer = timer;
   }
 
+  /** Shows later launches and writes to `recording`, or to none. */
+  record(recording: Recording | undefined): void {
+    this.#recording = recording;
+  }
+
+  /** Runs `copies`, then a recorded step, and submits: the params of a step may change before its next replay. */
+  replay(step: Replay, copies: readonly Copy[]): void {
+    if (this.#timer) this.flush();
+    step.refresh(this.#device.queue);
+    this.#labels.add('captured step');
+    for (const { from, to, bytes } of copies) this.#copy(from, to.gpu, bytes);
+    for (const [i, dispatch] of step.dispatches.entries()) {
+      step.encode(this.#openPass(dispatch), i);
+      if (this.#timer && (i + 1) % SLOTS === 0) this.flush();
+    }
+    this.dispatches += step.dispatches.length;
+    this.flush();
+  }
+
+  /** The bind group of a launch that is not the queue's own. */
+  readonly bind: BindGroupFactory = (dispatch, arena) =>
+    this.#errors.guard('validation', dispatch.label, () => this.#createBindGroup(dispatch, arena));
+
   /** Uploads `data`. Writes overtake recorded dispatches, so those that use this buffer are submitted first. */
   write(buffer: PooledBuffer, data: ArrayBufferView): void {
+    this.#recording?.write(buffer);
+    this.fill(buffer, data);
+  }
+
+  /** `write` without an entry in a recording. */
+  fill(buffer: PooledBuffer, data: ArrayBufferView): void {
     if (this.#touched.has(buffer.id)) this.flush();
     this.#device.queue.writeBuffer(buffer.gpu, 0, data.buffer, data.byteOffset, data.byteLength);
   }
 
   /** Downloads the first `bytes` of `buffer`. */
   async read(buffer: PooledBuffer, bytes: number): Promise<ArrayBuffer> {
-    this.#errors.checkAlive();
+    this.#checkWait('read');
     const size = Math.max(bytes, 4);
     const staging = this.#device.createBuffer({ size, usage: MAP_READ_COPY_DST, label: 'read' });
     try {
@@ -125,9 +171,21 @@ export class Queue {
 
   /** Waits until the GPU has done everything submitted so far. */
   async idle(): Promise<void> {
-    this.#errors.checkAlive();
+    this.#checkWait('idle');
     this.flush();
     await this.#finish(this.#device.queue.onSubmittedWorkDone());
+  }
+
+  #checkWait(what: string): void {
+    this.#errors.checkAlive();
+    if (!this.#recording) return;
+    const error = new CaptureError(
+      what,
+      'a captured step cannot wait; return the tensor and read it outside',
+    );
+    // The promise that rejects with it may be dropped inside the step.
+    this.#recording.failure ??= error;
+    throw error;
   }
 
   /** Waits for `work` and for the reports due by now, which a wait that overlaps would else take away. */
@@ -157,25 +215,24 @@ export class Queue {
     return this.#pass;
   }
 
-  #bindGroup(label: string, pipeline: Pipeline, buffers: readonly PooledBuffer[]): GPUBindGroup {
+  #bindGroup(dispatch: Dispatch): GPUBindGroup {
+    const { pipeline, buffers } = dispatch;
     let key = pipeline.layoutKey;
     for (const buffer of buffers) key += `,${buffer.id}`;
     const known = this.#bindGroups.get(key);
     if (known) return known;
     if (this.#bindGroups.size >= MOST_BIND_GROUPS) this.#bindGroups.clear();
-    const group = this.#errors.guard('validation', label, () =>
-      this.#createBindGroup(label, pipeline, buffers),
-    );
+    const group = this.bind(dispatch, this.#arena);
     this.#bindGroups.set(key, group);
     return group;
   }
 
-  #createBindGroup(label: string, pipeline: Pipeline, buffers: readonly PooledBuffer[]): GPUBindGroup {
+  #createBindGroup({ label, pipeline, buffers }: Dispatch, arena: GPUBuffer): GPUBindGroup {
     const storage = buffers.map((buffer, i) => ({
       binding: pipeline.bindings[i] ?? 0,
       resource: { buffer: buffer.gpu },
     }));
-    const uniform = { binding: pipeline.uniform, resource: { buffer: this.#arena, size: SLOT } };
+    const uniform = { binding: pipeline.uniform, resource: { buffer: arena, size: SLOT } };
     return this.#device.createBindGroup({ label, layout: pipeline.layout, entries: [uniform, ...storage] });
   }
 }

@@ -1,0 +1,64 @@
+import type { PooledBuffer } from './pool.ts';
+import { type BindGroupFactory, type Dispatch, SLOT } from './queue.ts';
+import type { Launch, ParamScalar, Value } from './recording.ts';
+
+const WORDS = SLOT / 4;
+const UNIFORM_COPY_DST = 0x40 | 0x08;
+
+/** The launches of a recorded step with params and bind groups of their own, ready for one encoder after another. */
+export class Replay {
+  /** For profiles, which look at every launch. */
+  readonly dispatches: readonly Dispatch[];
+  readonly #arena: GPUBuffer;
+  readonly #params: Uint32Array<ArrayBuffer>;
+  readonly #floats: Float32Array;
+  readonly #offsets: Uint32Array;
+  readonly #pipelines: readonly GPUComputePipeline[];
+  readonly #groups: readonly GPUBindGroup[];
+  readonly #scalars: readonly (ParamScalar & { readonly at: number })[];
+  #uploaded = false;
+
+  constructor(
+    device: GPUDevice,
+    launches: readonly Launch[],
+    bufferOf: (value: Value) => PooledBuffer,
+    bind: BindGroupFactory,
+  ) {
+    const size = Math.max(launches.length, 1) * SLOT;
+    this.#arena = device.createBuffer({ size, usage: UNIFORM_COPY_DST, label: 'captured params' });
+    this.#params = new Uint32Array(size / 4);
+    this.#floats = new Float32Array(this.#params.buffer);
+    this.#offsets = Uint32Array.from(launches, (_, i) => i * SLOT);
+    for (const [i, { params }] of launches.entries()) this.#params.set(params, i * WORDS);
+    this.#pipelines = launches.map(({ pipeline }) => pipeline.gpu);
+    this.dispatches = launches.map((launch) => ({ ...launch, buffers: launch.values.map(bufferOf) }));
+    this.#groups = this.dispatches.map((dispatch) => bind(dispatch, this.#arena));
+    this.#scalars = launches.flatMap(({ scalars }, i) =>
+      scalars.map((scalar) => ({ ...scalar, at: i * WORDS + scalar.word })),
+    );
+  }
+
+  /** Looks scalars up and uploads the params if any has changed. Earlier replays must have been submitted. */
+  refresh(queue: GPUQueue): void {
+    let changed = !this.#uploaded;
+    for (const { at, type, scalar } of this.#scalars) {
+      const before = this.#params[at];
+      if (type === 'f32') this.#floats[at] = scalar.value;
+      else this.#params[at] = scalar.value;
+      changed ||= this.#params[at] !== before;
+    }
+    if (changed) queue.writeBuffer(this.#arena, 0, this.#params);
+    this.#uploaded = true;
+  }
+
+  encode(pass: GPUComputePassEncoder, i: number): void {
+    const [x, y, z] = (this.dispatches[i] as Dispatch).groups;
+    pass.setPipeline(this.#pipelines[i] as GPUComputePipeline);
+    pass.setBindGroup(0, this.#groups[i] as GPUBindGroup, this.#offsets, i, 1);
+    pass.dispatchWorkgroups(x, y, z);
+  }
+
+  dispose(): void {
+    this.#arena.destroy();
+  }
+}

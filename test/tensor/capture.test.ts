@@ -1,0 +1,351 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { valueAndGrad } from '../../src/autograd/grad.ts';
+import { CaptureError, DisposedError } from '../../src/errors.ts';
+import { add, exp, mul, relu, sub } from '../../src/kernels/elementwise.ts';
+import { crossEntropy } from '../../src/kernels/loss.ts';
+import { matmul } from '../../src/kernels/matmul.ts';
+import { dropout } from '../../src/kernels/random.ts';
+import { mean, sum } from '../../src/kernels/reduce.ts';
+import { Initialiser } from '../../src/nn/initialisers.ts';
+import { Dropout, Linear, Relu, Sequential } from '../../src/nn/layers.ts';
+import { BatchNorm } from '../../src/nn/norms.ts';
+import { AdamW } from '../../src/nn/optimisers.ts';
+import { type Captured, capture } from '../../src/tensor/capture.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import { openTestDevice } from '../open.ts';
+
+let device: Device;
+beforeAll(async () => {
+  device = await openTestDevice({ poison: true });
+});
+afterAll(() => device.dispose());
+
+const numbers = (n: number, seed: number) =>
+  Float32Array.from({ length: n }, (_, i) => Math.sin(i * seed + 1));
+const input = (seed: number, shape = [4, 6]) => device.tensor(numbers(24, seed), shape);
+const read = async (tensor: Tensor) => [...(await tensor.read())];
+
+/** Frees at the end of a test what it captured. */
+async function using<R>(step: Captured<readonly Tensor[], unknown>, body: () => Promise<R>): Promise<R> {
+  try {
+    return await body();
+  } finally {
+    step.dispose();
+  }
+}
+
+describe('a captured step', () => {
+  const chain = (x: Tensor) => {
+    const y = relu(matmul(x, device.tensor(numbers(24, 3), [6, 4])));
+    return { y: exp(mul(y, 0.1)), total: sum(mul(y, y)) };
+  };
+
+  test('gives the bits of the eager one, at the first call and at every replay', async () => {
+    const step = capture(chain);
+    await using(step as never, async () => {
+      for (const seed of [1, 2, 5, 1]) {
+        const x = input(seed);
+        const eager = chain(x);
+        const replayed = step(x);
+        expect(await read(replayed.y)).toEqual(await read(eager.y));
+        expect(await read(replayed.total)).toEqual(await read(eager.total));
+      }
+      expect(step.dispatches).toBeGreaterThan(3);
+    });
+  });
+
+  test('overwrites its outputs, which are the same tensors every time, and takes them as inputs', async () => {
+    const step = capture((x: Tensor) => add(mul(x, 2), 1));
+    await using(step as never, async () => {
+      let x = device.tensor([1, 2, 3]);
+      const first = step(x);
+      for (let i = 0; i < 3; i++) x = step(x);
+      expect(x).toBe(first);
+      expect(await read(x)).toEqual([15, 23, 31]);
+    });
+  });
+
+  test('survives the scope of its first call', async () => {
+    const step = capture((x: Tensor) => mul(x, 3));
+    await using(step as never, async () => {
+      device.scope(() => void step(device.tensor([1])));
+      expect(await read(step(device.tensor([5])))).toEqual([15]);
+    });
+  });
+
+  test('keeps uploaded constants when memory is reused', async () => {
+    const step = capture((x: Tensor) => add(x, device.tensor([10, 20, 30])));
+    await using(step as never, async () => {
+      step(device.tensor([0, 0, 0]));
+      for (let i = 0; i < 5; i++) device.tensor([7, 7, 7]);
+      expect(await read(step(device.tensor([1, 2, 3])))).toEqual([11, 22, 33]);
+    });
+  });
+
+  test('reads weights anew, and updates them in place', async () => {
+    const weight = device.tensor([2]);
+    const step = capture((x: Tensor) => mul(x, weight));
+    await using(step as never, async () => {
+      expect(await read(step(device.tensor([3])))).toEqual([6]);
+      device.write(weight, Float32Array.of(5));
+      expect(await read(step(device.tensor([3])))).toEqual([15]);
+    });
+  });
+
+  test('follows scalars: another seed draws another mask', async () => {
+    const seed = { value: 1 };
+    const step = capture((x: Tensor) => dropout(x, { rate: 0.5, seed }));
+    await using(step as never, async () => {
+      const x = input(1);
+      for (const value of [1, 2, 2 ** 40 + 3, 1]) {
+        seed.value = value;
+        expect(await read(step(x))).toEqual(await read(dropout(x, { rate: 0.5, seed: value })));
+      }
+    });
+  });
+
+  test('shares the memory of intermediates that are not needed at the same time', async () => {
+    const deep = (x: Tensor) => {
+      let y = x;
+      for (let i = 0; i < 20; i++) y = add(mul(y, 0.9), 0.1);
+      return y;
+    };
+    const step = capture(deep);
+    await using(step as never, async () => {
+      const x = device.tensor(numbers(4096, 1));
+      step(x);
+      expect(step.memory.unplanned).toBe(39 * 4096 * 4);
+      expect(step.memory.planned).toBe(2 * 4096 * 4);
+      expect(await read(step(x))).toEqual(await read(deep(x)));
+    });
+  });
+
+  test('gives back all it owns', async () => {
+    const before = device.memory().live;
+    const x = input(1);
+    const step = capture(chain);
+    step(x);
+    step(x);
+    step.dispose();
+    step.dispose();
+    x.dispose();
+    expect(device.memory().live).toBe(before);
+    expect(() => step(input(1))).toThrow(DisposedError);
+  });
+
+  test('is seen by a profile launch by launch', async () => {
+    const step = capture(chain);
+    await using(step as never, async () => {
+      const x = input(1);
+      step(x);
+      const { dispatches } = await device.profile(() => step(x));
+      expect(dispatches).toHaveLength(step.dispatches);
+    });
+  });
+});
+
+describe('a captured training step', () => {
+  const build = (seed: number) => {
+    const init = new Initialiser(device, seed);
+    const network = new Sequential(
+      new Linear(init, { in: 6, out: 16 }),
+      new BatchNorm(init, 16),
+      new Relu(),
+      new Dropout(0.3, 1),
+      new Linear(init, { in: 16, out: 4 }),
+    );
+    const optimiser = new AdamW(network.namedParameters());
+    const mode = { training: true, seed: { value: 0 } };
+    const update = (x: Tensor, labels: Tensor) => {
+      const loss = () => mean(crossEntropy(network.forward(x, mode), labels, { reduction: 'none' }));
+      const { value, grads } = valueAndGrad(loss, network.parameters());
+      optimiser.apply(grads);
+      return value;
+    };
+    return { network, optimiser, mode, update };
+  };
+
+  test('moves weights, statistics and optimiser state as the eager one does, bit for bit', async () => {
+    const [eager, replayed] = [build(1), build(1)];
+    const step = capture(replayed.update);
+    const losses: number[][] = [];
+    await using(step as never, async () => {
+      for (let i = 0; i < 5; i++) {
+        const [x, labels] = [input(i + 2), device.tensor(Int32Array.of(0, 1, 2, 3))];
+        for (const one of [eager, replayed]) {
+          one.mode.seed.value = i;
+          one.optimiser.prepare(0.1 / (i + 1));
+        }
+        const loss = device.scope(() => eager.update(x, labels));
+        losses.push([await loss.item(), await step(x, labels).item()]);
+      }
+    });
+    for (const [a, b] of losses) expect(b).toBe(a);
+    expect(new Set(losses.map(([a]) => a)).size).toBe(5);
+    const states = [eager, replayed].map(({ network, optimiser }) => [
+      ...network.namedState().values(),
+      ...optimiser.namedState().values(),
+    ]);
+    for (const [i, tensor] of (states[0] as Tensor[]).entries())
+      expect(await read(states[1]?.[i] as Tensor)).toEqual(await read(tensor));
+  });
+
+  test('keeps live bytes constant', async () => {
+    const { optimiser, update } = build(2);
+    const step = capture(update);
+    await using(step as never, async () => {
+      const [x, labels] = [input(1), device.tensor(Int32Array.of(0, 1, 2, 3))];
+      optimiser.prepare(0.01);
+      step(x, labels);
+      const before = device.memory().live;
+      for (let i = 0; i < 20; i++) {
+        optimiser.prepare(0.01);
+        step(x, labels);
+      }
+      expect(device.memory().live).toBe(before);
+    });
+  });
+});
+
+describe('a trap is an error', () => {
+  const double = (x: Tensor) => mul(x, 2);
+  const fails = (fn: (...inputs: Tensor[]) => unknown, inputs: Tensor[], message: RegExp) => {
+    const before = device.memory().live;
+    const step = capture(fn);
+    expect(() => step(...inputs)).toThrow(CaptureError);
+    expect(() => step(...inputs)).toThrow(message);
+    step.dispose();
+    return before;
+  };
+  /** A step recorded with one input of shape [3]. */
+  const recorded = (fn = double) => {
+    const step = capture(fn as (...inputs: Tensor[]) => Tensor);
+    step(device.tensor([1, 2, 3]));
+    return step;
+  };
+
+  test('another shape', () => {
+    const step = recorded();
+    expect(() => step(device.tensor([1, 2]))).toThrow(/input 0 was recorded as Tensor\(f32 \[3\]\); got/);
+    step.dispose();
+  });
+
+  test('another element type', () => {
+    const step = recorded();
+    expect(() => step(device.tensor(Int32Array.of(1, 2, 3)))).toThrow(CaptureError);
+    step.dispose();
+  });
+
+  test('another number of inputs', () => {
+    const step = recorded();
+    expect(() => step(device.tensor([1, 2, 3]), device.tensor([1]))).toThrow(/recorded with 1 inputs; got 2/);
+    step.dispose();
+  });
+
+  test('no input', () => void fails(() => device.tensor([1]), [], /at least one input/));
+
+  test('the same tensor twice, or two views of it', () => {
+    const x = device.tensor([1, 2]);
+    fails((a, b) => add(a as Tensor, b as Tensor), [x, x], /share memory/);
+    fails((a, b) => add(a as Tensor, b as Tensor), [x, x.view([2], 'test')], /share memory/);
+  });
+
+  test('an input of another device', async () => {
+    const other = await openTestDevice();
+    const inputs = [device.tensor([1]), other.tensor([1])];
+    fails((a) => mul(a as Tensor, 2), inputs, /different devices/);
+    const step = recorded();
+    expect(() => step(other.tensor([1, 2, 3]))).toThrow(CaptureError);
+    step.dispose();
+    other.dispose();
+  });
+
+  test('read, item and idle inside', () => {
+    for (const wait of [(x: Tensor) => x.read(), () => device.idle()])
+      fails(
+        (x) => {
+          wait(x as Tensor).catch(() => {});
+          return mul(x as Tensor, 2);
+        },
+        [device.tensor([1])],
+        /cannot wait/,
+      );
+  });
+
+  test('an async step', () => void fails(async (x) => mul(x as Tensor, 2), [device.tensor([1])], /async/));
+
+  test('writing to a tensor inside', () => {
+    const weight = device.tensor([1]);
+    fails(
+      (x) => {
+        device.write(weight, Float32Array.of(2));
+        return mul(x as Tensor, weight);
+      },
+      [device.tensor([1])],
+      /cannot write/,
+    );
+  });
+
+  test('returning an input', () => void fails((x) => x, [device.tensor([1])], /returns one of its inputs/));
+
+  test('updating an input in place', () => {
+    const optimiser = (x: Tensor) => new AdamW(new Map([['x', x]]));
+    const x = device.tensor([1]);
+    const adam = optimiser(x);
+    adam.prepare(0.1);
+    fails(
+      (weight, gradient) => {
+        adam.apply([gradient as Tensor]);
+        return mul(weight as Tensor, 2);
+      },
+      [x, device.tensor([1])],
+      /updates an input in place/,
+    );
+  });
+
+  test('a captured step inside another', () => {
+    const inner = recorded();
+    fails((x) => sub(inner(x as Tensor), 1), [device.tensor([1, 2, 3])], /cannot call another/);
+    inner.dispose();
+  });
+
+  test('a gradient through it', () => {
+    const step = recorded();
+    const x = device.tensor([1, 2, 3]);
+    expect(() => valueAndGrad(() => sum(step(x)), [x])).toThrow(/no gradient flows/);
+    step.dispose();
+  });
+
+  test('a weight that was disposed of', () => {
+    const weight = device.tensor([1, 1, 1]);
+    const step = recorded((x) => mul(x, weight));
+    weight.dispose();
+    device.tensor([2, 2, 2]);
+    expect(() => step(device.tensor([1, 2, 3]))).toThrow(DisposedError);
+    step.dispose();
+  });
+
+  test('an output that was disposed of', () => {
+    const step = recorded();
+    step(device.tensor([1, 2, 3])).dispose();
+    expect(() => step(device.tensor([1, 2, 3]))).toThrow(DisposedError);
+    step.dispose();
+  });
+
+  test('a step that throws is recorded anew', async () => {
+    let broken = true;
+    const step = capture((x: Tensor) => {
+      const y = mul(x, 2);
+      if (broken) throw new Error('not yet');
+      return y;
+    });
+    const x = device.tensor([4]);
+    const before = device.memory().live;
+    expect(() => step(x)).toThrow('not yet');
+    expect(device.memory().live).toBe(before);
+    broken = false;
+    expect(await read(step(x))).toEqual([8]);
+    step.dispose();
+  });
+});
