@@ -1,5 +1,6 @@
 import type { Traits } from '../tensor/device.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { hasQuads, type TileTraits } from './matmul-launch.ts';
 import { run } from './run.ts';
 import { attentionSubgroupWgsl, attentionWgsl } from './wgsl.gen.ts';
 
@@ -33,18 +34,20 @@ const PRODUCTS = { forward: 2, queryGrad: 3, keyGrad: 4 } as const;
 /** Vectors a workgroup of the tile variant has: 4·BLOCKS of the shader. */
 const TILE_VECTORS = 32;
 
+type AttentionTraits = TileTraits & Pick<Traits, 'software'>;
+
 /** Registers first where workgroup memory and barriers are dear: on software adapters that have subgroups. */
 export function attentionVariants(
   d: number,
-  { software, subgroups }: Traits,
+  traits: AttentionTraits,
 ): [AttentionVariant, ...AttentionVariant[]] {
-  if (!subgroups || d % 16 !== 0 || d > MOST_QUAD_WIDTH) return ['tile'];
-  return software ? ['quad', 'tile'] : ['tile', 'quad'];
+  if (!hasQuads(traits) || d % 16 !== 0 || d > MOST_QUAD_WIDTH) return ['tile'];
+  return traits.software ? ['quad', 'tile'] : ['tile', 'quad'];
 }
 
 /** What D is padded to a multiple of, so that the best variant can have it. */
-export function granularity(d: number, { software, subgroups }: Traits): number {
-  return software && subgroups && d <= MOST_QUAD_WIDTH ? 16 : 4;
+export function granularity(d: number, traits: AttentionTraits): number {
+  return traits.software && hasQuads(traits) && d <= MOST_QUAD_WIDTH ? 16 : 4;
 }
 
 /** Launches one pass; the other tensors of the entry are `stats` (gradients) or `lse` (forward), `first` and `second`. */

@@ -51,9 +51,16 @@ export function div(a: Operand, b: Operand): Tensor {
   return divOp(a, b);
 }
 
-/** −x. Shape in = shape out; f32 or i32. */
+const negOp = binaryOp({
+  name: 'neg',
+  code: 2,
+  integers: true,
+  gradient: (_a, _b, g) => ({ a: () => neg(g) }),
+});
+
+/** −x. Shape in = shape out; f32 or i32, else `ShapeError`. */
 export function neg(x: Tensor): Tensor {
-  return mul(x, -1);
+  return negOp(x, -1);
 }
 
 // 1 where a > b, 1/2 where they are equal, 0 elsewhere: how a maximum shares its gradient.

@@ -7,7 +7,7 @@ import {
   convTransposeShape,
 } from './conv-shape.ts';
 import { checkBias } from './matmul.ts';
-import { type Activation, activate, checkActivation } from './matmul-activation.ts';
+import { type Activation, activate, checkActivation, followsFromOutput } from './matmul-activation.ts';
 
 export type { ConvGeometry, ConvTransposeGeometry, Padding, PerAxis } from './conv-shape.ts';
 
@@ -33,7 +33,8 @@ function convNd(op: string, rank: number, x: Tensor, w: Tensor, options: ConvOpt
   const shape = convShape(op, x, w, rank, options);
   checkActivation(op, activation);
   if (bias) checkBias(op, bias, shape.filters);
-  if (FUSED.includes(activation)) return conv(x, w, { shape, bias, activation, slope });
+  if (FUSED.includes(activation) && followsFromOutput(activation, slope))
+    return conv(x, w, { shape, bias, activation, slope });
   return activate(conv(x, w, { shape, bias }), activation, slope);
 }
 

@@ -39,10 +39,10 @@ const groupNormOp = defineOp<
     checkChannels(op, x, { gamma, beta });
     return [f32(x.shape), f32([samples, groups, 2])];
   },
-  forward({ x, gamma = x, beta = x }, [y, stats], attrs) {
+  forward(inputs, [y, stats], attrs) {
+    const { x, gamma = x, beta = x } = inputs;
     const { params, launch, kind } = launchOf(x, attrs);
-    const flags = { hasGamma: gamma === x ? 0 : 1, hasBeta: beta === x ? 0 : 1 };
-    const all = { ...params, ...flags };
+    const all = { ...params, hasGamma: inputs.gamma ? 1 : 0, hasBeta: inputs.beta ? 1 : 0 };
     const scalars = { xScalar: x, gammaScalar: gamma, betaScalar: beta, yScalar: y, stats };
     if (x.size === 0) return;
     if (kind === 'threads4' || kind === 'groups4')
@@ -93,9 +93,10 @@ const groupNormGradOp = defineOp<
 >({
   name: 'groupNormGrad',
   outputs: ({ x }) => [f32(x.shape)],
-  forward({ x, g, gamma = x, stats }, [y], attrs) {
+  forward(inputs, [y], attrs) {
+    const { x, g, gamma = x, stats } = inputs;
     const { params, launch, kind } = launchOf(x, attrs);
-    const all = { ...params, hasGamma: gamma === x ? 0 : 1, hasBeta: 0 };
+    const all = { ...params, hasGamma: inputs.gamma ? 1 : 0, hasBeta: 0 };
     const vectors = { x, g, gamma, savedStats: stats, y };
     const scalars = { xScalar: x, gScalar: g, gammaScalar: gamma, savedStats: stats, yScalar: y };
     if (x.size === 0) return;

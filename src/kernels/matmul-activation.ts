@@ -14,7 +14,8 @@ interface Kind {
   readonly gradient?: (y: Tensor, g: Tensor, slope: number) => Tensor;
 }
 
-// Codes of elementwise.wgsl. Sign and zero of y are those of x for the first two, so that y does as well as x.
+// Codes of elementwise.wgsl. Sign and zero of y are those of x for the first two, so that y does as well as x; for
+// leakyRelu only where its slope is not negative.
 const reluSlope = slopeOp({ name: 'reluGrad', code: 8 });
 const leakyReluSlope = slopeOp({ name: 'leakyReluGrad', code: 9 });
 const sigmoidSlope = slopeOp({ name: 'sigmoidGrad', code: 13, second: (y) => sub(1, mul(y, 2)) });
@@ -45,7 +46,8 @@ export function activate(x: Tensor, activation: Activation, slope: number): Tens
 }
 
 /** Whether the derivative can be had from the output alone, so that the activation may be fused under a gradient. */
-export function followsFromOutput(activation: Activation): boolean {
+export function followsFromOutput(activation: Activation, slope: number): boolean {
+  if (activation === 'leakyRelu') return slope >= 0; // below, y has not the sign of x
   return KINDS[activation].gradient !== undefined;
 }
 

@@ -34,9 +34,14 @@ export type TileVariant = 'quad' | 'register';
 /** What the choice of a tile kernel depends on. */
 export type TileTraits = Pick<Traits, 'subgroups' | 'subgroupMinSize'>;
 
+/** Whether every subgroup is made of whole quads. */
+export function hasQuads({ subgroups, subgroupMinSize }: TileTraits): boolean {
+  return subgroups && subgroupMinSize >= 4;
+}
+
 /** The tile kernels this adapter can run, best first. */
 export function tileVariants(traits: TileTraits): [TileVariant, ...TileVariant[]] {
-  return traits.subgroups && traits.subgroupMinSize >= 4 ? ['quad', 'register'] : ['register'];
+  return hasQuads(traits) ? ['quad', 'register'] : ['register'];
 }
 
 /** Blocks of 4 columns in a tile for n columns: those that take least time, counting columns that are not there. */

@@ -174,6 +174,7 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   checkActivation('matmul', activation);
   const inputs = { a, b, bias: options.bias };
   // Where the gradient needs the sum itself, the sum is kept and the activation is an op of its own.
-  if (followsFromOutput(activation) || !isTracked(a, b, options.bias)) return matmulOp(inputs, attrs)[0];
+  if (followsFromOutput(activation, slope) || !isTracked(a, b, options.bias))
+    return matmulOp(inputs, attrs)[0];
   return activate(matmulOp(inputs, { ...attrs, activation: 'none' })[0], activation, slope);
 }

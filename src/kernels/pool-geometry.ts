@@ -38,6 +38,7 @@ export function geometryOf(op: string, x: Tensor, rank: number, options: PoolOpt
   const input = x.shape.slice(1, -1);
   const output = input.map((dim, k) => {
     const [s, p] = [size[k] ?? 1, padding[k] ?? 0];
+    check(dim > 0, op, () => `a spatial axis of x must not be empty; got ${formatShape(x.shape)}`);
     check(2 * p <= s, op, () => `padding must be at most half the size; got ${p} for size ${s}`);
     check(s <= dim + 2 * p, op, () => `a window of ${s} does not fit ${x} with padding ${p}`);
     return Math.floor((dim + 2 * p - s) / (stride[k] ?? 1)) + 1;

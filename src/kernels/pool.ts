@@ -113,8 +113,8 @@ export interface AvgPoolOptions extends PoolOptions {
 
 /**
  * The largest element of each window: [N, L, C] → [N, ⌊(L + 2·padding − size)/stride⌋ + 1, C]. Padding never wins, NaN
- * does. The gradient goes to the first largest element. Throws `ShapeError` unless x is f32 of rank 3, the window fits,
- * and padding ≤ size/2.
+ * does. The gradient goes to the first largest element. Throws `ShapeError` unless x is f32 of rank 3 with 0 < L, the
+ * window fits, and padding ≤ size/2.
  */
 export function maxPool1d(x: Tensor, options: PoolOptions): Tensor {
   return maxPoolOp({ x }, geometryOf('maxPool1d', x, 1, options))[0];
@@ -133,7 +133,7 @@ export function maxPool3d(x: Tensor, options: PoolOptions): Tensor {
 /**
  * The mean of each window: [N, L, C] → [N, ⌊(L + 2·padding − size)/stride⌋ + 1, C]; at the border the mean of the
  * elements that are there, or with `countIncludePad` their sum / size.
- * Throws `ShapeError` unless x is f32 of rank 3, the window fits, and padding ≤ size/2.
+ * Throws `ShapeError` unless x is f32 of rank 3 with 0 < L, the window fits, and padding ≤ size/2.
  */
 export function avgPool1d(x: Tensor, options: AvgPoolOptions): Tensor {
   return avgPool('avgPool1d', x, 1, options);

@@ -42,10 +42,11 @@ test('rejects masks that do not fit', () => {
 });
 
 test('registers come first on software adapters with subgroups', () => {
-  const traits = { software: true, subgroups: true } as Traits;
+  const traits = { software: true, subgroups: true, subgroupMinSize: 4 } as Traits;
   expect(attentionVariants(64, traits)).toEqual(['quad', 'tile']);
   expect(attentionVariants(64, { ...traits, software: false })).toEqual(['tile', 'quad']);
   expect(attentionVariants(64, { ...traits, subgroups: false })).toEqual(['tile']);
+  expect(attentionVariants(64, { ...traits, subgroupMinSize: 2 })).toEqual(['tile']);
   expect(attentionVariants(20, traits)).toEqual(['tile']);
   expect(attentionVariants(128, traits)).toEqual(['tile']);
 });

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { grad } from '../../src/autograd/grad.ts';
 import { ShapeError } from '../../src/errors.ts';
 import { conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d } from '../../src/kernels/conv.ts';
+import { sum } from '../../src/kernels/reduce.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { openTestDevice } from '../open.ts';
@@ -74,4 +76,10 @@ describe('convolutions reject', () => {
     expect(call).toThrow(ShapeError);
     expect(call).toThrow(message);
   });
+});
+
+test('leakyRelu with a negative slope has the gradient of the op of its own', async () => {
+  const [x, w] = [device.tensor([-2, 3], [1, 2, 1]), device.tensor([1], [1, 1, 1])];
+  const [g] = grad(() => sum(conv1d(x, w, { activation: 'leakyRelu', slope: -0.5 })), [x]);
+  expect(await g?.read()).toEqual(Float32Array.of(-0.5, 1));
 });

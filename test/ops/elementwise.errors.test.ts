@@ -9,6 +9,7 @@ import {
   equal,
   maximum,
   mul,
+  neg,
   pow,
   relu,
   sqrt,
@@ -62,6 +63,7 @@ describe('elementwise errors', () => {
 
   test('numbers an integer type cannot hold', () => {
     expect(message(() => add(ints, 1.5))).toBe('add: 1.5 is no i32 number');
+    expect(message(() => neg(device.tensor(Uint32Array.of(1))))).toBe('neg: -1 is no u32 number');
     expect(message(() => full(device, [2], -1, 'u32'))).toBe('full: -1 is no u32 number');
   });
 

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { grad } from '../../src/autograd/grad.ts';
 import { ShapeError } from '../../src/errors.ts';
 import { type Activation, matmul } from '../../src/kernels/matmul.ts';
+import { sum } from '../../src/kernels/reduce.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { openTestDevice } from '../open.ts';
@@ -50,4 +52,10 @@ describe('matmul rejects', () => {
     expect(call).toThrow(ShapeError);
     expect(call).toThrow(message);
   });
+});
+
+test('leakyRelu with a negative slope has the gradient of the op of its own', async () => {
+  const [a, b] = [device.tensor([-2, 3], [2, 1]), device.tensor([1], [1, 1])];
+  const [g] = grad(() => sum(matmul(a, b, { activation: 'leakyRelu', slope: -0.5 })), [a]);
+  expect(await g?.read()).toEqual(Float32Array.of(-0.5, 1));
 });

@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { grad } from '../../src/autograd/grad.ts';
 import { ShapeError } from '../../src/errors.ts';
 import { chunksOf } from '../../src/kernels/channel-sums.ts';
+import { add, mul } from '../../src/kernels/elementwise.ts';
 import { batchNorm, batchNormInference, groupNorm, layerNorm } from '../../src/kernels/norm.ts';
+import { sum } from '../../src/kernels/reduce.ts';
 import type { Device, Traits } from '../../src/tensor/device.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
 import { openTestDevice } from '../open.ts';
 
 let device: Device;
@@ -52,4 +56,15 @@ test('rows are split into chunks that cover them', () => {
       expect(chunkRows * (chunks - 1)).toBeLessThan(rows);
     }
   }
+});
+
+test('a row may be its own gamma and beta', async () => {
+  const [x, copy] = [device.tensor([1, 2, 3, 5]), device.tensor([1, 2, 3, 5])];
+  const apart = layerNorm(x, copy, copy);
+  expect(await layerNorm(x, x, x).read()).toEqual(await apart.read());
+  const weights = device.tensor([1, -1, 2, 3]);
+  const loss = (gamma: Tensor) => sum(mul(layerNorm(x, gamma), weights));
+  const parts = grad(() => loss(copy), [x, copy]) as [Tensor, Tensor];
+  const [whole] = grad(() => loss(x), [x]);
+  expect(await whole?.read()).toEqual(await add(...parts).read());
 });

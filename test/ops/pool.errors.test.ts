@@ -42,6 +42,16 @@ const bad: readonly [string, (x: Tensor) => Tensor, RegExp][] = [
     () => globalAvgPool(device.tensor([1, 2], [1, 2])),
     /must be \[N, …, C\]/,
   ],
+  [
+    'an empty axis, padded or not',
+    () => maxPool2d(device.tensor([], [1, 4, 0, 2]), { size: 2, padding: 1 }),
+    /maxPool2d: a spatial axis of x must not be empty; got \[1, 4, 0, 2\]/,
+  ],
+  [
+    'an empty axis to average',
+    () => avgPool1d(device.tensor([], [1, 0, 4]), { size: 2, padding: 1 }),
+    /must not be empty/,
+  ],
   ['global maximum of nothing', () => globalMaxPool(device.tensor([], [1, 0, 2])), /no positions/],
 ];
 

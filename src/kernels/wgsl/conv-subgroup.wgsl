@@ -1,6 +1,6 @@
 enable subgroups;
 // As conv.wgsl, but the lanes of a quad (4 consecutive lanes) share the weights: each loads one vector of a block, and
-// quadBroadcast passes it on. Only bBlock differs.
+// quadBroadcast passes it on. Only bBlock and inQuads differ.
 struct ConvParams {
   rows: u32, tilesM: u32, tilesN: u32, tiles: u32, phases: u32, groupsPerPhase: u32,
   depth: u32, columns: u32, xChannels: u32, yChannels: u32, // of a group; of all
@@ -109,6 +109,11 @@ fn enterTap(row: vec4u, rowInside: vec4<bool>, v: vec4u, xChannel: u32) {
   }
 }
 
+// The thread's number, counted such that those of a quad follow one another: how a subgroup is filled is up to the adapter.
+fn inQuads(thread: u32, subgroupLane: u32) -> u32 {
+  return quadBroadcast(thread, 0u) / 4u * 4u + (subgroupLane & 3u);
+}
+
 // The four rows of a thread, a block for every 4 columns.
 struct Blocks { c0: mat4x4f, c1: mat4x4f, c2: mat4x4f, c3: mat4x4f }
 
@@ -201,10 +206,11 @@ fn vectorsOf(c: Blocks) -> array<vec4f, 16> {
 @compute @workgroup_size(64)
 fn conv(
   @builtin(local_invocation_index) thread: u32,
+  @builtin(subgroup_invocation_id) subgroupLane: u32,
   @builtin(workgroup_id) id: vec3u,
   @builtin(num_workgroups) groups: vec3u,
 ) {
-  var tile = vectorsOf(tileProduct(thread, id.y * groups.x + id.x));
+  var tile = vectorsOf(tileProduct(inQuads(thread, subgroupLane), id.y * groups.x + id.x));
   // params.vectors is 4 · COLS, which no compiler can unroll: that would take it seconds.
   for (var i = 0u; i < params.vectors; i++) {
     let j = col + i / 4u * 4u;
@@ -217,10 +223,11 @@ fn conv(
 @compute @workgroup_size(64)
 fn convAnyColumns(
   @builtin(local_invocation_index) thread: u32,
+  @builtin(subgroup_invocation_id) subgroupLane: u32,
   @builtin(workgroup_id) id: vec3u,
   @builtin(num_workgroups) groups: vec3u,
 ) {
-  var tile = vectorsOf(tileProduct(thread, id.y * groups.x + id.x));
+  var tile = vectorsOf(tileProduct(inQuads(thread, subgroupLane), id.y * groups.x + id.x));
   for (var i = 0u; i < params.vectors; i++) {
     let j = col + i / 4u * 4u;
     let at = yAt[i % 4u] * params.yChannels + channel + j;

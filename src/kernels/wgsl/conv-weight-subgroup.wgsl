@@ -1,6 +1,6 @@
 enable subgroups;
 // As conv-weight.wgsl, but the lanes of a quad (4 consecutive lanes) share g: each loads one vector of a block, and
-// quadBroadcast passes it on. Only gBlock differs.
+// quadBroadcast passes it on. Only gBlock and inQuads differ.
 struct WeightParams {
   taps: u32, cBlocks: u32, // blocks of 4 input channels in a group
   tilesM: u32, tilesN: u32, tiles: u32, splits: u32, partSize: u32,
@@ -53,6 +53,11 @@ fn gPart(j: u32, r: u32) -> vec4f {
 fn gBlock(j: u32) -> mat4x4f {
   let own = gPart(j, lane);
   return mat4x4f(quadBroadcast(own, 0u), quadBroadcast(own, 1u), quadBroadcast(own, 2u), quadBroadcast(own, 3u));
+}
+
+// The thread's number, counted such that those of a quad follow one another: how a subgroup is filled is up to the adapter.
+fn inQuads(thread: u32, subgroupLane: u32) -> u32 {
+  return quadBroadcast(thread, 0u) / 4u * 4u + (subgroupLane & 3u);
 }
 
 // The four rows of a thread, a block for every 4 columns.
@@ -135,10 +140,11 @@ fn vectorsOf(c: Blocks) -> array<vec4f, 16> {
 @compute @workgroup_size(64)
 fn convWeight(
   @builtin(local_invocation_index) thread: u32,
+  @builtin(subgroup_invocation_id) subgroupLane: u32,
   @builtin(workgroup_id) id: vec3u,
   @builtin(num_workgroups) groups: vec3u,
 ) {
-  var tile = vectorsOf(tileProduct(thread, id.y * groups.x + id.x));
+  var tile = vectorsOf(tileProduct(inQuads(thread, subgroupLane), id.y * groups.x + id.x));
   // params.vectors is 4 · COLS, which no compiler can unroll: that would take it seconds.
   for (var i = 0u; i < params.vectors; i++) {
     let j = col + i / 4u * 4u;
@@ -150,10 +156,11 @@ fn convWeight(
 @compute @workgroup_size(64)
 fn convWeightAnyColumns(
   @builtin(local_invocation_index) thread: u32,
+  @builtin(subgroup_invocation_id) subgroupLane: u32,
   @builtin(workgroup_id) id: vec3u,
   @builtin(num_workgroups) groups: vec3u,
 ) {
-  var tile = vectorsOf(tileProduct(thread, id.y * groups.x + id.x));
+  var tile = vectorsOf(tileProduct(inQuads(thread, subgroupLane), id.y * groups.x + id.x));
   for (var i = 0u; i < params.vectors; i++) {
     let j = col + i / 4u * 4u;
     let at = rowAt + i % 4u * params.gChannels + j;

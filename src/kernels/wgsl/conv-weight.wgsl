@@ -2,7 +2,7 @@
 // · g[n, q, o]; x [N, D, H, W, C], g [N, GD, GH, GW, O], out [KD, KH, KW, C / groups, O], f32.
 // A product with q as the axis that is summed over: 4 pixels a step, tiles of 16 rows (tap, c) and 4·COLS columns o for
 // 4 threads each, in 4×4 blocks as in matmul.wgsl. A split is a range of pixels; its sum goes to out[split], and sumParts
-// of matmul-sum.wgsl adds the splits up in order. Another file, conv-weight-subgroup.wgsl, is the same but for gBlock.
+// of matmul-sum.wgsl adds the splits up in order. Another file, conv-weight-subgroup.wgsl, is the same but for gBlock and inQuads.
 struct WeightParams {
   taps: u32, cBlocks: u32, // blocks of 4 input channels in a group
   tilesM: u32, tilesN: u32, tiles: u32, splits: u32, partSize: u32,

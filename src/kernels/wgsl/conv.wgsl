@@ -6,7 +6,7 @@
 // Tiles of 16 positions and 4·COLS columns are dealt out to groups of 4 threads, of which each computes 4 positions, in
 // 4×4 blocks with a row in each column, as matmul.wgsl does. Channels of a group are `depth` on the side that is summed
 // over and `columns` on the other. Rows and columns past the last compute garbage, which is not stored.
-// Another file, conv-subgroup.wgsl, is the same but for bBlock.
+// Another file, conv-subgroup.wgsl, is the same but for bBlock and inQuads.
 struct ConvParams {
   rows: u32, tilesM: u32, tilesN: u32, tiles: u32, phases: u32, groupsPerPhase: u32,
   depth: u32, columns: u32, xChannels: u32, yChannels: u32, // of a group; of all

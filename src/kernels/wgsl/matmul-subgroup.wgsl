@@ -1,6 +1,6 @@
 enable subgroups;
 // As matmul.wgsl, but the lanes of a quad (4 consecutive lanes) share B: each loads one vector of a block, and
-// quadBroadcast passes it on. Only bBlock differs.
+// quadBroadcast passes it on. Only bBlock and inQuads differ.
 struct MatmulParams {
   m: u32, n: u32, k: u32,
   tilesM: u32, tilesN: u32, tiles: u32, splits: u32, // tiles: of a split
@@ -91,6 +91,11 @@ fn enterBatch(z: u32) {
   let aRows = select((row + ROWS) * params.k, row + ROWS * params.m, vec4<bool>(TRANSPOSE_A));
   aAt = aRows + z0 * params.a0 + z1 * params.a1 + z2 * params.a2;
   bAt = z0 * params.b0 + z1 * params.b1 + z2 * params.b2;
+}
+
+// The thread's number, counted such that those of a quad follow one another: how a subgroup is filled is up to the adapter.
+fn inQuads(thread: u32, subgroupLane: u32) -> u32 {
+  return quadBroadcast(thread, 0u) / 4u * 4u + (subgroupLane & 3u);
 }
 
 // The four rows of a thread, a block for every 4 columns.
@@ -194,10 +199,11 @@ fn vectorsOf(c: Blocks) -> array<vec4f, 16> {
 @compute @workgroup_size(64)
 fn matmul(
   @builtin(local_invocation_index) thread: u32,
+  @builtin(subgroup_invocation_id) subgroupLane: u32,
   @builtin(workgroup_id) id: vec3u,
   @builtin(num_workgroups) groups: vec3u,
 ) {
-  var tile = vectorsOf(tileProduct(thread, id.y * groups.x + id.x));
+  var tile = vectorsOf(tileProduct(inQuads(thread, subgroupLane), id.y * groups.x + id.x));
   // params.vectors is 4 · COLS, which no compiler can unroll: that would take it seconds.
   for (var i = 0u; i < params.vectors; i++) {
     let r = row + i % 4u;
@@ -210,10 +216,11 @@ fn matmul(
 @compute @workgroup_size(64)
 fn matmulAnyN(
   @builtin(local_invocation_index) thread: u32,
+  @builtin(subgroup_invocation_id) subgroupLane: u32,
   @builtin(workgroup_id) id: vec3u,
   @builtin(num_workgroups) groups: vec3u,
 ) {
-  var tile = vectorsOf(tileProduct(thread, id.y * groups.x + id.x));
+  var tile = vectorsOf(tileProduct(inQuads(thread, subgroupLane), id.y * groups.x + id.x));
   for (var i = 0u; i < params.vectors; i++) {
     let r = row + i % 4u;
     let j = col + i / 4u * 4u;

@@ -4,7 +4,7 @@
 // a block of C += a block of A · a block of B. Blocks hold a row in each column, so C += B·A in WGSL's order.
 // A split is a range of k, or of the batches where these are summed; its sum goes to out[split], and sumParts adds
 // the splits up in order. Rows and columns past the last compute garbage, which is not stored.
-// Another file, matmul-subgroup.wgsl, is the same but for bBlock.
+// Another file, matmul-subgroup.wgsl, is the same but for bBlock and inQuads.
 struct MatmulParams {
   m: u32, n: u32, k: u32,
   tilesM: u32, tilesN: u32, tiles: u32, splits: u32, // tiles: of a split
