@@ -6,7 +6,7 @@ import {
   relativeImprovement,
 } from '../src/train/metrics.ts';
 import { summarize } from './data.ts';
-import { type AttackRun, type Evaluation, restrict } from './evaluate-model.ts';
+import { type AttackRun, attackFor, type Evaluation, restrict } from './evaluate-model.ts';
 import type { Job } from './job.ts';
 import type { LinearBaseline } from './linear-baseline.ts';
 import type { ModelResult, Results, RobustResult, StageWeights, Target, TrainingCurve } from './results.ts';
@@ -28,7 +28,7 @@ export function assembleResults(
   outcomes: readonly Outcome[],
 ): Results {
   const { attacks, levels, headline } = job.preset.evaluation;
-  const attack = attacks.at(-1) ?? 'pgd20';
+  const attack = strongest(attacks);
   const find = (id: string) => outcomes.find(({ evaluation }) => idOf(evaluation.plan) === id);
   const robustness = (outcome: Outcome | undefined) =>
     outcome && robustnessOf(job, outcome.evaluation, attack);
@@ -51,6 +51,12 @@ export function assembleResults(
       outcomes.map(({ evaluation }) => evaluation),
     ),
   };
+}
+
+/** The attack of most steps: what the table, RA, RI and balance refer to. */
+export function strongest(attacks: readonly string[]): string {
+  const steps = (name: string) => attackFor(name, {}, 0).steps;
+  return attacks.reduce((best, name) => (steps(name) > steps(best) ? name : best));
 }
 
 function linearRows(job: Job, linear: LinearBaseline): Results['linear'] {
@@ -157,7 +163,10 @@ function stageWeights(job: Job, evaluation: Evaluation, attack: string): StageWe
         return weights ? [[on, weights] as const] : [];
       }),
     ),
-    byClass: job.dataset.classes.map((_, label) => meanPair(rows.filter((_, i) => labels[i] === label))),
+    byClass: job.dataset.classes.map((_, label) => {
+      const own = rows.filter((_, i) => labels[i] === label);
+      return own.length > 0 ? meanPair(own) : null;
+    }),
   }));
 }
 
@@ -187,7 +196,6 @@ function mean(values: readonly number[]): number {
 }
 
 function meanPair(rows: readonly (readonly [number, number])[]): [number, number] {
-  if (rows.length === 0) return [1, 1];
   return [mean(rows.map(([rgb]) => rgb)), mean(rows.map(([, skeleton]) => skeleton))];
 }
 

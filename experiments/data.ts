@@ -5,7 +5,7 @@ import { modalitiesOf, pixelDeviation, skeletonDeviation } from './networks.ts';
 import type { Preset } from './presets.ts';
 import type { DatasetSummary } from './results.ts';
 
-/** The data set of a run: a folder's, or the embedded one; clips no larger than the preset's. */
+/** The data set of a run: a folder's, with clips no larger than the preset's, or the embedded one. */
 export async function loadData(
   folder: string | undefined,
   preset: Preset,

@@ -21,9 +21,9 @@ const SYSTEM: Readonly<Record<string, string>> = {
 export function explain(error: unknown): string | undefined {
   if (error instanceof CommanderError) return oneLine(error.message.replace(/^error: /, ''));
   if (error instanceof UsageError || error instanceof KernelwrightError) return oneLine(error.message);
-  const { code, path } = (error ?? {}) as NodeJS.ErrnoException;
-  const advice = code === undefined ? undefined : SYSTEM[code];
-  return advice && `${path ?? 'writing'}: ${advice}`;
+  const { code, path, syscall, message } = (error ?? {}) as NodeJS.ErrnoException;
+  if (code === undefined || syscall === undefined) return undefined;
+  return `${path ?? syscall}: ${SYSTEM[code] ?? oneLine(message)}`;
 }
 
 function oneLine(text: string): string {

@@ -1,7 +1,13 @@
 import type { ActionNetwork, Modality } from '../src/amr/action-network.ts';
 import { Rng } from '../src/data/rng.ts';
 import type { NetworkAttack } from '../src/train/attack-network.ts';
-import { type AttackResult, type CleanResult, evaluateAttack, evaluateClean } from '../src/train/evaluate.ts';
+import {
+  type AttackResult,
+  type BatchStatus,
+  type CleanResult,
+  evaluateAttack,
+  evaluateClean,
+} from '../src/train/evaluate.ts';
 import type { Job } from './job.ts';
 import type { Plan } from './plans.ts';
 import type { Level, Target } from './results.ts';
@@ -36,14 +42,14 @@ export function targetsOf(modalities: readonly Modality[]): Target[] {
   return modalities.length === 2 ? [...modalities, 'both'] : [...modalities];
 }
 
-/** `fgsm` is one full step from the sample itself; `pgd20` twenty steps of ε/8 from a random start. */
+/** `fgsm` is one full step from the sample itself; `pgd20` twenty steps of ε/4 from a random start. */
 export function attackFor(name: string, epsilons: Level, seed: number): NetworkAttack {
   if (name === 'fgsm') return { epsilons, steps: 1, relativeStep: 1, randomStart: false, seed };
   const steps = Number(name.replace('pgd', ''));
   return {
     epsilons,
     steps,
-    relativeStep: Math.max(0.125, Math.min(1, 2.5 / steps)),
+    relativeStep: Math.max(0.25, Math.min(1, 2.5 / steps)),
     randomStart: true,
     seed,
   };
@@ -88,7 +94,7 @@ function cleanResult(job: Job, plan: Plan, network: ActionNetwork): Promise<Clea
   const id = idOf(plan);
   return job.once(`state/${id}-clean.json`, job.samples.length, () => {
     job.progress.phase(`test ${id} clean`);
-    const onBatch = (n: number) => job.progress.advance(n, 1);
+    const onBatch = (n: number, found: BatchStatus) => job.progress.advance(n, 1, found);
     return evaluateClean(job.device, network, job.dataset, job.samples, {
       batchSize: job.preset.evaluation.batchSize,
       onBatch,
@@ -108,7 +114,7 @@ function attackResult(
   const units = 2 * attack.steps + 2;
   return job.once(`state/${id}-${name}.json`, samples.length * units, () => {
     job.progress.phase(`attack ${id} ${name}`);
-    const onBatch = (n: number) => job.progress.advance(n, units);
+    const onBatch = (n: number, found: BatchStatus) => job.progress.advance(n, units, found);
     const options = { batchSize: job.preset.evaluation.batchSize, onBatch };
     return evaluateAttack(job.device, network, job.dataset, samples, attack, options);
   });

@@ -3,7 +3,7 @@ import { argmax } from '../src/kernels/reduce.ts';
 import { EVALUATION } from '../src/nn/module.ts';
 import { attackNetwork } from '../src/train/attack-network.ts';
 import { uploadBatch } from '../src/train/batch.ts';
-import { headlineBudget } from './assemble.ts';
+import { headlineBudget, strongest } from './assemble.ts';
 import { attackFor, seedOf } from './evaluate-model.ts';
 import type { Job } from './job.ts';
 import type { Plan } from './plans.ts';
@@ -16,7 +16,7 @@ const CANDIDATES = 8;
 export async function makeExhibit(job: Job, plan: Plan, network: ActionNetwork): Promise<Exhibit> {
   const { device, dataset } = job;
   const on: Target = network.modalities.length === 2 ? 'both' : (network.modalities[0] ?? 'rgb');
-  const attack = job.preset.evaluation.attacks.at(-1) ?? 'pgd20';
+  const attack = strongest(job.preset.evaluation.attacks);
   const budget = headlineBudget(job, on);
   return device.scope(async () => {
     const indices = job.samples.slice(0, CANDIDATES);

@@ -41,7 +41,7 @@ export class Job {
     const { holdOut } = parts.preset;
     this.trainingSamples = holdOut ? train : [...train, ...validation];
     this.validationSamples = holdOut ? validation : [];
-    this.samples = spread(parts.dataset.splits.test, parts.preset.evaluation.samples);
+    this.samples = spread(parts.dataset.splits.test, parts.dataset.labels, parts.preset.evaluation.samples);
     this.progress = new Progress(this.#units(), signal);
   }
 
@@ -72,11 +72,38 @@ export class Job {
   }
 }
 
-/** At most `count` of the samples, evenly spread, so that every class and subject keeps its share. */
-export function spread(samples: readonly number[], count: number): number[] {
-  if (samples.length <= count) return [...samples];
-  return Array.from(
-    { length: count },
-    (_, i) => samples[Math.floor(((i + 0.5) * samples.length) / count)] ?? 0,
+/**
+ * At most `count` of the samples: as many of each class (one more or less; all of it where a class has fewer), evenly
+ * spread over the order of its samples, and so over the subjects. Each class starts elsewhere.
+ */
+export function spread(samples: readonly number[], labels: ArrayLike<number>, count: number): number[] {
+  const present = [...new Set(samples.map((sample) => labels[sample]))];
+  const classes = present.map((label) => samples.filter((sample) => labels[sample] === label));
+  const quota = quotas(
+    classes.map(({ length }) => length),
+    count,
   );
+  const chosen = classes.flatMap((members, c) => {
+    const n = quota[c] ?? 0;
+    const start = (c + 0.5) / classes.length;
+    return Array.from(
+      { length: n },
+      (_, i) => members[Math.floor(((i + start) * members.length) / n)] as number,
+    );
+  });
+  return chosen.sort((a, b) => a - b);
+}
+
+/** Parts of `total` as equal as the sizes allow. */
+function quotas(sizes: readonly number[], total: number): number[] {
+  const parts = sizes.map(() => 0);
+  let left = total;
+  while (left > 0 && parts.some((part, i) => part < (sizes[i] ?? 0))) {
+    for (const [i, size] of sizes.entries()) {
+      if (left === 0 || (parts[i] ?? 0) >= size) continue;
+      parts[i] = (parts[i] ?? 0) + 1;
+      left--;
+    }
+  }
+  return parts;
 }

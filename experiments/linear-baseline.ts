@@ -14,13 +14,17 @@ const STRENGTHS = [1e-4, 1e-3, 1e-2, 1e-1, 1, 10];
  * Test accuracy of ridge regression, one against all, on the raw input of each modality (pixels; joint positions
  * relative to the root joint in the first frame). It is solved in its dual form in float64, for there are many more
  * features than samples: K = X·Xᵀ of centred rows, (K + λ·I)·A = Y, scores = X'·Xᵀ·A. λ is the best on the
- * validation subjects; the reported model is fitted on training and validation subjects together.
+ * validation subjects; the reported model is fitted on training and validation subjects together. `onRow` is called now
+ * and then and may throw to stop.
  */
-export function linearBaseline(dataset: ActionDataset): LinearBaseline {
+export async function linearBaseline(
+  dataset: ActionDataset,
+  onRow: () => void | Promise<void> = () => {},
+): Promise<LinearBaseline> {
   const { video, skeleton } = dataset;
   const out: LinearBaseline = {};
-  const videoScores = video && ridgeScores(dataset, rows(video.data, dataset.samples));
-  const skeletonScores = skeleton && ridgeScores(dataset, rootCentred(dataset));
+  const videoScores = video && (await ridgeScores(dataset, rows(video.data, dataset.samples), onRow));
+  const skeletonScores = skeleton && (await ridgeScores(dataset, rootCentred(dataset), onRow));
   if (videoScores) out.video = accuracy(dataset, dataset.splits.test, videoScores);
   if (skeletonScores) out.skeleton = accuracy(dataset, dataset.splits.test, skeletonScores);
   if (videoScores && skeletonScores) {
@@ -31,12 +35,16 @@ export function linearBaseline(dataset: ActionDataset): LinearBaseline {
 }
 
 /** Scores [test samples, classes] of the ridge model whose λ does best on the validation split. */
-function ridgeScores(dataset: ActionDataset, features: Float32Array[]): Float64Array[] {
+async function ridgeScores(
+  dataset: ActionDataset,
+  features: Float32Array[],
+  onRow: () => void | Promise<void>,
+): Promise<Float64Array[]> {
   const { train, validation, test } = dataset.splits;
   const all = [...train, ...validation];
   const centred = centre(features, all);
   const at = new Map(all.map((sample, i) => [sample, i]));
-  const gram = gramMatrix(centred, all);
+  const gram = await gramMatrix(centred, all, onRow);
   const select = (a: number[], b: number[]) =>
     a.map((i) => Float64Array.from(b, (j) => gram[at.get(i)!]![at.get(j)!]!));
   const inner = select(train, train);
@@ -76,8 +84,16 @@ function kernel(features: Float32Array[], a: number[], b: number[]): Float64Arra
 }
 
 /** The kernel of `samples` with themselves, half of which is a mirror image. */
-function gramMatrix(features: Float32Array[], samples: number[]): Float64Array[] {
-  const gram = samples.map((i, row) => kernel(features, [i], samples.slice(0, row + 1))[0]!);
+async function gramMatrix(
+  features: Float32Array[],
+  samples: number[],
+  onRow: () => void | Promise<void>,
+): Promise<Float64Array[]> {
+  const gram: Float64Array[] = [];
+  for (const [row, i] of samples.entries()) {
+    gram.push(kernel(features, [i], samples.slice(0, row + 1))[0]!);
+    await onRow();
+  }
   return gram.map((lower, i) => Float64Array.from(gram, (row, j) => (j <= i ? lower[j]! : row[i]!)));
 }
 

@@ -54,6 +54,7 @@ function program(): Command {
     .option(
       '--data <folder>',
       'data set with dataset.json and dataset.safetensors(.gz) (default: the embedded one)',
+      parseName,
     )
     .addOption(choice('--preset <name>', 'how much work', ['smoke', 'quick', 'full'], 'quick'))
     .option('--models <list>', `networks, of ${MODELS.join(',')}`, listOf(MODELS, '--models'))
@@ -69,11 +70,11 @@ function program(): Command {
       'keep validation subjects out of training, and the epoch that does best on them (always so on the embedded data)',
     )
     .option('--seed <number>', 'decides everything random', parseSeed, 1)
-    .option('--out <folder>', 'where results go (default: runs/<data>-<preset>-seed<seed>)')
+    .option('--out <folder>', 'where results go (default: runs/<data>-<preset>-seed<seed>)', parseName)
     .addOption(
       choice('--adapter <kind>', 'where to compute', ['auto', 'gpu', 'lavapipe', 'swiftshader'], 'auto'),
     )
-    .option('--resume <run>', 'go on with an interrupted run: its name under runs/, or its folder')
+    .option('--resume <run>', 'go on with an interrupted run: its name under runs/, or its folder', parseName)
     .option('--json', 'print results.json instead of the table', false);
 }
 
@@ -89,6 +90,11 @@ function listOf<T extends string>(known: readonly T[], flag: string): (text: str
       throw new InvalidArgumentError(`${flag} knows ${known.join(', ')}; got '${unknown}'.`);
     return [...new Set(names)] as T[];
   };
+}
+
+function parseName(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('it is empty.');
+  return text;
 }
 
 function parseAttacks(text: string): string[] {
@@ -112,7 +118,10 @@ export function parseLevels(text: string): Level[] {
       skeleton: skeleton === undefined ? pixels * METRES_PER_PIXEL_RANGE : parseNumber(skeleton),
     };
   });
-  return levels.sort((a, b) => a.rgb - b.rgb);
+  levels.sort((a, b) => a.rgb - b.rgb);
+  const falls = levels.some((level, i) => i > 0 && level.skeleton < (levels[i - 1]?.skeleton ?? 0));
+  if (falls) throw new InvalidArgumentError(`sizes must rise on both modalities together; got '${text}'.`);
+  return levels;
 }
 
 function parseNumber(text: string): number {

@@ -12,7 +12,7 @@ export interface Preset {
    * epochs was chosen beforehand with them held out; then networks are fitted on them too, and the last epoch is kept.
    */
   readonly holdOut: boolean;
-  /** Frames a skeleton is resampled to, and the most frames and pixels of a clip (larger ones are averaged down). */
+  /** For folders: frames a skeleton is resampled to, and the most frames and pixels of a clip (larger ones are averaged down). */
   readonly skeletonFrames: number;
   readonly clip: { readonly frames: number; readonly height: number; readonly width: number };
   readonly network: NetworkSizes;
@@ -110,8 +110,17 @@ const QUICK: Preset = {
 
 const SMOKE: Preset = {
   ...QUICK,
-  figures: { trainSubjects: 2, validationSubjects: 1, testSubjects: 1, repetitions: 2 },
-  clip: { frames: 4, height: 16, width: 12 },
+  figures: {
+    trainSubjects: 2,
+    validationSubjects: 1,
+    testSubjects: 1,
+    repetitions: 2,
+    frames: 4,
+    height: 16,
+    width: 16,
+    skeletonFrames: 8,
+  },
+  clip: { frames: 4, height: 16, width: 16 },
   skeletonFrames: 8,
   network: { ...QUICK.network, videoWidths: [4, 4, 8, 8], skeletonWidths: [4, 4, 8, 8] },
   training: {
@@ -174,6 +183,8 @@ const RECORDED_QUICK: Preset = {
     videoWidths: [12, 24, 32, 48],
     skeletonWidths: [24, 32, 48, 64],
     streams: ['position', 'motion', 'bone'],
+    temporalKernel: 9,
+    dropout: 0.3,
   },
   training: {
     natural: RECORDED_NATURAL,

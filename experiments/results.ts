@@ -102,8 +102,8 @@ export interface StageWeights {
   readonly clean: readonly [number, number];
   /** By what was attacked, at the headline. */
   readonly attacked: Readonly<Partial<Record<Target, readonly [number, number]>>>;
-  /** On clean samples of each class. */
-  readonly byClass: readonly (readonly [number, number])[];
+  /** On clean samples of each class; null for a class without any. */
+  readonly byClass: readonly (readonly [number, number] | null)[];
 }
 
 export interface TrainingCurve {

@@ -62,9 +62,9 @@ export class RunFolder {
   async once<T>(name: string, make: () => Promise<T>): Promise<T> {
     const known = await this.readJson<T>(name);
     if (known !== undefined) return known;
-    const value = await make();
-    await this.writeJson(name, value);
-    return value;
+    await this.writeJson(name, await make());
+    // As a resumed run would read it: JSON has no NaN.
+    return (await this.readJson<T>(name)) as T;
   }
 
   remove(name: string): Promise<void> {

@@ -78,8 +78,8 @@ export async function runJob(
 async function runPhases(job: Job, kind: string): Promise<Results> {
   try {
     job.progress.phase('linear ridge');
-    const linear = await job.folder.once<LinearBaseline>('state/linear.json', async () =>
-      linearBaseline(job.dataset),
+    const linear = await job.folder.once<LinearBaseline>('state/linear.json', () =>
+      linearBaseline(job.dataset, () => job.progress.advance(0, 0)),
     );
     const outcomes: Outcome[] = [];
     const exhibits: Exhibit[] = [];

@@ -39,11 +39,20 @@ function perturbationViolations(run: AttackRun): string[] {
 }
 
 function lossViolations(run: AttackRun): string[] {
-  const [first = 0] = run.result.lossByStep;
-  const last = run.result.lossByStep.at(-1) ?? 0;
+  const losses = run.result.lossByStep;
   const moves = Object.values(run.budget).some((epsilon) => (epsilon ?? 0) > 0);
-  if (!moves || last > first) return [];
-  return [`${nameOf(run)} did not raise the loss (${first.toFixed(4)} → ${last.toFixed(4)})`];
+  if (!moves) return [];
+  const text = `(${losses.map((loss) => loss.toFixed(3)).join(' → ')})`;
+  const [first = 0, last = 0] = [losses[0], losses.at(-1)];
+  if (!(last > first)) return [`${nameOf(run)} did not raise the loss ${text}`];
+  const half = Math.floor(losses.length / 2);
+  if (!(mean(losses.slice(-half)) > mean(losses.slice(0, half))))
+    return [`${nameOf(run)}: the loss does not go on rising with the steps ${text}`];
+  return [];
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0) / values.length;
 }
 
 function robustCount(run: AttackRun): number {
@@ -90,6 +99,6 @@ function maskingViolations(job: Job, { attacks }: Evaluation): string[] {
     .filter(({ result }) => result.zeroGradients > 0)
     .map((run) => {
       const count = Math.round(run.result.zeroGradients * job.samples.length);
-      return `${nameOf(run)}: ${count} samples had an all-zero input gradient, so this attack was blind to them`;
+      return `${nameOf(run)}: ${count} samples had an input gradient that is zero or no number, so this attack was blind to them`;
     });
 }

@@ -18,15 +18,9 @@ export function formatTable(results: Results): string {
     style: { head: [], border: [] },
   });
   for (const model of results.models) table.push(row(model, results, targets));
-  for (const { on, accuracy } of results.linear) {
-    table.push([
-      'linear ridge',
-      streamName(on, dataset),
-      percent(accuracy),
-      ...targets.map(() => ''),
-      '',
-      '',
-    ]);
+  for (const { on, accuracy, interval, n } of results.linear) {
+    const found = `${withInterval(accuracy, interval)} (n = ${n})`;
+    table.push(['linear ridge', streamName(on, dataset), found, ...targets.map(() => ''), '', '']);
   }
   const level = levels[headline.level];
   return [

@@ -4,7 +4,7 @@ import { FormatError } from '../src/errors.ts';
 import { decodeSafetensors } from '../src/nn/safetensors.ts';
 import { decodeState, encodeState } from '../src/nn/state.ts';
 import type { NetworkAttack } from '../src/train/attack-network.ts';
-import { evaluateAttack, evaluateClean } from '../src/train/evaluate.ts';
+import { type BatchStatus, evaluateAttack, evaluateClean } from '../src/train/evaluate.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import type { Job } from './job.ts';
 import { buildNetwork } from './networks.ts';
@@ -157,13 +157,13 @@ async function validate(
   const sizes = job.preset.training[phaseOf(plan)];
   const options = {
     batchSize: job.preset.evaluation.batchSize,
-    onBatch: (n: number) => progress.advance(n, 1),
+    onBatch: (n: number, found: BatchStatus) => progress.advance(n, 1, found),
   };
   const share = (flags: readonly boolean[]) => flags.filter(Boolean).length / flags.length;
   const clean = share((await evaluateClean(device, network, dataset, indices, options)).correct);
   if (plan.train === 'natural') return { robust: clean, clean };
   const attack = { ...trainingAttack(sizes), seed: job.options.seed };
-  const onBatch = (n: number) => progress.advance(n, 2 * sizes.attackSteps);
+  const onBatch = (n: number, found: BatchStatus) => progress.advance(n, 2 * sizes.attackSteps, found);
   const { robust } = await evaluateAttack(device, network, dataset, indices, attack, { ...options, onBatch });
   return { robust: share(robust), clean };
 }

@@ -109,7 +109,7 @@ function stageSpec(values: ReturnType<typeof stageRows>, reach: number) {
 async function classPanels(study: Study, network: Network): Promise<Html[]> {
   const stages = network.model.weights ?? [];
   const order = classOrder(study, stages);
-  const reach = reachOf(stages.flatMap((s) => s.byClass));
+  const reach = reachOf(stages.flatMap((s) => s.byClass.flatMap((pair) => (pair ? [pair] : []))));
   const panels = Math.ceil(order.length / CLASSES_PER_PANEL);
   const size = Math.ceil(order.length / panels);
   const figures = [];
@@ -121,10 +121,11 @@ async function classPanels(study: Study, network: Network): Promise<Html[]> {
   return figures;
 }
 
-/** Indices of the classes, heaviest skeleton first. */
+/** Indices of the classes that were tested, heaviest skeleton first. */
 function classOrder(study: Study, stages: readonly StageWeights[]): number[] {
   const mean = (i: number) => stages.reduce((sum, s) => sum + (s.byClass[i]?.[1] ?? 1), 0);
-  return study.results.dataset.classes.map((_, i) => i).sort((a, b) => mean(b) - mean(a) || a - b);
+  const tested = study.results.dataset.classes.flatMap((_, i) => (stages[0]?.byClass[i] ? [i] : []));
+  return tested.sort((a, b) => mean(b) - mean(a) || a - b);
 }
 
 function classText(study: Study, stages: readonly StageWeights[], i: number): string {

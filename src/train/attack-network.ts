@@ -1,6 +1,7 @@
 import type { ActionInputs, ActionNetwork, ActionOutput, Modality } from '../amr/action-network.ts';
 import { checkBudget } from '../attacks/norms.ts';
 import { type Attacked, type Iterate, pgdJoint } from '../attacks/pgd.ts';
+import { add, mul } from '../kernels/elementwise.ts';
 import { crossEntropy } from '../kernels/loss.ts';
 import { sum } from '../kernels/reduce.ts';
 import { EVALUATION } from '../nn/module.ts';
@@ -16,13 +17,15 @@ export interface NetworkAttack {
   readonly relativeStep: number;
   readonly randomStart: boolean;
   readonly seed: number;
+  /** λ of the auxiliary heads in what the adversary maximises; 0 when left out: the fused head alone. */
+  readonly adaptive?: number | undefined;
 }
 
 /** What an attack on a network computes at each iterate. */
 export interface AttackValue extends ActionOutput {
-  /** Sum over the samples, so that a sample's gradient does not depend on its batch. */
+  /** What is maximised. A sum over the samples, so that a sample's gradient does not depend on its batch. */
   readonly loss: Tensor;
-  /** [N]. */
+  /** Cross-entropy of the fused head, [N]. */
   readonly losses: Tensor;
 }
 
@@ -43,7 +46,7 @@ export function attackNetwork(
   for (const epsilon of Object.values(attack.epsilons)) checkBudget('attackNetwork', { epsilon });
   const modalities = network.modalities.filter((modality) => (attack.epsilons[modality] ?? 0) > 0);
   if (modalities.length === 0) {
-    const value = () => attackValue(network, inputs, labels);
+    const value = () => attackValue(network, inputs, labels, attack.adaptive);
     const final = { step: attack.steps, inputs: [], grads: undefined };
     if (observe) labels.device.scope(() => observe({ ...final, value: value() }, []));
     return inputs;
@@ -57,7 +60,7 @@ export function attackNetwork(
     ...inputs,
     ...Object.fromEntries(modalities.map((modality, i) => [modality, moved[i]])),
   });
-  const loss = (moved: readonly Tensor[]) => attackValue(network, assemble(moved), labels);
+  const loss = (moved: readonly Tensor[]) => attackValue(network, assemble(moved), labels, attack.adaptive);
   const { steps, randomStart, seed } = attack;
   const found = pgdJoint(loss, attacked, {
     steps,
@@ -68,8 +71,20 @@ export function attackNetwork(
   return assemble(found);
 }
 
-function attackValue(network: ActionNetwork, inputs: ActionInputs, labels: Tensor): AttackValue {
+function attackValue(
+  network: ActionNetwork,
+  inputs: ActionInputs,
+  labels: Tensor,
+  adaptive = 0,
+): AttackValue {
   const output = network.forward(inputs, EVALUATION);
   const losses = crossEntropy(output.logits, labels, { reduction: 'none' });
-  return { ...output, losses, loss: sum(losses) };
+  const fused = sum(losses);
+  if (adaptive === 0 || output.auxiliary.length === 0) return { ...output, losses, loss: fused };
+  const heads = output.auxiliary.map((logits) => crossEntropy(logits, labels, { reduction: 'sum' }));
+  const auxiliary = mul(
+    heads.reduce((a, b) => add(a, b)),
+    adaptive / heads.length,
+  );
+  return { ...output, losses, loss: add(fused, auxiliary) };
 }

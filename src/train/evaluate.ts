@@ -3,7 +3,7 @@ import type { Iterate } from '../attacks/pgd.ts';
 import { batches } from '../data/batches.ts';
 import type { ActionDataset } from '../data/dataset.ts';
 import { Rng } from '../data/rng.ts';
-import { abs, cast, equal, maximum, minimum, neg, sub } from '../kernels/elementwise.ts';
+import { abs, cast, equal, greater, maximum, minimum, neg, sub } from '../kernels/elementwise.ts';
 import { reshape } from '../kernels/layout.ts';
 import { crossEntropy } from '../kernels/loss.ts';
 import { argmax, max, mean } from '../kernels/reduce.ts';
@@ -15,12 +15,19 @@ import { uploadBatch } from './batch.ts';
 
 export interface EvaluateOptions {
   readonly batchSize: number;
-  /** Called after each batch with its number of samples; may throw to stop. */
-  readonly onBatch?: ((samples: number) => void | Promise<void>) | undefined;
+  /** Called after each batch with its number of samples and how they did; may throw to stop. */
+  readonly onBatch?: ((samples: number, found: BatchStatus) => void | Promise<void>) | undefined;
+}
+
+/** Mean loss and share of right predictions (at all iterates, under an attack) in a batch. */
+export interface BatchStatus {
+  readonly loss: number;
+  readonly accuracy: number;
 }
 
 /** How a network does on clean samples, in the order of the indices. */
 export interface CleanResult {
+  /** The prediction is the label, and the loss a number. */
   readonly correct: readonly boolean[];
   readonly losses: readonly number[];
   readonly predictions: readonly number[];
@@ -30,13 +37,13 @@ export interface CleanResult {
 
 /** How a network does under one attack, in the order of the indices. */
 export interface AttackResult {
-  /** No iterate fooled the network, the clean sample included. */
+  /** No iterate fooled the network, the clean sample included, and every loss was a number. */
   readonly robust: readonly boolean[];
   /** Per-sample loss at the final iterate. */
   readonly losses: readonly number[];
   /** Mean loss at each iterate, the start first. */
   readonly lossByStep: readonly number[];
-  /** Share of the samples whose input gradient was exactly zero at the start. */
+  /** Share of the samples whose input gradient was exactly zero, or no number, at the start. */
   readonly zeroGradients: number;
   /** Largest distance from the clean input, by attacked modality, in the units of its ε. */
   readonly distance: Readonly<Partial<Record<Modality, number>>>;
@@ -66,8 +73,12 @@ export async function evaluateClean(
       const output = network.forward(inputs, EVALUATION);
       const predictions = await argmax(output.logits, { axes: -1 }).read();
       found.predictions.push(...predictions);
-      found.correct.push(...part.map((sample, i) => predictions[i] === dataset.labels[sample]));
-      found.losses.push(...(await crossEntropy(output.logits, labels, { reduction: 'none' }).read()));
+      const losses = await crossEntropy(output.logits, labels, { reduction: 'none' }).read();
+      // The largest of logits that are no numbers is the first one, which may happen to be the label.
+      const right = (sample: number, i: number) =>
+        predictions[i] === dataset.labels[sample] && Number.isFinite(losses[i]);
+      found.correct.push(...part.map(right));
+      found.losses.push(...losses);
       for (const [stage, weights] of output.weights.entries()) {
         const data = await weights.read();
         found.weights[stage] ??= [];
@@ -76,9 +87,15 @@ export async function evaluateClean(
         );
       }
     });
-    await options.onBatch?.(part.length);
+    await options.onBatch?.(part.length, statusOf(found.losses, found.correct, part.length));
   }
   return found;
+}
+
+/** Of the last `n` samples. */
+function statusOf(losses: readonly number[], right: readonly boolean[], n: number): BatchStatus {
+  const loss = losses.slice(-n).reduce((a, b) => a + b, 0) / n;
+  return { loss, accuracy: right.slice(-n).filter(Boolean).length / n };
 }
 
 /** Runs one attack on a network over samples, batch by batch. */
@@ -93,8 +110,9 @@ export async function evaluateAttack(
   const parts: BatchResult[] = [];
   for (const [b, part] of inOrder(indices, options.batchSize).entries()) {
     const seed = new Rng(attack.seed, b, 5).uint32();
-    parts.push(await device.scope(() => attackBatch(device, network, dataset, part, { ...attack, seed })));
-    await options.onBatch?.(part.length);
+    const found = await device.scope(() => attackBatch(device, network, dataset, part, { ...attack, seed }));
+    parts.push(found);
+    await options.onBatch?.(part.length, statusOf(found.losses, found.robust, part.length));
   }
   return combine(parts, indices.length);
 }
@@ -112,8 +130,10 @@ async function attackBatch(
   attack: NetworkAttack,
 ): Promise<BatchResult> {
   const { inputs, labels, size } = uploadBatch(device, dataset, indices, network.modalities);
-  let right = isRight(network.forward(inputs, EVALUATION).logits, labels);
+  const clean = network.forward(inputs, EVALUATION).logits;
+  let right = isRight(clean, labels);
   let zero: Tensor | undefined;
+  const cleanLosses = crossEntropy(clean, labels, { reduction: 'none' });
   const losses: Tensor[] = [];
   let weights: Tensor[] = [];
   const attacked = attackNetwork(
@@ -132,7 +152,11 @@ async function attackBatch(
   );
   const stages = await Promise.all(weights.map((tensor) => tensor.read()));
   const lossRows = await Promise.all(losses.map((tensor) => tensor.read()));
-  const robust = Array.from(await right.read(), (flag) => flag > 0);
+  const allRows = [await cleanLosses.read(), ...lossRows];
+  const robust = Array.from(
+    await right.read(),
+    (flag, i) => flag > 0 && allRows.every((row) => Number.isFinite(row[i])),
+  );
   const zeroFlags = zero ? Array.from(await zero.read()) : [];
   for (const tensor of [right, zero, ...losses, ...weights]) tensor?.dispose();
   const moved = await movement(inputs, attacked, attack);
@@ -152,12 +176,12 @@ function isRight(logits: Tensor, labels: Tensor): Tensor {
   return cast(equal(argmax(logits, { axes: -1 }), labels), 'f32');
 }
 
-/** f32 [N]: 1 where the gradient of every input is exactly zero. */
+/** f32 [N]: 1 where the gradient of every input is exactly zero or no number: the attack moves nothing there. */
 function zeroRows(grads: readonly Tensor[]): Tensor {
   const largest = grads
     .map((grad) => max(abs(reshape(grad, [grad.shape[0] ?? 0, -1])), { axes: 1 }))
     .reduce((a, b) => maximum(a, b));
-  return cast(equal(largest, 0), 'f32');
+  return sub(1, cast(greater(largest, 0), 'f32'));
 }
 
 async function movement(

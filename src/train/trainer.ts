@@ -6,7 +6,7 @@ import { batches } from '../data/batches.ts';
 import type { ActionDataset } from '../data/dataset.ts';
 import { Rng } from '../data/rng.ts';
 import { KernelwrightError } from '../errors.ts';
-import { cast, equal } from '../kernels/elementwise.ts';
+import { add, cast, equal, mul } from '../kernels/elementwise.ts';
 import { argmax, sum } from '../kernels/reduce.ts';
 import type { NamedTensors } from '../nn/module.ts';
 import { AdamW, clipByGlobalNorm } from '../nn/optimisers.ts';
@@ -102,11 +102,28 @@ export class Trainer {
         await settle(previous);
       }
       await settle(pending);
+      await this.#checkFinite();
     } finally {
       await pending?.catch(() => {});
     }
     this.epochs++;
     return summary(found);
+  }
+
+  /** The last update of an epoch may have ruined weights that no loss has seen. */
+  async #checkFinite(): Promise<void> {
+    const zero = this.#device.scope(() =>
+      this.network
+        .parameters()
+        .reduce((all, weight) => add(all, sum(mul(weight, 0))), this.#device.tensor([0], [])),
+    );
+    const value = await zero.item();
+    zero.dispose();
+    if (value !== 0)
+      throw new KernelwrightError(
+        'train',
+        `weights are no numbers after epoch ${this.epochs + 1}; lower the learning rate`,
+      );
   }
 
   /** Frees the state of the optimiser, not the network. */

@@ -4,22 +4,22 @@ import { linearBaseline } from '../../experiments/linear-baseline.ts';
 import type { ActionDataset } from '../../src/data/dataset.ts';
 import { Rng } from '../../src/data/rng.ts';
 
-it('stays below 45 % on the embedded data set, whatever the modality', { timeout: 60_000 }, () => {
-  const { video, skeleton, both } = linearBaseline(makeFigures());
+it('stays below 45 % on the embedded data set, whatever the modality', { timeout: 60_000 }, async () => {
+  const { video, skeleton, both } = await linearBaseline(makeFigures());
   expect(video).toBeLessThan(0.2);
   expect(skeleton).toBeLessThan(0.45);
   expect(both).toBeLessThan(0.45);
 });
 
-it('solves what is linear: noise around a posture per class', () => {
-  const { skeleton, both, video } = linearBaseline(postures(0.3));
+it('solves what is linear: noise around a posture per class', async () => {
+  const { skeleton, both, video } = await linearBaseline(postures(0.3));
   expect(skeleton).toBe(1);
   expect(both).toBeUndefined();
   expect(video).toBeUndefined();
 });
 
-it('is at chance where there is nothing to learn', () => {
-  expect(linearBaseline(postures(1e6)).skeleton).toBeLessThan(0.5);
+it('is at chance where there is nothing to learn', async () => {
+  expect((await linearBaseline(postures(1e6))).skeleton).toBeLessThan(0.5);
 });
 
 /** Three classes of four joints whose mean positions differ by about a metre, plus noise. */

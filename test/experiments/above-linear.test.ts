@@ -19,6 +19,6 @@ test('on the embedded data a network is 20 points above the linear model', { tim
   const { correct } = await evaluateClean(device, network, data, data.splits.test, { batchSize: 48 });
   device.dispose();
   const accuracy = correct.filter(Boolean).length / correct.length;
-  const linear = linearBaseline(data).skeleton ?? 1;
+  const linear = (await linearBaseline(data)).skeleton ?? 1;
   expect(accuracy, `network ${accuracy}, linear model ${linear}`).toBeGreaterThan(linear + 0.2);
 });

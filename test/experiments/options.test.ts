@@ -22,9 +22,9 @@ test('without flags, the quick preset runs on the embedded data with seed 1', ()
 });
 
 test('sizes are read as fractions and metres, ascending; a missing skeleton size follows the pixels', () => {
-  const { run } = parseCommandLine(['--eps', '8/255,4/255:0.03']);
+  const { run } = parseCommandLine(['--eps', '8/255,4/255:0.003']);
   expect(run?.eps).toEqual([
-    { rgb: 4 / 255, skeleton: 0.03 },
+    { rgb: 4 / 255, skeleton: 0.003 },
     { rgb: 8 / 255, skeleton: expect.closeTo(0.02, 12) },
   ]);
 });
@@ -35,6 +35,10 @@ describe('one line says what is wrong', () => {
     [['--eps', 'x'], /at least 0/],
     [['--eps', '1:2:3'], /RGB or RGB:SKELETON/],
     [['--eps', '1/0'], /at least 0/],
+    [['--eps', '8/255:0.01,4/255:0.02'], /rise on both/],
+    [['--data', ''], /empty/],
+    [['--resume', ''], /empty/],
+    [['--out', ' '], /empty/],
     [['--models', 'rgb,resnet'], /knows rgb, skeleton, concat, amr; got 'resnet'/],
     [['--attacks', 'pgd'], /fgsm or pgd<steps>/],
     [['--preset', 'huge'], /smoke, quick, full/],
@@ -88,4 +92,16 @@ test('folders train on the validation subjects too, unless they are held out; th
     expect(holdOut('--data', 'x', '--preset', preset)).toBe(false);
     expect(holdOut('--data', 'x', '--preset', preset, '--hold-out')).toBe(true);
   }
+});
+
+test('system errors are one line, whatever they are; other errors are ours and keep their stack', () => {
+  const system = Object.assign(new Error('ENAMETOOLONG: name too long'), {
+    code: 'ENAMETOOLONG',
+    syscall: 'mkdir',
+  });
+  expect(explain(system)).toMatch(/mkdir: ENAMETOOLONG/);
+  expect(explain(Object.assign(new Error('x'), { code: 'ENOSPC', syscall: 'write' }))).toMatch(
+    /disk is full/,
+  );
+  expect(explain(new TypeError('x is not a function'))).toBeUndefined();
 });

@@ -45,8 +45,8 @@ test('a file in the way and a full disk are explained, a bug is not', async () =
   await writeFile(join(folder.path, 'file'), '');
   const error = await new RunFolder(join(folder.path, 'file')).write('x', 'y').catch((e: unknown) => e);
   expect(explain(error)).toMatch(/--out/);
-  expect(explain(Object.assign(new Error('no space'), { code: 'ENOSPC', path: '/x' }))).toMatch(
-    /disk is full.*--resume/,
-  );
+  expect(
+    explain(Object.assign(new Error('no space'), { code: 'ENOSPC', syscall: 'write', path: '/x' })),
+  ).toMatch(/disk is full.*--resume/);
   expect(explain(new TypeError('undefined is not a function'))).toBeUndefined();
 });

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ActionInputs, ActionNetwork, type ActionOutput } from '../../src/amr/action-network.ts';
+import { actionLoss } from '../../src/amr/loss.ts';
 import type { ActionDataset } from '../../src/data/dataset.ts';
 import { ShapeError } from '../../src/errors.ts';
-import { mul, sub } from '../../src/kernels/elementwise.ts';
-import { concat } from '../../src/kernels/layout.ts';
+import { add, mul, sqrt, sub } from '../../src/kernels/elementwise.ts';
+import { concat, reshape } from '../../src/kernels/layout.ts';
 import { mean } from '../../src/kernels/reduce.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
@@ -68,6 +69,33 @@ function lossOf(sample: number, gain: number, by = 0): number {
   const margin = 2 * gain * ((LEVELS[sample] ?? 0) + toward * by - 0.5) * -toward;
   return Math.log1p(Math.exp(-margin));
 }
+
+/** Gives no numbers for clips brighter than three quarters. */
+class Broken extends Brightness {
+  override forward(inputs: ActionInputs): ActionOutput {
+    const { logits, ...rest } = super.forward(inputs);
+    const m = mean(inputs.rgb as Tensor, { axes: [1, 2, 3], keepDims: false });
+    const root = sqrt(sub(0.75, m)); // no number above
+    return { ...rest, logits: add(logits, mul(reshape(root, [-1, 1]), 0)) };
+  }
+}
+
+test('logits that are no numbers are neither right nor robust, whatever class the largest of them seems to be', async () => {
+  const samples = [0, 1, 3, 4];
+  const clean = await evaluateClean(device, new Broken(4), DATASET, samples, BATCHES);
+  expect(clean.correct).toEqual([true, true, false, false]);
+  const attack = { ...ATTACK, epsilons: { rgb: 0.01 } };
+  const { robust, zeroGradients } = await evaluateAttack(
+    device,
+    new Broken(4),
+    DATASET,
+    samples,
+    attack,
+    BATCHES,
+  );
+  expect(robust).toEqual([true, true, false, false]);
+  expect(zeroGradients).toBe(0.5);
+});
 
 describe('evaluateClean', () => {
   test('gives predictions, losses and hits in the order of the indices, across batches', async () => {
@@ -185,6 +213,18 @@ describe('attackNetwork', () => {
     const moved = attackNetwork(network, batch.inputs, batch.labels, { ...ATTACK, epsilons });
     return { network, batch, moved };
   };
+
+  test('adaptive: raises the whole loss more than an attack on the fused head alone does', async () => {
+    const network = tinyNetwork(device, 'amr');
+    const batch = uploadBatch(device, tinyDataset(4), [0, 1, 2, 3], network.modalities);
+    const whole = async (adaptive: number) => {
+      const options = { ...ATTACK, steps: 8, epsilons: { skeleton: 0.2 }, adaptive };
+      const moved = attackNetwork(network, batch.inputs, batch.labels, options);
+      const output = network.forward(moved, { training: false, seed: 0 });
+      return actionLoss(output, batch.labels, { auxiliaryWeight: 10, labelSmoothing: 0 }).item();
+    };
+    expect(await whole(10)).toBeGreaterThan(await whole(0));
+  });
 
   test('leaves a modality without ε as it is', async () => {
     const { batch, moved } = attack({ skeleton: 0.1 });
