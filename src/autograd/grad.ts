@@ -1,5 +1,6 @@
 import { ShapeError } from '../errors.ts';
 import { zerosLike } from '../kernels/fill.ts';
+import { reshape } from '../kernels/layout.ts';
 import type { Device } from '../tensor/device.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { Tape } from './tape.ts';
@@ -14,8 +15,9 @@ export interface ValueAndGrad<R> {
 /**
  * Calls `fn` and differentiates the loss it returns: `grads[i] = dLoss/dWrt[i]`, each of the shape of `wrt[i]` (zeros
  * where the loss does not depend on it). Only calls between `wrt` and the loss are differentiated. `fn` returns a
- * tensor of one element, or `{ loss, … }` when other tensors are wanted too. May be nested for higher derivatives.
- * Throws `ShapeError` for a loss of several elements, `KernelError` for an op without gradient rule on the path.
+ * tensor of one element, or `{ loss, … }` when other tensors are wanted too, and is not async. May be nested for higher
+ * derivatives. Gradients that are equal may share memory. Throws `ShapeError` for a loss of several elements or none,
+ * `KernelError` for an op without gradient rule on the path.
  */
 export function valueAndGrad<R extends Tensor | { readonly loss: Tensor }>(
   fn: () => R,
@@ -25,10 +27,22 @@ export function valueAndGrad<R extends Tensor | { readonly loss: Tensor }>(
   return device.scope(() => {
     const tape = new Tape(wrt);
     const value = recorded(device, tape, fn);
-    const loss = value instanceof Tensor ? value : value.loss;
-    const grads = tape.backward(loss).map((grad, i) => grad ?? zerosLike(wrt[i] as Tensor));
-    return { value, grads };
+    const grads = tape.backward(lossOf(value)).map((grad, i) => grad ?? zerosLike(wrt[i] as Tensor));
+    return { value, grads: grads.map(viewOfRepeated) };
   });
+}
+
+function lossOf(value: Tensor | { readonly loss: Tensor }): Tensor {
+  const loss = value instanceof Tensor ? value : value?.loss;
+  if (loss instanceof Tensor) return loss;
+  if (value instanceof Promise) value.catch(() => {}); // what it would reject with is not the error to see
+  const got = value instanceof Promise ? 'a promise; it cannot be async' : String(value);
+  throw new ShapeError('grad', `the function must return a tensor or { loss }; got ${got}`);
+}
+
+/** A view where the same tensor came before: each result can be disposed of alone. */
+function viewOfRepeated(grad: Tensor, i: number, grads: readonly Tensor[]): Tensor {
+  return grads.indexOf(grad) < i ? reshape(grad, grad.shape) : grad;
 }
 
 /** The gradients alone; see `valueAndGrad`. */

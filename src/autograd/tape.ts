@@ -2,7 +2,7 @@ import { check, KernelError } from '../errors.ts';
 import { add } from '../kernels/elementwise.ts';
 import type { OpCall, Recorder } from '../tensor/recorder.ts';
 import { formatShape } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import type { Storage, Tensor } from '../tensor/tensor.ts';
 
 /** The calls that lie on a path from the wanted tensors, in order. */
 export class Tape implements Recorder {
@@ -12,17 +12,23 @@ export class Tape implements Recorder {
   readonly #tracked: Set<Tensor>;
   /** What the gradient rules may read: inputs and outputs of recorded calls. */
   readonly #held = new Set<Tensor>();
+  /** The memory of all these. */
+  readonly #memory: Set<Storage>;
 
   constructor(wanted: readonly Tensor[]) {
     this.#wanted = wanted;
     this.#tracked = new Set(wanted);
+    this.#memory = new Set(wanted.map((tensor) => tensor.storage('grad')));
   }
 
   record(call: OpCall): void {
     const inputs = Object.values(call.inputs).filter((input) => input !== undefined);
     if (!inputs.some((input) => this.#tracked.has(input))) return;
     this.#calls.push(call);
-    for (const tensor of [...inputs, ...call.outputs]) this.#held.add(tensor);
+    for (const tensor of [...inputs, ...call.outputs]) {
+      this.#held.add(tensor);
+      this.#memory.add(tensor.storage(call.op));
+    }
     for (const output of call.outputs) if (output.dtype === 'f32') this.#tracked.add(output);
   }
 
@@ -32,6 +38,10 @@ export class Tape implements Recorder {
 
   holds(tensor: Tensor): boolean {
     return this.#held.has(tensor);
+  }
+
+  needs(tensor: Tensor): boolean {
+    return this.#memory.has(tensor.storage('needs'));
   }
 
   /** dLoss/dWanted for each wanted tensor, undefined where the loss does not depend on it. */

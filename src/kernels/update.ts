@@ -104,11 +104,5 @@ function checkUpdate(op: string, written: Named, read: Named): void {
   if (new Set(all.map(([, tensor]) => tensor.storage(op).buffer)).size < all.length)
     throw new KernelError(op, `${all.map(([name]) => name).join(', ')} must not share memory`);
   first.device.checkAlive();
-  for (const [name, tensor] of Object.entries(written)) checkFree(op, name, tensor);
-}
-
-/** A gradient rule would read the new elements instead of those the forward pass saw. */
-function checkFree(op: string, name: string, tensor: Tensor): void {
-  const needed = tensor.device.recorders.some((tape) => tape.tracks(tensor) || tape.holds(tensor));
-  if (needed) throw new KernelError(op, `an open gradient tape needs ${name} as it is; update it afterwards`);
+  for (const [name, tensor] of Object.entries(written)) first.device.checkWritable(tensor, op, name);
 }

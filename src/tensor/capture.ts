@@ -8,6 +8,7 @@ import { Replay } from './replay.ts';
 import { tensorsIn } from './scope.ts';
 import { sameShape } from './shape.ts';
 import type { Tensor } from './tensor.ts';
+import { checkUsage } from './wrap.ts';
 
 /** A step that is recorded at its first call and replayed at later ones. */
 export interface Captured<I extends readonly Tensor[], R> {
@@ -22,7 +23,7 @@ export interface Captured<I extends readonly Tensor[], R> {
 
 /**
  * Makes a step cheap to repeat: the first call runs `fn` and records its launches, later calls only replay them on new
- * inputs, with the same bits. `fn` takes tensors and returns tensors (in arrays, maps or plain objects). The step owns its
+ * inputs, with the same bits. `fn` takes tensors and returns tensors (searched for as in `Device.scope`). The step owns its
  * params, intermediates and outputs: the tensors it returns are the same every time and are overwritten by the next call.
  *
  * What is fixed at the first call: shapes, plain numbers, tensors made by `device.tensor` inside, and which tensors `fn`
@@ -31,7 +32,7 @@ export interface Captured<I extends readonly Tensor[], R> {
  *
  * Throws `CaptureError` when called with another number of inputs, other shapes or element types, twice the same tensor, or
  * while a gradient is being taken; when `fn` is async, reads or writes a tensor, updates or returns an input, or calls
- * another captured step. Throws `DisposedError` once disposed of, or when a tensor that it uses was disposed of.
+ * another captured step. Throws `DeviceError` for an input that wraps a buffer without COPY_SRC, `DisposedError` once disposed of, or when a tensor that it uses was disposed of.
  */
 export function capture<I extends readonly Tensor[], R>(fn: (...inputs: I) => R): Captured<I, R> {
   const step = new CapturedStep(fn);
@@ -170,6 +171,7 @@ function checkInputs(inputs: readonly Tensor[]): Device {
     throw new CaptureError('capture', 'two inputs share memory; pass each tensor once');
   if (inputs.some((input) => input.device !== device))
     throw new CaptureError('capture', 'the inputs are on different devices');
+  for (const input of inputs) checkUsage('capture', input.storage('capture').buffer, 'COPY_SRC');
   if (device.recorders.length > 0)
     throw new CaptureError('capture', 'no gradient flows through a captured step; take it inside the step');
   if (device.pool.observer)

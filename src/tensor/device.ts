@@ -1,4 +1,4 @@
-import { check, DeviceError } from '../errors.ts';
+import { CaptureError, check, DeviceError, KernelError } from '../errors.ts';
 import { ErrorSink } from './error-sink.ts';
 import { Pipelines } from './pipelines.ts';
 import { type Memory, POISON, Pool, type PooledBuffer } from './pool.ts';
@@ -8,8 +8,9 @@ import type { Recorder } from './recorder.ts';
 import type { Recording } from './recording.ts';
 import { Scopes } from './scope.ts';
 import { checkShape, type DType, formatShape, type Shape, sizeOf } from './shape.ts';
-import { Tensor, type TypedArray } from './tensor.ts';
+import { type Storage, Tensor, type TypedArray } from './tensor.ts';
 import { Variants } from './variants.ts';
+import { checkWrapped } from './wrap.ts';
 
 export interface OpenOptions {
   /** Where to ask for an adapter: `navigator.gpu` by default; in Node, what `kernelwright/node` opens. */
@@ -49,15 +50,23 @@ const WANTED_LIMITS = [
 
 /**
  * Opens a device: asks `gpu` for its fastest adapter with all it offers, or takes the adapter or device given.
- * Throws `DeviceError` when there is no WebGPU or no adapter.
+ * Throws `DeviceError` when there is no WebGPU or no adapter, or the adapter gives no device.
  */
 export async function openDevice(options: OpenOptions = {}): Promise<Device> {
   if (options.device) return new Device(options.device, false, options.poison);
   const adapter = options.adapter ?? (await requestAdapter(options.gpu));
   const features = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
   const limits = Object.fromEntries(WANTED_LIMITS.map((name) => [name, adapter.limits[name]]));
-  const gpu = await adapter.requestDevice({ requiredFeatures: features, requiredLimits: limits });
+  const gpu = await requestDevice(adapter, { requiredFeatures: features, requiredLimits: limits });
   return new Device(gpu, true, options.poison, adapter);
+}
+
+async function requestDevice(adapter: GPUAdapter, descriptor: GPUDeviceDescriptor): Promise<GPUDevice> {
+  try {
+    return await adapter.requestDevice(descriptor);
+  } catch (cause) {
+    throw new DeviceError('openDevice', `the adapter gives no device: ${String(cause)}`, { cause });
+  }
 }
 
 async function requestAdapter(given: GPU | undefined): Promise<GPUAdapter> {
@@ -85,6 +94,8 @@ export class Device {
   readonly recorders: Recorder[] = [];
   readonly #errors: ErrorSink;
   readonly #scopes = new Scopes();
+  /** The memory of the application's buffers: the same for each tensor that wraps one of them. */
+  readonly #wrapped = new WeakMap<GPUBuffer, Storage>();
   readonly #owned: boolean;
   // Dawn aborts when the adapter is collected before its device.
   readonly adapter: GPUAdapter | undefined;
@@ -97,35 +108,62 @@ export class Device {
     this.#errors = new ErrorSink(gpu);
     this.queue = new Queue(gpu, this.#errors);
     this.pipelines = new Pipelines(gpu, this.#errors);
-    this.pool = new Pool(gpu, this.#errors, poison ? (buffer) => this.#fillWithNaN(buffer) : undefined);
+    this.pool = new Pool(gpu, this.#errors, {
+      poison: poison ? (buffer) => this.#fillWithNaN(buffer) : undefined,
+      flush: () => this.queue.flush(),
+    });
   }
 
   /**
    * Uploads `data` (row-major) as a tensor; the element type follows the array's (plain numbers are f32).
-   * `shape` defaults to one dimension. Throws `ShapeError` when it does not hold as many elements.
+   * `shape` defaults to one dimension. Throws `ShapeError` when it does not hold as many elements, and for arrays of
+   * other types; `DeviceError` for want of memory or when the device is gone.
    */
   tensor(data: TypedArray | readonly number[], shape: Shape = [data.length]): Tensor {
+    const array = Array.isArray(data) ? new Float32Array(data) : (data as TypedArray);
+    const dtype = dtypeOf(array, 'tensor');
     checkShape(shape, 'tensor');
     check(
       sizeOf(shape) === data.length,
       'tensor',
       () => `shape ${formatShape(shape)} needs ${sizeOf(shape)} elements; got ${data.length}`,
     );
-    const array = ArrayBuffer.isView(data) ? data : new Float32Array(data);
-    const tensor = this.allocate(shape, dtypeOf(array), 'tensor');
+    const tensor = this.allocate(shape, dtype, 'tensor');
     if (array.length > 0) this.queue.write(tensor.storage('tensor').buffer, array);
     return tensor;
   }
 
   /**
    * Replaces the elements of `tensor` in place: for inputs that are fed again and again, and for loaded weights.
-   * Throws `ShapeError` unless `data` has its element type and size, `DisposedError`, `DeviceError` when the device is gone.
+   * Throws `ShapeError` unless `data` has its element type and size; `KernelError` while an open gradient tape needs the
+   * elements; `DisposedError`; `DeviceError` when the device is gone, or for a wrapped buffer without COPY_DST.
    */
   write(tensor: Tensor, data: TypedArray): void {
     this.#errors.checkAlive();
-    const fits = dtypeOf(data) === tensor.dtype && data.length === tensor.size;
-    check(fits, 'write', () => `${tensor} cannot take ${data.length} elements of ${dtypeOf(data)}`);
-    if (data.length > 0) this.queue.write(tensor.storage('write').buffer, data);
+    const dtype = dtypeOf(data, 'write');
+    const fits = dtype === tensor.dtype && data.length === tensor.size;
+    check(fits, 'write', () => `${tensor} cannot take ${data.length} elements of ${dtype}`);
+    const { buffer } = tensor.storage('write');
+    this.checkWritable(tensor, 'write', 'the tensor');
+    if (data.length > 0) this.queue.write(buffer, data);
+  }
+
+  /**
+   * A buffer of the application's as a tensor, without a copy: its first elements, row-major. The library neither reuses nor
+   * destroys it, and disposing of the tensor leaves it as it is; `tensor.buffer` gives it back with all work submitted.
+   * It needs the usage STORAGE, COPY_SRC to be read or given to a captured step, and COPY_DST to be written to. For n
+   * elements it has 16·⌈n/4⌉ bytes or more, a multiple of 4; the padding up to there may be overwritten by in-place updates.
+   * Throws `ShapeError` for another size, `DeviceError` without STORAGE, for more than the device can bind, for a buffer
+   * of the library's own, and when the device is gone; `CaptureError` inside a captured step.
+   */
+  wrap(buffer: GPUBuffer, shape: Shape, dtype: DType = 'f32'): Tensor {
+    this.#errors.checkAlive();
+    if (this.pool.observer) throw new CaptureError('wrap', 'wrap the buffer before the captured step');
+    checkShape(shape, 'wrap');
+    const storage = this.#wrapped.get(buffer) ?? { buffer: this.pool.wrap(buffer), owners: 0 };
+    checkWrapped(storage.buffer, shape, this.gpu);
+    this.#wrapped.set(buffer, storage);
+    return new Tensor(this, shape, dtype, storage);
   }
 
   /** A tensor with undefined elements, for the output of `op`. */
@@ -136,8 +174,9 @@ export class Device {
   }
 
   /**
-   * Runs `action` and frees the tensors it made, except those in its result (arrays and plain objects are searched).
-   * `action` may be async; two async scopes of one device must not overlap (`DeviceError`).
+   * Runs `action` and frees the tensors it made, except those in its result: arrays, maps, sets and the properties of
+   * objects of any class are searched. Private fields and closures cannot be; `keep` the tensors they hold.
+   * `action` may be async; two async scopes of one device must not overlap (`DeviceError`; its `cause` is what was thrown).
    */
   scope<R>(action: () => R): R {
     return this.#scopes.run(action, this.recorders);
@@ -147,6 +186,11 @@ export class Device {
   keep<T extends Tensor>(tensor: T): T {
     this.#scopes.disown(tensor);
     return tensor;
+  }
+
+  /** Disposes of `tensor` before its scope would; not if it is in none (see `keep`) or an open gradient tape holds it. */
+  release(tensor: Tensor): void {
+    this.#scopes.release(tensor, this.recorders);
   }
 
   /** Waits until the GPU has finished; throws what it reported. */
@@ -194,6 +238,12 @@ export class Device {
     this.#errors.checkAlive();
   }
 
+  /** Throws `KernelError` of `op` while an open gradient tape needs the memory of `tensor`, which `op` calls `name`. */
+  checkWritable(tensor: Tensor, op: string, name: string): void {
+    if (this.recorders.some((tape) => tape.needs(tensor)))
+      throw new KernelError(op, `an open gradient tape needs ${name} as it is; update it afterwards`);
+  }
+
   /** Called by tensors as they are made and disposed of. */
   adopt(tensor: Tensor): void {
     this.#scopes.adopt(tensor);
@@ -223,7 +273,16 @@ function traitsOf(gpu: GPUDevice, adapter: GPUAdapter | undefined): Traits {
   };
 }
 
-function dtypeOf(array: TypedArray): DType {
-  if (array instanceof Float32Array) return 'f32';
-  return array instanceof Int32Array ? 'i32' : 'u32';
+const DTYPES = new Map<string, DType>([
+  ['Float32Array', 'f32'],
+  ['Int32Array', 'i32'],
+  ['Uint32Array', 'u32'],
+]);
+
+/** By the name of its type, which arrays of other frames and workers have too. Throws `ShapeError` for other types. */
+function dtypeOf(array: TypedArray, op: string): DType {
+  const name = Object.prototype.toString.call(array).slice(8, -1);
+  const dtype = DTYPES.get(name);
+  check(dtype !== undefined, op, () => `data must be one of ${[...DTYPES.keys()].join(', ')}; got ${name}`);
+  return dtype;
 }

@@ -27,14 +27,21 @@ export class ErrorSink {
       new DeviceError(what, error.message.trim()),
   ): R {
     this.#device.pushErrorScope(filter);
-    const result = action();
+    try {
+      return action();
+    } finally {
+      this.#collect(explain);
+    }
+  }
+
+  /** Closes the innermost error scope; what it caught is reported by `settle`. */
+  #collect(explain: (error: GPUError) => Error | Promise<Error>): void {
     const popped = this.#device
       .popErrorScope()
       .then((error) => (error ? explain(error) : undefined))
       .catch(() => undefined); // the device is gone: `lost` says so
     this.#pending.add(popped);
     void popped.then((error) => error ?? this.#pending.delete(popped));
-    return result;
   }
 
   /** Marks the device as closed by its owner: later calls throw. */

@@ -5,11 +5,13 @@ const STORAGE_COPY = 0x80 | 0x04 | 0x08; // GPUBufferUsage.STORAGE | COPY_SRC | 
 /** A quiet NaN no kernel computes: what poisoned memory holds. */
 export const POISON = 0x7fc0dead;
 
-/** A buffer of the pool; `id` names it in bind-group keys. */
+/** A buffer of the pool, or an application's; `id` names it in bind-group keys. */
 export interface PooledBuffer {
   readonly id: number;
   readonly gpu: GPUBuffer;
   readonly bytes: number;
+  /** The application's own: never reused, never destroyed. */
+  readonly wrapped: boolean;
   /** Counts how often it was taken and given back: equal versions are the same use. */
   version: number;
 }
@@ -19,6 +21,14 @@ export interface PoolObserver {
   take(buffer: PooledBuffer): void;
   /** True when the buffer must not be reused. */
   give(buffer: PooledBuffer): boolean;
+}
+
+/** What the pool asks of the queue. */
+export interface PoolHooks {
+  /** Fills memory before an op gets it. */
+  readonly poison: ((buffer: PooledBuffer) => void) | undefined;
+  /** Submits recorded work, which may use memory that was given back. */
+  readonly flush: () => void;
 }
 
 export interface Memory {
@@ -39,19 +49,27 @@ export function bucketBytes(bytes: number): number {
 
 /** Reuses buffers by size bucket. Order on the one queue makes a returned buffer safe to hand out at once. */
 export class Pool {
-  observer: PoolObserver | undefined;
   readonly memory: Memory = { live: 0, peak: 0, pooled: 0 };
   readonly #free = new Map<number, PooledBuffer[]>();
-  readonly #all = new Set<PooledBuffer>();
+  readonly #all = new Map<GPUBuffer, PooledBuffer>();
   readonly #device: GPUDevice;
   readonly #errors: ErrorSink;
-  readonly #poison: ((buffer: PooledBuffer) => void) | undefined;
+  readonly #hooks: PoolHooks;
+  #observer: PoolObserver | undefined;
   #nextId = 0;
 
-  constructor(device: GPUDevice, errors: ErrorSink, poison?: (buffer: PooledBuffer) => void) {
+  constructor(device: GPUDevice, errors: ErrorSink, hooks: PoolHooks) {
     this.#device = device;
     this.#errors = errors;
-    this.#poison = poison;
+    this.#hooks = hooks;
+  }
+
+  get observer(): PoolObserver | undefined {
+    return this.#observer;
+  }
+
+  set observer(observer: PoolObserver | undefined) {
+    this.#observer = observer;
   }
 
   /** A buffer of at least `bytes`, for `op` (named when it fails). Throws `DeviceError` past the device's limits. */
@@ -62,7 +80,7 @@ export class Pool {
     if (reused) this.memory.pooled -= size;
     this.memory.live += size;
     this.memory.peak = Math.max(this.memory.peak, this.memory.live);
-    this.#poison?.(buffer);
+    this.#hooks.poison?.(buffer);
     buffer.version++;
     this.observer?.take(buffer);
     return buffer;
@@ -71,6 +89,7 @@ export class Pool {
   give(buffer: PooledBuffer): void {
     if (this.observer?.give(buffer)) return;
     buffer.version++;
+    if (buffer.wrapped) return;
     const list = this.#free.get(buffer.bytes) ?? [];
     list.push(buffer);
     this.#free.set(buffer.bytes, list);
@@ -78,8 +97,20 @@ export class Pool {
     this.memory.pooled += buffer.bytes;
   }
 
-  /** Destroys every buffer that is held for reuse. */
+  /** A buffer of the application's, which the pool counts nowhere. Throws `DeviceError` for one of the pool's own. */
+  wrap(gpu: GPUBuffer): PooledBuffer {
+    if (this.#all.has(gpu))
+      throw new DeviceError('wrap', 'the buffer belongs to a tensor of this device; use that tensor');
+    return { id: this.#nextId++, gpu, bytes: gpu.size, wrapped: true, version: 0 };
+  }
+
+  /** Submits recorded work, then destroys every buffer that is held for reuse. */
   clear(): void {
+    this.#hooks.flush();
+    this.#clear();
+  }
+
+  #clear(): void {
     for (const buffer of [...this.#free.values()].flat()) this.#destroy(buffer);
     this.#free.clear();
     this.memory.pooled = 0;
@@ -87,12 +118,12 @@ export class Pool {
 
   /** Destroys every buffer, those of tensors that are alive included. */
   dispose(): void {
-    this.clear();
-    for (const buffer of this.#all) this.#destroy(buffer);
+    this.#clear();
+    for (const buffer of this.#all.values()) this.#destroy(buffer);
   }
 
   #destroy(buffer: PooledBuffer): void {
-    this.#all.delete(buffer);
+    this.#all.delete(buffer.gpu);
     buffer.gpu.destroy();
   }
 
@@ -109,8 +140,8 @@ export class Pool {
     const gpu = this.#errors.guard('out-of-memory', `${op}: allocating ${size} bytes`, () =>
       this.#device.createBuffer(descriptor),
     );
-    const buffer = { id: this.#nextId++, gpu, bytes: size, version: 0 };
-    this.#all.add(buffer);
+    const buffer = { id: this.#nextId++, gpu, bytes: size, wrapped: false, version: 0 };
+    this.#all.set(gpu, buffer);
     return buffer;
   }
 }

@@ -4,6 +4,7 @@ import type { Pipeline } from './pipelines.ts';
 import type { PooledBuffer } from './pool.ts';
 import type { ParamScalar, Recording } from './recording.ts';
 import type { Replay } from './replay.ts';
+import { checkUsage } from './wrap.ts';
 
 /** Bytes of a launch's params: the largest alignment WebGPU asks of a dynamic uniform offset. */
 export const SLOT = 256;
@@ -150,6 +151,7 @@ export class Queue {
 
   /** `write` without an entry in a recording. */
   fill(buffer: PooledBuffer, data: ArrayBufferView): void {
+    checkUsage('write', buffer, 'COPY_DST');
     if (this.#touched.has(buffer.id)) this.flush();
     this.#device.queue.writeBuffer(buffer.gpu, 0, data.buffer, data.byteOffset, data.byteLength);
   }
@@ -157,6 +159,7 @@ export class Queue {
   /** Downloads the first `bytes` of `buffer`. */
   async read(buffer: PooledBuffer, bytes: number): Promise<ArrayBuffer> {
     this.#checkWait('read');
+    checkUsage('read', buffer, 'COPY_SRC');
     const size = Math.max(bytes, 4);
     const staging = this.#device.createBuffer({ size, usage: MAP_READ_COPY_DST, label: 'read' });
     try {

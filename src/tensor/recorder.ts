@@ -20,4 +20,6 @@ export interface Recorder extends Holder {
   record(call: OpCall): void;
   /** Whether the gradient with respect to a wanted tensor flows through `tensor`. */
   tracks(tensor: Tensor): boolean;
+  /** Whether a gradient rule may read the memory of `tensor`, through whichever view: it must stay as it is. */
+  needs(tensor: Tensor): boolean;
 }

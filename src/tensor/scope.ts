@@ -21,6 +21,11 @@ export class Scopes {
     this.#owner.delete(tensor);
   }
 
+  /** Frees `tensor` before its scope ends, unless it is in none or a holder needs it. */
+  release(tensor: Tensor, holders: readonly Holder[]): void {
+    if (this.#owner.has(tensor) && !holders.some((holder) => holder.holds(tensor))) tensor.dispose();
+  }
+
   /** Runs `action`; frees what it made, except what it returns and what a holder needs, which the outer scope gets. */
   run<R>(action: () => R, holders: readonly Holder[]): R {
     const scope = new Set<Tensor>();
@@ -28,9 +33,9 @@ export class Scopes {
     let result: R;
     try {
       result = action();
-    } catch (error) {
-      this.#close(scope, undefined, holders);
-      throw error;
+    } catch (cause) {
+      this.#close(scope, undefined, holders, { cause });
+      throw cause;
     }
     if (result instanceof Promise) {
       return result.then(
@@ -38,9 +43,9 @@ export class Scopes {
           this.#close(scope, value, holders);
           return value;
         },
-        (error: unknown) => {
-          this.#close(scope, undefined, holders);
-          throw error;
+        (cause: unknown) => {
+          this.#close(scope, undefined, holders, { cause });
+          throw cause;
         },
       ) as R;
     }
@@ -53,7 +58,7 @@ export class Scopes {
     this.#owner.set(tensor, scope);
   }
 
-  #close(scope: Set<Tensor>, result: unknown, holders: readonly Holder[]): void {
+  #close(scope: Set<Tensor>, result: unknown, holders: readonly Holder[], failure?: ErrorOptions): void {
     const index = this.#stack.lastIndexOf(scope);
     const innermost = index === this.#stack.length - 1;
     this.#stack.splice(index, 1);
@@ -67,6 +72,7 @@ export class Scopes {
       throw new DeviceError(
         'scope',
         'asynchronous scopes of one device overlap; await one before opening the next',
+        failure,
       );
     }
   }
@@ -77,15 +83,21 @@ export class Scopes {
   }
 }
 
-/** The tensors in a value made of arrays, maps, plain objects and tensors. */
-export function tensorsIn(value: unknown, found = new Set<Tensor>()): Set<Tensor> {
-  if (value instanceof Tensor) found.add(value);
-  else if (Array.isArray(value) || value instanceof Set) for (const item of value) tensorsIn(item, found);
-  else if (value instanceof Map) for (const item of value.values()) tensorsIn(item, found);
-  else if (isPlainObject(value)) for (const item of Object.values(value)) tensorsIn(item, found);
-  return found;
+/** The tensors that can be reached from a value through arrays, maps, sets and properties of objects. */
+export function tensorsIn(value: unknown): Set<Tensor> {
+  const reached = new Set([value]);
+  // What is added on the way is visited too, and nothing twice.
+  for (const item of reached) for (const part of partsOf(item)) if (isObject(part)) reached.add(part);
+  return new Set([...reached].filter((item) => item instanceof Tensor));
 }
 
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+function partsOf(value: unknown): Iterable<unknown> {
+  if (!isObject(value) || value instanceof Tensor || ArrayBuffer.isView(value)) return [];
+  if (Array.isArray(value) || value instanceof Set) return value;
+  if (value instanceof Map) return [...value.keys(), ...value.values()];
+  return Object.values(value);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }

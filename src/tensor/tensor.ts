@@ -1,10 +1,17 @@
-import { DisposedError } from '../errors.ts';
+import { check, DisposedError } from '../errors.ts';
 import type { Device } from './device.ts';
 import type { PooledBuffer } from './pool.ts';
 import { type DType, formatShape, type Shape, sizeOf } from './shape.ts';
 
 /** The array type of each element type. */
-export type TypedArray = Float32Array | Int32Array | Uint32Array;
+export interface ArrayTypes {
+  readonly f32: Float32Array;
+  readonly i32: Int32Array;
+  readonly u32: Uint32Array;
+}
+
+/** The array of any element type. */
+export type TypedArray = ArrayTypes[DType];
 
 /** A buffer and how many tensors (views by `reshape`) share it. */
 export interface Storage {
@@ -44,16 +51,32 @@ export class Tensor {
     return this.size * 4;
   }
 
-  /** Downloads the elements in row-major order. Throws `DisposedError`, or `DeviceError` for what the GPU reports. */
-  async read(): Promise<TypedArray> {
-    const bytes = await this.device.queue.read(this.storage('read').buffer, this.bytes);
-    return new ARRAYS[this.dtype](bytes);
+  /**
+   * The GPUBuffer behind this tensor, for commands of the application's own: the elements are its first `bytes`. Recorded
+   * work is submitted first, so that whatever the application submits next comes after it; so ask for it anew each time.
+   * Valid until `dispose`. Throws `DisposedError`, `DeviceError` when the device is gone.
+   */
+  get buffer(): GPUBuffer {
+    const { buffer } = this.storage('buffer');
+    this.device.checkAlive();
+    this.device.queue.flush();
+    return buffer.gpu;
   }
 
-  /** The one element of a tensor of size 1. */
+  /**
+   * Downloads the elements in row-major order. With `dtype` the type of the array is known to the compiler. Throws
+   * `ShapeError` for another `dtype` than the tensor's, `DisposedError`, or `DeviceError` for what the GPU reports.
+   */
+  async read<D extends DType = DType>(dtype?: D): Promise<ArrayTypes[D]> {
+    const { buffer } = this.storage('read');
+    check(dtype === undefined || dtype === this.dtype, 'read', () => `${this} holds no ${dtype}`);
+    const bytes = await this.device.queue.read(buffer, this.bytes);
+    return new ARRAYS[this.dtype](bytes) as ArrayTypes[D];
+  }
+
+  /** The one element of a tensor of size 1; throws `ShapeError` for another size, otherwise as `read`. */
   async item(): Promise<number> {
-    if (this.size !== 1)
-      throw new RangeError(`item: needs one element; got shape ${formatShape(this.shape)}`);
+    check(this.size === 1, 'item', () => `needs one element; got shape ${formatShape(this.shape)}`);
     return (await this.read())[0] ?? Number.NaN;
   }
 

@@ -42,6 +42,23 @@ describe('grad', () => {
     expect(await numbers(grads)).toEqual([[2], [3], [2]]);
   });
 
+  test('each gradient can be disposed of alone', async () => {
+    const [x, y] = [device.tensor([2]), device.tensor([3])];
+    const live = device.memory().live;
+    const [dx, dy, again] = grad(() => sum(add(x, y)), [x, y, x]) as [Tensor, Tensor, Tensor];
+    dx.dispose();
+    dy.dispose();
+    expect(await again.read()).toEqual(Float32Array.of(1));
+    again.dispose();
+    expect(device.memory().live).toBe(live);
+    // Views among them are followed at the next order.
+    const second = () => {
+      const [first, other] = grad(() => sum(square(add(x, y))), [x, y]) as [Tensor, Tensor];
+      return sum(add(first, mul(other, 10))); // 22 · (x + y)
+    };
+    expect(await numbers(grad(second, [y]))).toEqual([[22]]);
+  });
+
   test('a tensor used several times gets the sum', async () => {
     const x = device.tensor([2, 3]);
     expect(await numbers(grad(() => sum(mul(x, x)), [x]))).toEqual([[4, 6]]);
@@ -153,6 +170,21 @@ describe('errors', () => {
     const x = device.tensor([1, 2]);
     expect(() => grad(() => square(x), [x])).toThrow(ShapeError);
     expect(() => grad(() => square(x), [x])).toThrow('grad: the loss must be one number; got [2]');
+  });
+
+  test('an async function, and one that returns no loss', async () => {
+    const x = device.tensor([1, 2]);
+    const later = async () => {
+      throw new Error('is not reported twice');
+    };
+    expect(() => grad(later as never, [x])).toThrow(
+      new ShapeError(
+        'grad',
+        'the function must return a tensor or { loss }; got a promise; it cannot be async',
+      ),
+    );
+    for (const wrong of [undefined, null, 3, {}])
+      expect(() => grad((() => wrong) as never, [x])).toThrow(ShapeError);
   });
 
   test('nothing to differentiate by, and integers', () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { grad } from '../../src/autograd/grad.ts';
+import { grad, stopGradient } from '../../src/autograd/grad.ts';
 import { DisposedError, KernelError, ShapeError } from '../../src/errors.ts';
 import { mul } from '../../src/kernels/elementwise.ts';
 import { reshape } from '../../src/kernels/layout.ts';
@@ -160,6 +160,18 @@ describe('in-place updates refuse', () => {
   test('shared memory', () => {
     const param = device.tensor([1, 2]);
     expect(() => emaUpdate(param, reshape(param, [2]), { momentum: 0.5 })).toThrow(KernelError);
+  });
+
+  test('another view of what an open tape follows or will read', () => {
+    const [w, x, other] = [device.tensor([1, 2]), device.tensor([3, 4]), device.tensor([0, 0])];
+    const [row, beside] = [reshape(w, [1, 2]), stopGradient(x)];
+    grad(() => {
+      const loss = sum(mul(row, reshape(x, [1, 2])));
+      for (const target of [w, beside, reshape(x, [2])])
+        expect(() => emaUpdate(target, other, { momentum: 0.5 })).toThrow(/open gradient tape needs target/);
+      return loss;
+    }, [row]);
+    emaUpdate(w, other, { momentum: 0.5 });
   });
 
   test('what an open tape follows or will read', () => {

@@ -1,6 +1,6 @@
 // The types are checked by `tsc --noEmit`: an unused @ts-expect-error is an error there, as is a failing expectTypeOf.
 import { afterAll, beforeAll, expect, expectTypeOf, test } from 'vitest';
-import { KernelError } from '../../src/errors.ts';
+import { KernelError, ShapeError } from '../../src/errors.ts';
 import {
   add,
   type Device,
@@ -66,6 +66,7 @@ test('tensors', async () => {
   expectTypeOf<TypedArray>().toEqualTypeOf<Float32Array | Int32Array | Uint32Array>();
   expectTypeOf(out.dtype).toEqualTypeOf<'f32' | 'i32' | 'u32'>();
   expectTypeOf(out.read()).resolves.toEqualTypeOf<TypedArray>();
+  expectTypeOf(out.read('f32')).resolves.toEqualTypeOf<Float32Array>();
   expectTypeOf(out.item).returns.resolves.toBeNumber();
   expectTypeOf(add).parameter(1).toEqualTypeOf<Tensor | number>();
   expectTypeOf(matmul).returns.toEqualTypeOf<Tensor>();
@@ -86,5 +87,5 @@ test('gradients keep the type of what the function returns', () => {
   const wrong = () =>
     // @ts-expect-error a loss is a tensor
     grad(() => 3, [out]);
-  expect(wrong).toThrow(TypeError);
+  expect(wrong).toThrow(ShapeError);
 });

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
-import { DeviceError, ShapeError } from '../../src/errors.ts';
-import { add } from '../../src/kernels/elementwise.ts';
+import { grad } from '../../src/autograd/grad.ts';
+import { DeviceError, KernelError, ShapeError } from '../../src/errors.ts';
+import { add, square } from '../../src/kernels/elementwise.ts';
+import { reshape } from '../../src/kernels/layout.ts';
+import { sum } from '../../src/kernels/reduce.ts';
 import { openDevice } from '../../src/tensor/device.ts';
 import { openTestDevice, openTestGpu, within } from '../open.ts';
 
@@ -75,6 +78,59 @@ test('no WebGPU and no adapter are said', async () => {
   const empty = { requestAdapter: async () => null } as unknown as GPU;
   await expect(openDevice({ gpu: empty })).rejects.toThrow(DeviceError);
   await expect(openDevice({ gpu: empty })).rejects.toThrow('it offers no adapter');
+});
+
+test('an adapter that gives no device is said, with its reason', async () => {
+  const cause = new Error('no more of them');
+  const adapter = {
+    features: new Set(),
+    limits: {},
+    requestDevice: async () => {
+      throw cause;
+    },
+  } as unknown as GPUAdapter;
+  const error = await openDevice({ adapter }).catch((caught: unknown) => caught);
+  expect(error).toBeInstanceOf(DeviceError);
+  expect((error as DeviceError).message).toMatch(
+    /^openDevice: the adapter gives no device: .*no more of them/,
+  );
+  expect((error as DeviceError).cause).toBe(cause);
+});
+
+test('only 32-bit floats and integers are taken', async () => {
+  const device = await openTestDevice();
+  const x = device.tensor([1, 2]);
+  const wrong: readonly [object, string][] = [
+    [Float64Array.of(1, 2), 'Float64Array'],
+    [Uint8Array.of(1, 2), 'Uint8Array'],
+    [new BigInt64Array(2), 'BigInt64Array'],
+    [new ArrayBuffer(8), 'ArrayBuffer'],
+    [{ length: 2, 0: 1, 1: 2 }, 'Object'],
+  ];
+  for (const [data, name] of wrong) {
+    const message = `data must be one of Float32Array, Int32Array, Uint32Array; got ${name}`;
+    expect(() => device.tensor(data as Float32Array, [2])).toThrow(new ShapeError('tensor', message));
+    expect(() => device.write(x, data as Float32Array)).toThrow(new ShapeError('write', message));
+  }
+  expect(await x.read()).toEqual(Float32Array.of(1, 2));
+  device.dispose();
+});
+
+test('writing to what an open gradient tape needs is refused, through any view', async () => {
+  const device = await openTestDevice();
+  const [x, other] = [device.tensor([3]), device.tensor([3])];
+  const [dx] = grad(() => {
+    const y = sum(square(x));
+    for (const tensor of [x, reshape(x, [1, 1])])
+      expect(() => device.write(tensor, Float32Array.of(100))).toThrow(
+        new KernelError('write', 'an open gradient tape needs the tensor as it is; update it afterwards'),
+      );
+    device.write(other, Float32Array.of(1));
+    return y;
+  }, [x]);
+  expect(await dx?.item()).toBe(6);
+  device.write(x, Float32Array.of(100));
+  device.dispose();
 });
 
 test('tensor and write check what they are given', async () => {

@@ -54,6 +54,14 @@ test('live, peak and pooled bytes are counted in buckets', async () => {
   fresh.dispose();
 });
 
+test('clearing does not break recorded work that uses what it frees', async () => {
+  const y = device.scope(() => add(mul(device.tensor([1, 2, 3]), 2), 1));
+  device.pool.clear();
+  expect(await y.read()).toEqual(Float32Array.of(3, 5, 7));
+  expect(device.memory().pooled).toBe(0);
+  y.dispose();
+});
+
 test('1,000 calls take no more memory than two', async () => {
   const x = device.tensor(new Float32Array(1000).fill(1));
   const live: number[] = [];
@@ -82,6 +90,18 @@ describe('memory that is not there', () => {
     expect(() => device.allocate([2 ** 20, 2 ** 20], 'f32', 'matmul')).toThrow(
       /^matmul: needs a buffer of 4398046511104 bytes; this device allows \d+$/,
     );
+  });
+
+  test('a driver that throws leaves no error scope of the device open', async () => {
+    const create = vi.spyOn(device.gpu, 'createBuffer').mockImplementationOnce(() => {
+      throw new TypeError('of the driver');
+    });
+    device.gpu.pushErrorScope('validation');
+    expect(() => device.allocate([54_321], 'f32', 'conv2d')).toThrow('of the driver');
+    create.mockRestore();
+    expect(await device.gpu.popErrorScope()).toBe(null);
+    await expect(device.gpu.popErrorScope()).rejects.toThrow();
+    await device.idle();
   });
 
   test('the driver runs out: the op and the bytes are named at the next await', async () => {

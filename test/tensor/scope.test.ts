@@ -42,6 +42,34 @@ describe('what a scope frees', () => {
     expect(disposed(...lost)).toEqual([true]);
   });
 
+  test('tensors in objects of any class survive; private fields are for keep', () => {
+    class Holder {
+      readonly list = [make()];
+      readonly inner = Object.assign(Object.create(null), { tensor: make() });
+      readonly #hidden = device.keep(make());
+      get hidden() {
+        return this.#hidden;
+      }
+    }
+    const { list, inner, hidden } = device.scope(() => new Holder());
+    expect(disposed(...list, inner.tensor, hidden)).toEqual([false, false, false]);
+    const key = [...device.scope(() => new Map([[make(), 1]])).keys()];
+    expect(disposed(...key)).toEqual([false]);
+  });
+
+  test('results that are large, deep, cyclic or of no use to search are fine', () => {
+    const lost: Tensor[] = [];
+    const cyclic: { self?: unknown; tensor?: Tensor } = {};
+    let deep: unknown = make();
+    for (let i = 0; i < 100_000; i++) deep = [deep];
+    const found = device.scope(() => {
+      lost.push(make());
+      Object.assign(cyclic, { self: [cyclic], tensor: make(), device, deep });
+      return { cyclic, bytes: new Uint8Array(1e6), call: () => 1, at: new Date(), none: null };
+    });
+    expect(disposed(found.cyclic.tensor, ...lost)).toEqual([false, true]);
+  });
+
   test('a result that is a view keeps the memory of what it views', async () => {
     const live = device.memory().live;
     const view = device.scope(() => reshape(make(), [3, 1]));
@@ -148,6 +176,32 @@ describe('async', () => {
     await inner;
     device.scope(() => void make());
     expect(device.memory().live).toBe(live);
+  });
+
+  test('an error of the function is the cause of the one about the overlap', async () => {
+    const mine = new RangeError('mine');
+    const outer = device.scope(async () => {
+      await device.idle();
+      throw mine;
+    });
+    const inner = device.scope(async () => {
+      await outer.catch(() => {});
+    });
+    const error = await outer.catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(DeviceError);
+    expect((error as DeviceError).cause).toBe(mine);
+    await inner;
+  });
+
+  test('release frees before the end of the scope, but nothing that was kept', () => {
+    const outside = make();
+    device.scope(() => {
+      const [early, kept] = [make(), device.keep(make())];
+      for (const tensor of [outside, early, kept]) device.release(tensor);
+      expect(disposed(outside, early, kept)).toEqual([false, true, false]);
+      kept.dispose();
+    });
+    outside.dispose();
   });
 
   test('async scopes one after the other and one inside the other are fine', async () => {

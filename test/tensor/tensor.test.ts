@@ -55,6 +55,13 @@ describe('upload and read', () => {
     expect(await device.tensor([5], [1, 1]).item()).toBe(5);
     expect(await device.tensor([6], []).item()).toBe(6);
     await expect(device.tensor([1, 2]).item()).rejects.toThrow('item: needs one element; got shape [2]');
+    await expect(device.tensor([1, 2]).item()).rejects.toThrow(ShapeError);
+  });
+
+  test('the type of the array may be asked for, and is checked', async () => {
+    const x = device.tensor(Int32Array.of(1, 2));
+    expect((await x.read('i32')).map((value) => value + 1)).toEqual(Int32Array.of(2, 3));
+    await expect(x.read('f32')).rejects.toThrow(new ShapeError('read', 'Tensor(i32 [2]) holds no f32'));
   });
 });
 
