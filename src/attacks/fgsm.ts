@@ -4,7 +4,8 @@ import { pgd } from './pgd.ts';
 
 /**
  * Fast gradient sign method: `x + ε sign ∇ₓ loss(x)`, clipped to `range` (Goodfellow et al. 2015, section 4): PGD with one
- * step of size ε from the input itself. Shape of x. Throws `ShapeError` for ε < 0.
+ * step of size ε from the input itself. Shape of x. Throws `ShapeError` for ε < 0 and a range that does
+ * not ascend.
  */
 export function fgsm(loss: (x: Tensor) => Tensor, x: Tensor, budget: Budget): Tensor {
   return pgd(loss, x, { ...budget, steps: 1, stepSize: budget.epsilon, randomStart: false });

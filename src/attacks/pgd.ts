@@ -1,5 +1,6 @@
 import { valueAndGrad } from '../autograd/grad.ts';
 import { ShapeError } from '../errors.ts';
+import { reshape } from '../kernels/layout.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { ascend, type Budget, checkBudget, randomStart } from './norms.ts';
 
@@ -42,7 +43,7 @@ export interface JointOptions<R> {
 /**
  * Projected gradient descent in ℓ∞ on the negative loss: `x ← P(x + α sign ∇ₓ loss(x))`, from a random point of the
  * ε-ball (Madry et al. 2018, section 2.1). x of any shape → the same shape, within ε of x and within `range`.
- * Throws `ShapeError` for ε < 0 or steps < 0.
+ * Throws `ShapeError` for ε < 0, steps < 0, a negative step size and a range that does not ascend.
  */
 export function pgd(loss: (x: Tensor) => Tensor, x: Tensor, options: PgdOptions): Tensor {
   const { epsilon, range, stepSize, ...rest } = options;
@@ -52,8 +53,9 @@ export function pgd(loss: (x: Tensor) => Tensor, x: Tensor, options: PgdOptions)
 
 /**
  * PGD on several inputs at once, each with its own ε, step size and range. Returns the final point of each. The gradient
- * is taken with respect to the inputs only, so no weight gradient is ever launched. Throws `ShapeError` for ε < 0,
- * steps < 0, and without an input.
+ * is taken with respect to the inputs only, so no weight gradient is ever launched. An input that is not moved comes back as
+ * a view of itself. Throws `ShapeError` for ε < 0, steps < 0, a negative step size, a range that does not ascend, and
+ * without an input.
  */
 export function pgdJoint<R extends Tensor | { readonly loss: Tensor }>(
   loss: AttackLoss<R>,
@@ -67,13 +69,16 @@ export function pgdJoint<R extends Tensor | { readonly loss: Tensor }>(
   const device = attacked[0]?.x.device;
   if (!device) throw new ShapeError('pgd', 'needs at least one input to attack');
   return device.scope(() => {
+    // Never an input itself: whoever disposes of a result keeps the input.
     let current = attacked.map((input, i) =>
-      (options.randomStart ?? true) && input.epsilon > 0 ? randomStart(input.x, input, seed, i) : input.x,
+      (options.randomStart ?? true) && input.epsilon > 0
+        ? randomStart(input.x, input, seed, i)
+        : reshape(input.x, input.x.shape),
     );
     for (let step = 0; step < steps; step++) {
       const before = current;
       current = device.scope(() => pgdStep(loss, attacked, before, step, options));
-      for (const [i, tensor] of before.entries()) if (tensor !== attacked[i]?.x) tensor.dispose();
+      for (const tensor of before) if (!current.includes(tensor)) device.release(tensor);
     }
     if (observe)
       device.scope(() => observe({ step: steps, inputs: current, value: loss(current), grads: undefined }));

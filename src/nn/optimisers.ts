@@ -1,4 +1,4 @@
-import { ShapeError } from '../errors.ts';
+import { check, ShapeError } from '../errors.ts';
 import { add, div, minimum, mul, sqrt, square } from '../kernels/elementwise.ts';
 import { zerosLike } from '../kernels/fill.ts';
 import { sum } from '../kernels/reduce.ts';
@@ -130,9 +130,10 @@ export class AdamW implements Optimiser {
 
 /**
  * Scales gradients so that their joint norm is at most `most`: `g · min(1, most / ‖g‖₂)` (Pascanu et al. 2013). Stays on
- * the GPU. Returns the scaled gradients.
+ * the GPU. Returns the scaled gradients. Throws `ShapeError` without any.
  */
 export function clipByGlobalNorm(grads: readonly Tensor[], most: number): Tensor[] {
+  check(grads.length > 0, 'clipByGlobalNorm', () => 'needs at least one gradient');
   const squares = grads.map((grad) => sum(square(grad))).reduce((a, b) => add(a, b));
   const scale = minimum(div(most, add(sqrt(squares), 1e-6)), 1);
   return grads.map((grad) => mul(grad, scale));

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ascend, checkBudget, project, randomStart } from '../../src/attacks/norms.ts';
+import { ascend, type Budget, checkBudget, project, randomStart } from '../../src/attacks/norms.ts';
 import { ShapeError } from '../../src/errors.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { bits, expectClose, numbers, values } from '../nn/tools.ts';
@@ -71,6 +71,22 @@ test.each([-1, -1e-9, Number.NaN])('ε = %f is a ShapeError that says so', (epsi
   expect(() => checkBudget('pgd', { epsilon })).toThrow(
     `pgd: epsilon must be a number of at least 0; got ${epsilon}`,
   );
+});
+
+test.each([
+  [{ stepSize: Number.NaN }, 'stepSize must be a finite number of at least 0; got NaN'],
+  [{ stepSize: -0.1 }, 'stepSize must be a finite number of at least 0; got -0.1'],
+  [{ stepSize: Number.POSITIVE_INFINITY }, 'stepSize must be a finite number of at least 0; got Infinity'],
+  [{ range: [1, 0] as const }, 'range must be [low, high]; got [1, 0]'],
+  [{ range: [0, Number.NaN] as const }, 'range must be [low, high]; got [0, NaN]'],
+])('%o is a ShapeError that says so', (options, message) => {
+  const budget: Budget & { stepSize?: number } = { epsilon: 1, ...options };
+  expect(() => checkBudget('pgd', budget)).toThrow(new ShapeError('pgd', message));
+  const x = device.tensor([1, 2]);
+  expect(() => ascend(x, x, x, budget, budget.stepSize ?? 1)).toThrow(new ShapeError('ascend', message));
+  if (!budget.range) return;
+  expect(() => project(x, x, budget)).toThrow(new ShapeError('project', message));
+  expect(() => randomStart(x, budget, 1, 0)).toThrow(new ShapeError('randomStart', message));
 });
 
 test('other shapes are a ShapeError', () => {

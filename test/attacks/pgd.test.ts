@@ -3,7 +3,7 @@ import { fgsm } from '../../src/attacks/fgsm.ts';
 import { pgd, pgdJoint } from '../../src/attacks/pgd.ts';
 import { valueAndGrad } from '../../src/autograd/grad.ts';
 import { ShapeError } from '../../src/errors.ts';
-import { add, mul } from '../../src/kernels/elementwise.ts';
+import { add, mul, sub } from '../../src/kernels/elementwise.ts';
 import { crossEntropy } from '../../src/kernels/loss.ts';
 import { sum } from '../../src/kernels/reduce.ts';
 import { Initialiser } from '../../src/nn/initialisers.ts';
@@ -107,8 +107,12 @@ describe('the random start', () => {
     expect(await bits(start(1))).not.toEqual(await bits(x));
   });
 
-  test('is the input itself when switched off', () => {
-    expect(start(1, false)).toBe(x);
+  test('is the input when switched off, as a view that can be disposed of', async () => {
+    const moved = start(1, false);
+    expect(moved.storage('test')).toBe(x.storage('test'));
+    expect(await bits(moved)).toEqual(await bits(x));
+    moved.dispose();
+    expect(x.disposed).toBe(false);
   });
 
   test('differs between the inputs of a joint attack', async () => {
@@ -128,6 +132,8 @@ test.each([
   [{ epsilon: Number.NaN, steps: 2 }, 'epsilon must be a number of at least 0; got NaN'],
   [{ epsilon: 0.1, steps: -1 }, 'steps must be a count; got -1'],
   [{ epsilon: 0.1, steps: 1.5 }, 'steps must be a count; got 1.5'],
+  [{ epsilon: 0.1, steps: 2, range: [1, 0] as const }, 'range must be [low, high]; got [1, 0]'],
+  [{ epsilon: 0.1, steps: 1, stepSize: -1 }, 'stepSize must be a finite number of at least 0; got -1'],
 ])('%o is a ShapeError', (options, message) => {
   expect(() => pgd(loss, x, options)).toThrow(ShapeError);
   expect(() => pgd(loss, x, options)).toThrow(message);
@@ -189,13 +195,23 @@ describe('a joint attack', () => {
 
   test('with one ε = 0 leaves that input as it is and attacks the other', async () => {
     const { moved, other } = joint([0.1, 0]);
-    expect(moved[1]).toBe(other);
+    expect(await bits(moved[1])).toEqual(await bits(other));
     expect((await extent(moved[0], x)).distance).toBeCloseTo(0.1, 6);
   });
 
   test('with every ε = 0 leaves all as they are', async () => {
     const { moved, other } = joint([0, 0]);
-    expect(moved).toEqual([x, other]);
+    expect(await Promise.all(moved.map(bits))).toEqual([await bits(x), await bits(other)]);
+    for (const tensor of moved) tensor.dispose();
+    expect([x.disposed, other.disposed]).toEqual([false, false]);
+  });
+
+  test('of one tensor given twice takes the gradient of each', async () => {
+    const attacked = [0, 1].map(() => ({ x, epsilon: 0.1 }));
+    const apart = ([a, b]: readonly Tensor[]) => sum(add(mul(a as Tensor, 2), mul(b as Tensor, -1)));
+    const [up, down] = pgdJoint(apart, attacked, { steps: 1, randomStart: false }) as [Tensor, Tensor];
+    const moves = async (tensor: Tensor) => new Set((await values(sub(tensor, x))).map(Math.sign));
+    expect([await moves(up), await moves(down)]).toEqual([new Set([1]), new Set([-1])]);
   });
 });
 
@@ -263,6 +279,17 @@ test('an attack changes no weight and no running average', async () => {
   const before = await Promise.all([...network.namedState().values()].map(bits));
   pgd(loss, x, { epsilon: 0.1, steps: 5 });
   expect(await Promise.all([...network.namedState().values()].map(bits))).toEqual(before);
+});
+
+test('observe may keep iterates', async () => {
+  const kept: Tensor[] = [];
+  pgdJoint(([input]) => loss(input as Tensor), [{ x, epsilon: 0.1 }], {
+    steps: 2,
+    observe: ({ inputs }) => void kept.push(device.keep(inputs[0] as Tensor)),
+  });
+  expect(kept.map((tensor) => tensor.disposed)).toEqual([false, false, false]);
+  expect(new Set(await Promise.all(kept.map(async (tensor) => String(await bits(tensor))))).size).toBe(3);
+  for (const tensor of kept) tensor.dispose();
 });
 
 test('observe sees every iterate with its gradients, the final one without', async () => {

@@ -127,6 +127,11 @@ describe('clipByGlobalNorm', () => {
     expect(clipped[1]?.shape).toEqual([1, 1]);
   });
 
+  test('needs a gradient', () => {
+    expect(() => clipByGlobalNorm([], 1)).toThrow(ShapeError);
+    expect(() => clipByGlobalNorm([], 1)).toThrow('clipByGlobalNorm: needs at least one gradient');
+  });
+
   test('leaves smaller ones and zeros as they are, bit for bit', async () => {
     const [small, zero] = [device.tensor(numbers(5, 1)), device.tensor(new Float32Array(5))];
     const clipped = clipByGlobalNorm([small, zero], 100);
