@@ -7,6 +7,7 @@ export { fgsm } from './attacks/fgsm.ts';
 export { ascend, type Budget, project, randomStart } from './attacks/norms.ts';
 export {
   type Attacked,
+  type AttackLoss,
   type Iterate,
   type JointOptions,
   type PgdOptions,
@@ -30,8 +31,21 @@ export {
   KernelwrightError,
   ShapeError,
 } from './errors.ts';
-export { attention } from './kernels/attention.ts';
-export { conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d, convTranspose3d } from './kernels/conv.ts';
+export { type AttentionOptions, attention } from './kernels/attention.ts';
+export {
+  type ConvGeometry,
+  type ConvOptions,
+  type ConvTransposeGeometry,
+  type ConvTransposeOptions,
+  conv1d,
+  conv2d,
+  conv3d,
+  convTranspose1d,
+  convTranspose2d,
+  convTranspose3d,
+  type Padding,
+  type PerAxis,
+} from './kernels/conv.ts';
 export {
   abs,
   add,
@@ -67,7 +81,7 @@ export {
   where,
 } from './kernels/elementwise.ts';
 export { full, ones, onesLike, zeros, zerosLike } from './kernels/fill.ts';
-export { graphConv } from './kernels/graph-conv.ts';
+export { type GraphConvOptions, graphConv } from './kernels/graph-conv.ts';
 export {
   broadcastTo,
   concat,
@@ -76,14 +90,24 @@ export {
   oneHot,
   pad,
   reshape,
+  type SliceOptions,
   slice,
   stack,
   transpose,
 } from './kernels/layout.ts';
-export { crossEntropy, klDiv } from './kernels/loss.ts';
+export { type CrossEntropyOptions, crossEntropy, type KlDivOptions, klDiv } from './kernels/loss.ts';
 export { type Activation, type MatmulOptions, matmul } from './kernels/matmul.ts';
-export { batchNorm, batchNormInference, groupNorm, layerNorm } from './kernels/norm.ts';
 export {
+  type BatchNormResult,
+  batchNorm,
+  batchNormInference,
+  type GroupNormOptions,
+  groupNorm,
+  layerNorm,
+  type NormOptions,
+} from './kernels/norm.ts';
+export {
+  type AvgPoolOptions,
   avgPool1d,
   avgPool2d,
   avgPool3d,
@@ -93,7 +117,15 @@ export {
   maxPool2d,
   maxPool3d,
 } from './kernels/pool.ts';
-export { dropout, permutation, randomBits, randomNormal, randomUniform } from './kernels/random.ts';
+export type { PoolOptions } from './kernels/pool-geometry.ts';
+export {
+  dropout,
+  permutation,
+  randomBits,
+  randomNormal,
+  randomUniform,
+  type Seed,
+} from './kernels/random.ts';
 export {
   argmax,
   argmin,
@@ -105,9 +137,9 @@ export {
   sum,
   variance,
 } from './kernels/reduce.ts';
-export { resize } from './kernels/resize.ts';
-export { logSoftmax, softmax } from './kernels/softmax.ts';
-export { adamwUpdate, emaUpdate, sgdUpdate } from './kernels/update.ts';
+export { type ResizeMode, type ResizeOptions, resize } from './kernels/resize.ts';
+export { logSoftmax, type SoftmaxOptions, softmax } from './kernels/softmax.ts';
+export { type AdamwOptions, adamwUpdate, emaUpdate, type SgdOptions, sgdUpdate } from './kernels/update.ts';
 export { Backbone } from './models/backbone.ts';
 export { Classifier } from './models/classifier.ts';
 export { centreOf, hopDistances, spatialPartition } from './models/skeleton-graph.ts';
@@ -147,10 +179,22 @@ export type { KernelProfile, Profile, ProfiledDispatch } from './tensor/profile.
 export { chromeTrace, formatProfile } from './tensor/profile-report.ts';
 export type { Scalar } from './tensor/scalar.ts';
 export type { DType, Shape } from './tensor/shape.ts';
-export { Tensor, type TypedArray } from './tensor/tensor.ts';
-export { attackNetwork, type Epsilons, type NetworkAttack } from './train/attack-network.ts';
+export { type ArrayTypes, Tensor, type TypedArray } from './tensor/tensor.ts';
+export {
+  type AttackValue,
+  attackNetwork,
+  type Epsilons,
+  type NetworkAttack,
+} from './train/attack-network.ts';
 export { type Batch, uploadBatch, type Variation } from './train/batch.ts';
-export { type AttackResult, type CleanResult, evaluateAttack, evaluateClean } from './train/evaluate.ts';
+export {
+  type AttackResult,
+  type BatchStatus,
+  type CleanResult,
+  type EvaluateOptions,
+  evaluateAttack,
+  evaluateClean,
+} from './train/evaluate.ts';
 export {
   type Balance,
   mcnemar,

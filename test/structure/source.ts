@@ -90,3 +90,58 @@ export function exportsOf(file: string): string[] {
     })
     .sort();
 }
+
+/** The names that the signatures of what `file` exports refer to, each with who does: parameters, results, members, bases. */
+export function signaturesOf(file: string): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const { name, from } of declaredIn(file)) {
+    const { body } = parseSync(from, textOf(from)).program;
+    for (const statement of body)
+      if ('declaration' in statement && namesOf(statement.declaration).includes(name))
+        for (const type of typesIn(statement.declaration)) found.set(type, name);
+  }
+  return found;
+}
+
+/** Every type that a file of src declares and exports. */
+export function typesOfProject(): Set<string> {
+  const declared = filesIn('src').flatMap((file) => {
+    const { body } = parseSync(file, textOf(file)).program;
+    const named = body.flatMap((statement) => ('declaration' in statement ? [statement.declaration] : []));
+    return named.filter((node) => node && /^TS|^Class/.test(node.type)).flatMap(namesOf);
+  });
+  return new Set(declared);
+}
+
+/** What `file` exports, and the file that declares it; all of it where a file is re-exported as a whole. */
+function declaredIn(file: string): { name: string; from: string }[] {
+  const { module } = parseSync(file, textOf(file));
+  return module.staticExports
+    .flatMap((statement) => statement.entries)
+    .flatMap((entry) => {
+      const name = entry.exportName.name;
+      if (!entry.moduleRequest) return name === null ? [] : [{ name, from: file }];
+      const further = declaredIn(resolve(file, entry.moduleRequest.value));
+      return name === null ? further : further.filter((one) => one.name === name);
+    });
+}
+
+function namesOf(node: unknown): string[] {
+  const { id, declarations } = (node ?? {}) as { id?: { name: string }; declarations?: readonly unknown[] };
+  return id ? [id.name] : (declarations ?? []).flatMap(namesOf);
+}
+
+type Syntax = Readonly<Record<string, unknown>> & { readonly type?: string };
+
+/** Names of the types in a declaration, without what its functions do and what is private. */
+function typesIn(node: unknown): string[] {
+  if (typeof node !== 'object' || node === null) return [];
+  if (Array.isArray(node)) return node.flatMap(typesIn);
+  const syntax = node as Syntax;
+  if ((syntax.key as Syntax | undefined)?.type === 'PrivateIdentifier' || syntax.accessibility === 'private')
+    return [];
+  const own = (syntax.typeName ?? syntax.expression) as { name?: string } | undefined;
+  const hidden = /Function|Property/.test(syntax.type ?? '') ? ['body', 'value'] : ['superClass'];
+  const parts = Object.entries(syntax).filter(([key]) => !hidden.includes(key) || syntax.type === 'Property');
+  return [...(own?.name ? [own.name] : []), ...parts.flatMap(([, part]) => typesIn(part))];
+}
