@@ -45,11 +45,25 @@ describe('matmulPlan', () => {
 describe.each(['matmul', 'conv', 'conv-weight'])('%s-subgroup.wgsl', (name) => {
   const read = (file: string) =>
     readFileSync(new URL(`../../src/kernels/wgsl/${file}.wgsl`, import.meta.url), 'utf8');
-  /** The shader without its header and without the one function that may differ. */
+  /** The shader without its header and without what may differ: how a block is loaded, and how threads are counted. */
   const common = (text: string) =>
-    text.slice(text.indexOf('\nstruct ')).replace(/fn [bg]Block\([\s\S]*?\n}\n/, '');
+    text
+      .slice(text.indexOf('\nstruct '))
+      .replace(/fn [bg]Block\([\s\S]*?\n}\n/, '')
+      .replace(/\/\/ The thread's number,[^\n]*\nfn inQuads\([\s\S]*?\n}\n\n/, '')
+      .replaceAll('  @builtin(subgroup_invocation_id) subgroupLane: u32,\n', '')
+      .replaceAll('inQuads(thread, subgroupLane)', 'thread');
 
   test('differs from its twin only in how a block of the shared operand is loaded', () => {
     expect(common(read(`${name}-subgroup`))).toBe(common(read(name)));
+  });
+
+  test('takes no lane of a quad for granted', () => {
+    const products = read(`${name}-subgroup`).match(/tileProduct\(\S+/g);
+    expect(products).toEqual([
+      'tileProduct(thread:',
+      'tileProduct(inQuads(thread,',
+      'tileProduct(inQuads(thread,',
+    ]);
   });
 });
