@@ -8,12 +8,12 @@ export { ascend, type Budget, project, randomStart } from './attacks/norms.ts';
 export {
   type Attacked,
   type AttackLoss,
-  type Iterate,
   type JointOptions,
   type PgdOptions,
   pgd,
   pgdJoint,
 } from './attacks/pgd.ts';
+export { type Iterate, type Moved, PgdAttack, type RunOptions } from './attacks/pgd-attack.ts';
 export { type CheckOptions, checkGradients } from './autograd/check.ts';
 export { grad, stopGradient, type ValueAndGrad, valueAndGrad } from './autograd/grad.ts';
 export { type Augmentation, augmentClips, augmentSkeletons, NO_AUGMENTATION } from './data/augment.ts';
@@ -173,6 +173,7 @@ export { cosine, type Schedule, stepDecay, warmUp } from './nn/schedules.ts';
 export { squeeze } from './nn/squeeze.ts';
 export { decodeState, encodeState } from './nn/state.ts';
 export { type Captured, capture } from './tensor/capture.ts';
+export { captureShapes } from './tensor/capture-shapes.ts';
 export { Device, type OpenOptions, openDevice, type Traits } from './tensor/device.ts';
 export type { Memory } from './tensor/pool.ts';
 export type { KernelProfile, Profile, ProfiledDispatch } from './tensor/profile.ts';

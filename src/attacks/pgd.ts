@@ -1,21 +1,12 @@
-import { valueAndGrad } from '../autograd/grad.ts';
-import { ShapeError } from '../errors.ts';
+import { check, ShapeError } from '../errors.ts';
 import { reshape } from '../kernels/layout.ts';
+import { canCapture } from '../tensor/capture.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { ascend, type Budget, checkBudget, randomStart } from './norms.ts';
+import { type Budget, checkBudget } from './norms.ts';
+import { type Iterate, PgdAttack, type RunOptions } from './pgd-attack.ts';
 
 /** What an attack maximises: a loss of one element; further results are handed to `observe`. */
 export type AttackLoss<R extends Tensor | { readonly loss: Tensor }> = (inputs: readonly Tensor[]) => R;
-
-/** What an attack sees at one iterate, before it moves on. Tensors are freed afterwards unless kept. */
-export interface Iterate<R> {
-  /** 0 for the start; `steps` for the final point, which has no gradients. */
-  readonly step: number;
-  readonly inputs: readonly Tensor[];
-  /** What the loss function returned. */
-  readonly value: R;
-  readonly grads: readonly Tensor[] | undefined;
-}
 
 export interface PgdOptions extends Budget {
   readonly steps: number;
@@ -24,6 +15,8 @@ export interface PgdOptions extends Budget {
   /** Start at a random point of the ball (the default) or at the input. */
   readonly randomStart?: boolean;
   readonly seed?: number;
+  /** Whether the step is captured (the default): `loss` is called once and replayed, so plain numbers in it are fixed. */
+  readonly captured?: boolean;
 }
 
 /** One input of a joint attack with its own budget. ε = 0 leaves it as it is. */
@@ -32,12 +25,9 @@ export interface Attacked extends Budget {
   readonly stepSize?: number | undefined;
 }
 
-export interface JointOptions<R> {
-  readonly steps: number;
-  readonly randomStart?: boolean;
-  readonly seed?: number;
-  /** Called at every iterate, the final one included. */
-  readonly observe?: (iterate: Iterate<R>) => void;
+export interface JointOptions<R> extends RunOptions<R> {
+  /** Whether the step is captured (the default): `loss` is called once and replayed, so plain numbers in it are fixed. */
+  readonly captured?: boolean;
 }
 
 /**
@@ -60,47 +50,36 @@ export function pgd(loss: (x: Tensor) => Tensor, x: Tensor, options: PgdOptions)
 export function pgdJoint<R extends Tensor | { readonly loss: Tensor }>(
   loss: AttackLoss<R>,
   attacked: readonly Attacked[],
-  options: JointOptions<R>,
+  { observe, captured = true, ...options }: JointOptions<R>,
 ): Tensor[] {
+  const { steps } = options;
+  check(Number.isInteger(steps) && steps >= 0, 'pgd', () => `steps must be a count; got ${steps}`);
   for (const budget of attacked) checkBudget('pgd', budget);
-  const { steps, seed = 0, observe } = options;
-  if (!Number.isInteger(steps) || steps < 0)
-    throw new ShapeError('pgd', `steps must be a count; got ${steps}`);
   const device = attacked[0]?.x.device;
   if (!device) throw new ShapeError('pgd', 'needs at least one input to attack');
   return device.scope(() => {
     // Never an input itself: whoever disposes of a result keeps the input.
-    let current = attacked.map((input, i) =>
-      (options.randomStart ?? true) && input.epsilon > 0
-        ? randomStart(input.x, input, seed, i)
-        : reshape(input.x, input.x.shape),
-    );
-    for (let step = 0; step < steps; step++) {
-      const before = current;
-      current = device.scope(() => pgdStep(loss, attacked, before, step, options));
-      for (const tensor of before) if (!current.includes(tensor)) device.release(tensor);
+    const still = attacked.map(({ x }) => reshape(x, x.shape));
+    const moving = attacked.filter(({ epsilon }) => epsilon > 0);
+    const assemble = (points: readonly Tensor[]) =>
+      attacked.map((input, i) => (points[moving.indexOf(input)] ?? still[i]) as Tensor);
+    const budgets = moving.map((input) => ({
+      ...input,
+      stepSize: input.stepSize ?? (2.5 * input.epsilon) / Math.max(steps, 1),
+    }));
+    if (moving.length === 0) {
+      observe?.({ step: steps, inputs: still, value: loss(still), grads: undefined });
+      return still;
     }
-    if (observe)
-      device.scope(() => observe({ step: steps, inputs: current, value: loss(current), grads: undefined }));
-    return current;
-  });
-}
-
-function pgdStep<R extends Tensor | { readonly loss: Tensor }>(
-  loss: AttackLoss<R>,
-  attacked: readonly Attacked[],
-  current: readonly Tensor[],
-  step: number,
-  options: JointOptions<R>,
-): Tensor[] {
-  const moving = current.filter((_, i) => (attacked[i] as Attacked).epsilon > 0);
-  if (moving.length === 0) return [...current];
-  const { value, grads } = valueAndGrad(() => loss(current), moving);
-  options.observe?.({ step, inputs: current, value, grads });
-  return current.map((tensor, i) => {
-    const input = attacked[i] as Attacked;
-    const gradient = grads[moving.indexOf(tensor)];
-    if (!gradient) return tensor;
-    return ascend(tensor, gradient, input.x, input, input.stepSize ?? (2.5 * input.epsilon) / options.steps);
+    const attack = new PgdAttack((points) => loss(assemble(points)), budgets, {
+      captured: captured && !observe && steps > 1 && canCapture(device),
+    });
+    try {
+      const seen = (iterate: Iterate<R>) => observe?.({ ...iterate, inputs: assemble(iterate.inputs) });
+      const inputs = moving.map(({ x }) => x);
+      return assemble(attack.run(inputs, [], { ...options, observe: observe && seen }));
+    } finally {
+      attack.dispose();
+    }
   });
 }

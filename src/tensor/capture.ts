@@ -44,6 +44,11 @@ export function capture<I extends readonly Tensor[], R>(fn: (...inputs: I) => R)
   }) as Captured<I, R>;
 }
 
+/** Whether a step can be captured now: not inside another one, nor while a gradient is being taken. */
+export function canCapture(device: Device): boolean {
+  return device.recorders.length === 0 && !device.pool.observer;
+}
+
 /** Memory that is used as it is at every replay, as long as nobody has given it back. */
 interface Pinned {
   readonly buffer: PooledBuffer;

@@ -1,6 +1,12 @@
-import type { ActionInputs, ActionNetwork, ActionOutput, Modality } from '../amr/action-network.ts';
+import {
+  type ActionInputs,
+  type ActionNetwork,
+  type ActionOutput,
+  inputOf,
+  type Modality,
+} from '../amr/action-network.ts';
 import { checkBudget } from '../attacks/norms.ts';
-import { type Attacked, type Iterate, pgdJoint } from '../attacks/pgd.ts';
+import { type Iterate, PgdAttack } from '../attacks/pgd-attack.ts';
 import { add, mul } from '../kernels/elementwise.ts';
 import { crossEntropy } from '../kernels/loss.ts';
 import { sum } from '../kernels/reduce.ts';
@@ -31,6 +37,8 @@ export interface AttackValue extends ActionOutput {
 
 const RANGES = { rgb: [0, 1], skeleton: undefined } as const;
 
+type Observer = (iterate: Iterate<AttackValue>, modalities: readonly Modality[]) => void;
+
 /**
  * PGD on a network's cross-entropy in evaluation mode, through everything it computes (AMR's weights included), in the
  * input space of the modalities that have an ε above 0. Returns the inputs with those modalities replaced. `observe` sees
@@ -40,35 +48,73 @@ export function attackNetwork(
   network: ActionNetwork,
   inputs: ActionInputs,
   labels: Tensor,
-  attack: NetworkAttack,
-  observe?: (iterate: Iterate<AttackValue>, modalities: readonly Modality[]) => void,
+  { seed, ...attack }: NetworkAttack,
+  observe?: Observer,
 ): ActionInputs {
-  for (const epsilon of Object.values(attack.epsilons)) checkBudget('attackNetwork', { epsilon });
-  const modalities = network.modalities.filter((modality) => (attack.epsilons[modality] ?? 0) > 0);
-  if (modalities.length === 0) {
-    const value = () => attackValue(network, inputs, labels, attack.adaptive);
-    const final = { step: attack.steps, inputs: [], grads: undefined };
-    if (observe) labels.device.scope(() => observe({ ...final, value: value() }, []));
-    return inputs;
+  const attacker = new NetworkAttacker(network, attack, attack.steps > 1);
+  try {
+    return attacker.attack(inputs, labels, seed, observe);
+  } finally {
+    attacker.dispose();
   }
-  const attacked = modalities.map((modality): Attacked => {
-    const epsilon = attack.epsilons[modality] ?? 0;
-    const stepSize = attack.relativeStep * epsilon;
-    return { x: inputs[modality] as Tensor, epsilon, stepSize, range: RANGES[modality] };
-  });
-  const assemble = (moved: readonly Tensor[]): ActionInputs => ({
-    ...inputs,
-    ...Object.fromEntries(modalities.map((modality, i) => [modality, moved[i]])),
-  });
-  const loss = (moved: readonly Tensor[]) => attackValue(network, assemble(moved), labels, attack.adaptive);
-  const { steps, randomStart, seed } = attack;
-  const found = pgdJoint(loss, attacked, {
-    steps,
-    randomStart,
-    seed,
-    ...(observe && { observe: (it) => observe(it, modalities) }),
-  });
-  return assemble(found);
+}
+
+/** `attackNetwork` for batch after batch: the step is captured at the first batch and replayed at later ones. */
+export class NetworkAttacker {
+  /** What is attacked. */
+  readonly modalities: readonly Modality[];
+  readonly #network: ActionNetwork;
+  readonly #options: Omit<NetworkAttack, 'seed'>;
+  readonly #attack: PgdAttack<AttackValue>;
+
+  /** Throws `ShapeError` for ε < 0. */
+  constructor(network: ActionNetwork, attack: Omit<NetworkAttack, 'seed'>, captured = true) {
+    const { epsilons, relativeStep, adaptive } = attack;
+    for (const epsilon of Object.values(epsilons)) checkBudget('attackNetwork', { epsilon });
+    this.#network = network;
+    this.#options = attack;
+    this.modalities = network.modalities.filter((modality) => (epsilons[modality] ?? 0) > 0);
+    const moved = this.modalities.map((modality) => {
+      const epsilon = epsilons[modality] ?? 0;
+      return { epsilon, stepSize: relativeStep * epsilon, range: RANGES[modality] };
+    });
+    const loss = (points: readonly Tensor[], [labels, ...clean]: readonly Tensor[]) =>
+      attackValue(network, this.#assemble(points, clean), labels as Tensor, adaptive);
+    this.#attack = new PgdAttack(loss, moved, { captured });
+  }
+
+  attack(inputs: ActionInputs, labels: Tensor, seed: number, observe?: Observer): ActionInputs {
+    const { steps, randomStart, adaptive } = this.#options;
+    if (this.modalities.length === 0) {
+      const value = () => attackValue(this.#network, inputs, labels, adaptive);
+      const final = { step: steps, inputs: [], grads: undefined };
+      if (observe) labels.device.scope(() => observe({ ...final, value: value() }, []));
+      return inputs;
+    }
+    const pick = (modalities: readonly Modality[]) => modalities.map((modality) => inputOf(inputs, modality));
+    const fixed = [labels, ...pick(this.#clean)];
+    const seen = (iterate: Iterate<AttackValue>) => observe?.(iterate, this.modalities);
+    const run = { steps, randomStart, seed, observe: observe && seen };
+    return {
+      ...inputs,
+      ...this.#assemble(this.#attack.run(pick(this.modalities), fixed, run), pick(this.#clean)),
+    };
+  }
+
+  /** Frees the captured step. */
+  dispose(): void {
+    this.#attack.dispose();
+  }
+
+  get #clean(): readonly Modality[] {
+    return this.#network.modalities.filter((modality) => !this.modalities.includes(modality));
+  }
+
+  #assemble(points: readonly Tensor[], clean: readonly Tensor[]): ActionInputs {
+    const named = (modalities: readonly Modality[], tensors: readonly Tensor[]) =>
+      modalities.map((modality, i) => [modality, tensors[i]] as const);
+    return Object.fromEntries([...named(this.modalities, points), ...named(this.#clean, clean)]);
+  }
 }
 
 function attackValue(

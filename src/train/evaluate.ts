@@ -1,16 +1,16 @@
 import type { ActionNetwork, Modality } from '../amr/action-network.ts';
-import type { Iterate } from '../attacks/pgd.ts';
+import type { Iterate } from '../attacks/pgd-attack.ts';
 import { batches } from '../data/batches.ts';
 import type { ActionDataset } from '../data/dataset.ts';
 import { Rng } from '../data/rng.ts';
 import { abs, cast, equal, greater, maximum, minimum, neg, sub } from '../kernels/elementwise.ts';
-import { reshape } from '../kernels/layout.ts';
+import { reshape, slice } from '../kernels/layout.ts';
 import { crossEntropy } from '../kernels/loss.ts';
 import { argmax, max, mean } from '../kernels/reduce.ts';
 import { EVALUATION } from '../nn/module.ts';
 import type { Device } from '../tensor/device.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type AttackValue, attackNetwork, type NetworkAttack } from './attack-network.ts';
+import { type AttackValue, type NetworkAttack, NetworkAttacker } from './attack-network.ts';
 import { uploadBatch } from './batch.ts';
 
 export interface EvaluateOptions {
@@ -108,11 +108,18 @@ export async function evaluateAttack(
   options: EvaluateOptions,
 ): Promise<AttackResult> {
   const parts: BatchResult[] = [];
-  for (const [b, part] of inOrder(indices, options.batchSize).entries()) {
-    const seed = new Rng(attack.seed, b, 5).uint32();
-    const found = await device.scope(() => attackBatch(device, network, dataset, part, { ...attack, seed }));
-    parts.push(found);
-    await options.onBatch?.(part.length, statusOf(found.losses, found.robust, part.length));
+  const attacker = new NetworkAttacker(network, attack);
+  try {
+    for (const [b, part] of inOrder(indices, options.batchSize).entries()) {
+      const seed = new Rng(attack.seed, b, 5).uint32();
+      const found = await device.scope(() =>
+        attackBatch(device, network, dataset, part, { ...attack, seed }, attacker),
+      );
+      parts.push(found);
+      await options.onBatch?.(part.length, statusOf(found.losses, found.robust, part.length));
+    }
+  } finally {
+    attacker.dispose();
   }
   return combine(parts, indices.length);
 }
@@ -128,6 +135,7 @@ async function attackBatch(
   dataset: ActionDataset,
   indices: readonly number[],
   attack: NetworkAttack,
+  attacker: NetworkAttacker,
 ): Promise<BatchResult> {
   const { inputs, labels, size } = uploadBatch(device, dataset, indices, network.modalities);
   const clean = network.forward(inputs, EVALUATION).logits;
@@ -136,16 +144,15 @@ async function attackBatch(
   const cleanLosses = crossEntropy(clean, labels, { reduction: 'none' });
   const losses: Tensor[] = [];
   let weights: Tensor[] = [];
-  const attacked = attackNetwork(
-    network,
+  const attacked = attacker.attack(
     inputs,
     labels,
-    attack,
+    attack.seed,
     ({ step, value, grads }: Iterate<AttackValue>) => {
       const before = right;
       right = device.keep(minimum(before, isRight(value.logits, labels)));
       before.dispose();
-      losses.push(device.keep(value.losses));
+      losses.push(device.keep(slice(value.losses, { size: value.losses.shape })));
       if (step === 0 && grads) zero = device.keep(zeroRows(grads));
       if (!grads) weights = value.weights.map((rows) => device.keep(mean(rows, { axes: 0 })));
     },

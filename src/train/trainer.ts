@@ -1,4 +1,4 @@
-import type { ActionNetwork } from '../amr/action-network.ts';
+import { type ActionNetwork, inputOf } from '../amr/action-network.ts';
 import { type ActionLossOptions, actionLoss } from '../amr/loss.ts';
 import { valueAndGrad } from '../autograd/grad.ts';
 import type { Augmentation } from '../data/augment.ts';
@@ -11,9 +11,11 @@ import { argmax, sum } from '../kernels/reduce.ts';
 import type { NamedTensors } from '../nn/module.ts';
 import { AdamW, clipByGlobalNorm } from '../nn/optimisers.ts';
 import { cosine, type Schedule, warmUp } from '../nn/schedules.ts';
+import type { Captured } from '../tensor/capture.ts';
+import { captureShapes } from '../tensor/capture-shapes.ts';
 import type { Device } from '../tensor/device.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { attackNetwork, type NetworkAttack } from './attack-network.ts';
+import { type NetworkAttack, NetworkAttacker } from './attack-network.ts';
 import { type Batch, uploadBatch } from './batch.ts';
 
 export interface TrainOptions extends ActionLossOptions {
@@ -28,6 +30,8 @@ export interface TrainOptions extends ActionLossOptions {
   /** Adversarial training: each batch is replaced by what this attack makes of it (Madry et al. 2018). */
   readonly attack?: Omit<NetworkAttack, 'seed'> | undefined;
   readonly seed: number;
+  /** Whether steps are captured (the default); the bits are the same. */
+  readonly captured?: boolean;
 }
 
 /** What a stretch of training came to. */
@@ -49,6 +53,11 @@ export class Trainer {
   readonly #options: TrainOptions;
   readonly #optimiser: AdamW;
   readonly #schedule: Schedule;
+  readonly #attacker: NetworkAttacker | undefined;
+  /** Of dropout, in each step. */
+  readonly #dropout = { value: 0 };
+  readonly #step: (labels: Tensor, ...inputs: readonly Tensor[]) => StepTensors;
+  readonly #captured: Captured<readonly [Tensor, ...Tensor[]], StepTensors> | undefined;
 
   constructor(
     device: Device,
@@ -65,6 +74,11 @@ export class Trainer {
     this.#optimiser = new AdamW(network.namedParameters(), { weightDecay: options.weightDecay });
     const perEpoch = Math.ceil(indices.length / options.batchSize);
     this.#schedule = warmUp(cosine(options.learningRate, perEpoch * options.epochs), perEpoch);
+    const { attack, captured = true } = options;
+    this.#attacker = attack && new NetworkAttacker(network, attack, captured);
+    const step = (labels: Tensor, ...inputs: readonly Tensor[]) => this.#update(labels, inputs);
+    this.#captured = captured ? captureShapes(step) : undefined;
+    this.#step = this.#captured ?? step;
   }
 
   /** Everything a checkpoint must hold to go on from here; `epochs` besides. */
@@ -96,7 +110,7 @@ export class Trainer {
     try {
       for (const indices of batches(this.#indices, batchSize, { seed, epoch, shuffle: true })) {
         const previous = pending;
-        pending = this.#step(indices, { amount, seed, epoch });
+        pending = this.#run(indices, { amount, seed, epoch });
         // It is awaited a step later: a failure until then is not unhandled.
         pending.catch(() => {});
         await settle(previous);
@@ -126,43 +140,55 @@ export class Trainer {
       );
   }
 
-  /** Frees the state of the optimiser, not the network. */
+  /** Frees the state of the optimiser and the captured steps, not the network. */
   dispose(): void {
+    this.#attacker?.dispose();
+    this.#captured?.dispose();
     this.#optimiser.dispose();
   }
 
   /** Enqueues one update and starts reading its metrics. */
-  #step(
+  #run(
     indices: readonly number[],
     variation: { amount: Augmentation; seed: number; epoch: number },
   ): Promise<TrainMetrics> {
     const device = this.#device;
     const step = this.#optimiser.steps;
-    const metrics = device.scope(() => {
+    return device.scope(() => {
       const batch = uploadBatch(device, this.#dataset, indices, this.network.modalities, variation);
       const inputs = this.#attacked(batch, step);
-      const { loss, correct } = this.#update({ ...batch, inputs }, step);
-      return [loss, correct];
-    });
-    return readMetrics(metrics as [Tensor, Tensor], indices.length, step);
+      this.#dropout.value = new Rng(this.#options.seed, step, 4).uint32();
+      this.#optimiser.prepare(this.#schedule(step));
+      const found = this.#step(
+        batch.labels,
+        ...this.network.modalities.map((modality) => inputOf(inputs, modality)),
+      );
+      // Reads are enqueued at once: the tensors may be freed or overwritten afterwards.
+      return { metrics: readMetrics(found, indices.length, step) };
+    }).metrics;
   }
 
   #attacked({ inputs, labels }: Batch, step: number): Batch['inputs'] {
-    const { attack, seed } = this.#options;
-    if (!attack) return inputs;
-    return attackNetwork(this.network, inputs, labels, { ...attack, seed: new Rng(seed, step, 3).uint32() });
+    return this.#attacker?.attack(inputs, labels, new Rng(this.#options.seed, step, 3).uint32()) ?? inputs;
   }
 
-  #update({ inputs, labels }: Batch, step: number): { loss: Tensor; correct: Tensor } {
-    const mode = { training: true, seed: new Rng(this.#options.seed, step, 4).uint32() };
+  /** Forward, backward and update, all that is captured; `inputs` in the order of the network's modalities. */
+  #update(labels: Tensor, inputs: readonly Tensor[]): StepTensors {
+    const mode = { training: true, seed: this.#dropout };
+    const named = Object.fromEntries(this.network.modalities.map((modality, i) => [modality, inputs[i]]));
     const { value, grads } = valueAndGrad(() => {
-      const output = this.network.forward(inputs, mode);
+      const output = this.network.forward(named, mode);
       return { loss: actionLoss(output, labels, this.#options), logits: output.logits };
     }, this.network.parameters());
     const { clip } = this.#options;
-    this.#optimiser.step(clip === undefined ? grads : clipByGlobalNorm(grads, clip), this.#schedule(step));
+    this.#optimiser.apply(clip === undefined ? grads : clipByGlobalNorm(grads, clip));
     return { loss: value.loss, correct: countCorrect(value.logits, labels) };
   }
+}
+
+interface StepTensors {
+  readonly loss: Tensor;
+  readonly correct: Tensor;
 }
 
 /** How many rows of logits [N, classes] have their largest entry at the label: → a scalar. */
@@ -179,16 +205,11 @@ function summary(batches: readonly TrainMetrics[]): TrainMetrics {
 }
 
 async function readMetrics(
-  [loss, correct]: readonly [Tensor, Tensor],
+  { loss, correct }: StepTensors,
   samples: number,
   step: number,
 ): Promise<TrainMetrics> {
-  try {
-    const [mean, right] = await Promise.all([loss.item(), correct.item()]);
-    if (Number.isFinite(mean)) return { loss: mean, accuracy: right / samples, samples };
-    throw new KernelwrightError('train', `the loss became ${mean} at step ${step}; lower the learning rate`);
-  } finally {
-    loss.dispose();
-    correct.dispose();
-  }
+  const [mean, right] = await Promise.all([loss.item(), correct.item()]);
+  if (Number.isFinite(mean)) return { loss: mean, accuracy: right / samples, samples };
+  throw new KernelwrightError('train', `the loss became ${mean} at step ${step}; lower the learning rate`);
 }

@@ -146,6 +146,26 @@ test('the state holds weights, running averages and both moments of each paramet
   expect(names.sort()).toEqual([...made.network.namedState().keys(), ...moments].sort());
 });
 
+describe('captured steps', () => {
+  test.each(['natural', 'adversarial'])('give the bits of eager ones: %s training', async (how) => {
+    const attack = {
+      epsilons: { rgb: 0.05, skeleton: 0.05 },
+      steps: 2,
+      relativeStep: 0.7,
+      randomStart: true,
+    };
+    const run = async (captured: boolean) => {
+      const options = how === 'natural' ? { captured } : { captured, attack };
+      const made = trainer(options, tinyNetwork(device, 'amr'));
+      const metrics = [await made.epoch(), await made.epoch()];
+      const state = await allBits(made.namedState());
+      made.dispose();
+      return { metrics, state };
+    };
+    expect(await run(true)).toEqual(await run(false));
+  });
+});
+
 describe('an epoch that fails', () => {
   test('names the step at which the loss is no number, and leaves no memory behind', async () => {
     const network = tinyNetwork(device, 'skeleton');
@@ -163,7 +183,7 @@ describe('an epoch that fails', () => {
   });
 
   test('when the caller stops it, nothing runs on behind its back', async () => {
-    const made = trainer({}, tinyNetwork(device, 'skeleton'));
+    const made = trainer({ captured: false }, tinyNetwork(device, 'skeleton'));
     const before = device.memory().live;
     const stop = () => {
       throw new Error('stopped');

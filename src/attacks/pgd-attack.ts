@@ -1,0 +1,114 @@
+import { valueAndGrad } from '../autograd/grad.ts';
+import { slice } from '../kernels/layout.ts';
+import type { Captured } from '../tensor/capture.ts';
+import { captureShapes } from '../tensor/capture-shapes.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { ascend, type Budget, checkBudget, randomStart } from './norms.ts';
+
+/** What an attack sees at one iterate. Tensors hold until `observe` returns; copy what must last (`slice`). */
+export interface Iterate<R> {
+  /** 0 for the start; `steps` for the final point, which has no gradients. */
+  readonly step: number;
+  readonly inputs: readonly Tensor[];
+  /** What the loss function returned. */
+  readonly value: R;
+  readonly grads: readonly Tensor[] | undefined;
+}
+
+/** How far one input may move, and by how much at each step. */
+export interface Moved extends Budget {
+  readonly stepSize: number;
+}
+
+export interface RunOptions<R> {
+  readonly steps: number;
+  readonly randomStart?: boolean;
+  readonly seed?: number;
+  /** Called at every iterate, the final one included. */
+  readonly observe?: ((iterate: Iterate<R>) => void) | undefined;
+}
+
+type Valued = Tensor | { readonly loss: Tensor };
+
+/** What one step gives: the points moved, and what was found at the points before. */
+interface Step<R> {
+  readonly next: readonly Tensor[];
+  readonly value: R;
+  readonly grads: readonly Tensor[];
+}
+
+/**
+ * A PGD attack that runs on batch after batch: its step is captured at its first run and replayed at later ones. The loss is
+ * a function of the points and of what else changes from batch to batch (labels, inputs that stay clean); numbers it uses are
+ * fixed at its first call, unless they are `Scalar`s.
+ */
+export class PgdAttack<R extends Valued> {
+  readonly #loss: (points: readonly Tensor[], fixed: readonly Tensor[]) => R;
+  readonly #moved: readonly Moved[];
+  readonly #step: (...all: readonly Tensor[]) => Step<R>;
+  readonly #captured: Captured<readonly Tensor[], Step<R>> | undefined;
+
+  /** Throws `ShapeError` for ε < 0, a negative step size and a range that does not ascend. */
+  constructor(
+    loss: (points: readonly Tensor[], fixed: readonly Tensor[]) => R,
+    moved: readonly Moved[],
+    { captured = true }: { readonly captured?: boolean } = {},
+  ) {
+    for (const budget of moved) checkBudget('pgd', budget);
+    this.#loss = loss;
+    this.#moved = moved;
+    const step = (...all: readonly Tensor[]) => this.#advance(all);
+    this.#captured = captured ? captureShapes(step) : undefined;
+    this.#step = this.#captured ?? step;
+  }
+
+  /** The final points for `inputs`, one for each budget.*/
+  run(inputs: readonly Tensor[], fixed: readonly Tensor[], options: RunOptions<R>): Tensor[] {
+    const { steps, observe } = options;
+    const device = (inputs[0] as Tensor).device;
+    return device.scope(() => {
+      let points: readonly Tensor[] = inputs.map((x, i) => this.#start(x, i, options));
+      for (let step = 0; step < steps; step++) {
+        const before = points;
+        points = device.scope(() => {
+          const found = this.#step(...before, ...inputs, ...fixed);
+          observe?.({ step, inputs: before, value: found.value, grads: found.grads });
+          return found.next;
+        });
+        for (const point of before) device.release(point);
+      }
+      // The points of a captured step are overwritten by its next run.
+      const found = points.map(copy);
+      if (observe) {
+        const value = () => this.#loss(found, fixed);
+        device.scope(() => observe({ step: steps, inputs: found, value: value(), grads: undefined }));
+      }
+      return found;
+    });
+  }
+
+  /** Frees the captured step. */
+  dispose(): void {
+    this.#captured?.dispose();
+  }
+
+  #start(x: Tensor, i: number, { randomStart: random = true, seed = 0 }: RunOptions<R>): Tensor {
+    return random ? randomStart(x, this.#moved[i] as Moved, seed, i) : copy(x);
+  }
+
+  /** `points`, the `inputs` they started from, and what else the loss needs, one after the other. */
+  #advance(all: readonly Tensor[]): Step<R> {
+    const n = this.#moved.length;
+    const [points, inputs, fixed] = [all.slice(0, n), all.slice(n, 2 * n), all.slice(2 * n)];
+    const { value, grads } = valueAndGrad(() => this.#loss(points, fixed), points);
+    const next = points.map((point, i) => {
+      const budget = this.#moved[i] as Moved;
+      return ascend(point, grads[i] as Tensor, inputs[i] as Tensor, budget, budget.stepSize);
+    });
+    return { next, value, grads };
+  }
+}
+
+function copy(x: Tensor): Tensor {
+  return slice(x, { size: x.shape });
+}

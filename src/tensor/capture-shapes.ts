@@ -1,0 +1,35 @@
+import { type Captured, capture } from './capture.ts';
+import type { Tensor } from './tensor.ts';
+
+/**
+ * `capture` for steps that are called with a few different shapes, such as a last batch that is smaller: one recording, with
+ * memory of its own, for each. Throws what `capture` throws but for changed shapes.
+ */
+export function captureShapes<I extends readonly Tensor[], R>(fn: (...inputs: I) => R): Captured<I, R> {
+  const steps = new Map<string, Captured<I, R>>();
+  const call = (...inputs: I): R => {
+    const key = inputs.map(({ dtype, shape }) => `${dtype} ${shape}`).join(', ');
+    let step = steps.get(key);
+    if (!step) {
+      step = capture(fn);
+      steps.set(key, step);
+    }
+    return step(...inputs);
+  };
+  const sum = (of: (step: Captured<I, R>) => number) =>
+    [...steps.values()].reduce((all, step) => all + of(step), 0);
+  return Object.defineProperties(call, {
+    dispatches: { get: () => sum((step) => step.dispatches) },
+    memory: {
+      get: () => ({
+        unplanned: sum(({ memory }) => memory.unplanned),
+        planned: sum(({ memory }) => memory.planned),
+      }),
+    },
+    dispose: {
+      value: () => {
+        for (const step of steps.values()) step.dispose();
+      },
+    },
+  }) as Captured<I, R>;
+}
