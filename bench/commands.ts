@@ -1,0 +1,84 @@
+// What the subcommands of `npm run bench` do: measure, print to stdout, write files.
+import type { AdapterChoice } from '../src/node/gpu.ts';
+import { type Bench, openBench } from './open.ts';
+import { measureOps, wrongPicks } from './ops.ts';
+import {
+  formatBounds,
+  formatLines,
+  formatWrongPicks,
+  type ResultFile,
+  readResults,
+  writeResults,
+} from './report.ts';
+import { knownRoof } from './roof.ts';
+import { formatRoof, measureAndKeepRoof } from './roofline.ts';
+import { opCases, select, shapes } from './shapes/index.ts';
+
+export interface CommonFlags {
+  readonly adapter: AdapterChoice;
+  readonly json?: string;
+  /** About how long finding the roof may take. */
+  readonly seconds: number;
+}
+
+export interface OpsFlags extends CommonFlags {
+  readonly rounds: number;
+  readonly variants: boolean;
+  readonly grad: boolean;
+  /** The cases of test/ops instead of the fixed workloads. */
+  readonly cases: boolean;
+  readonly compare?: string;
+}
+
+export async function opsCommand(names: readonly string[], flags: OpsFlags): Promise<void> {
+  const cases = select(flags.cases ? opCases : shapes, names);
+  const earlier = flags.compare === undefined ? undefined : readResults(flags.compare);
+  await withBench(flags, async (bench) => {
+    const onProgress = (done: number) => note(`${Math.round(100 * done)} %`);
+    const { bounds, lines } = await measureOps(bench.device, cases, { ...flags, onProgress });
+    note('');
+    print(
+      `${bench.adapter}\n${formatLines(lines, earlier)}${formatBounds(bounds, knownRoof(bench.adapter))}`,
+    );
+    print(formatWrongPicks(wrongPicks(lines)));
+    if (flags.json === undefined) return;
+    const { adapter } = bench;
+    const results: ResultFile = { adapter, measured: now(), rounds: flags.rounds, bounds, cases: lines };
+    writeResults(flags.json, results);
+  });
+}
+
+export async function rooflineCommand({ json, seconds, ...flags }: CommonFlags): Promise<void> {
+  await withBench(flags, async (bench) => {
+    const earlier = knownRoof(bench.adapter);
+    const measured = await measureAndKeepRoof(bench, seconds);
+    print(`${bench.adapter}\n${formatRoof(measured.roof, earlier)}`);
+    if (json !== undefined) writeResults(json, measured);
+  });
+}
+
+/** Opens the adapter, and closes it whatever happens. */
+export async function withBench(
+  { adapter }: Pick<CommonFlags, 'adapter'>,
+  action: (bench: Bench) => Promise<void>,
+): Promise<void> {
+  const bench = await openBench(adapter);
+  try {
+    await action(bench);
+  } finally {
+    bench.device.dispose();
+  }
+}
+
+export function print(text: string): void {
+  process.stdout.write(text);
+}
+
+/** A line for people who wait, which the next one overwrites. */
+export function note(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}
+
+export function now(): string {
+  return new Date().toISOString();
+}

@@ -1,0 +1,110 @@
+// Measures what an adapter can do at most.
+import { add } from '../src/kernels/elementwise.ts';
+import type { Device } from '../src/tensor/device.ts';
+import type { Tensor } from '../src/tensor/tensor.ts';
+import type { Bench } from './open.ts';
+import { newTable, number } from './report.ts';
+import { keepRoof, type MeasuredRoof, type Roof } from './roof.ts';
+import { RoofKernels } from './roof-kernels.ts';
+
+const ROUNDS = 3;
+const LAUNCHES = 640;
+
+/** `seconds`: about how long it may take on a GPU; a software adapter takes twice as long. Below 1 only for tests. */
+export async function measureRoof(device: Device, seconds = 6): Promise<Roof> {
+  const kernels = new RoofKernels(device, seconds);
+  try {
+    return {
+      multiplyAdd: (await kernels.rate(await kernels.multiplyAdd())) / 1e6,
+      copy: (await kernels.rate(await kernels.copy('copy', 4))) / 1e6,
+      copyScalar: (await kernels.rate(await kernels.copy('copyScalar', 1))) / 1e6,
+      workgroupMemory: (await kernels.rate(await kernels.workgroupMemory())) / 1e6,
+      barrier: 1000 / (await kernels.rate(await kernels.barrier())),
+      zeroing: 1000 / (await kernels.rate(kernels.zeroing())),
+      ...(await launches(device)),
+      pipeline: await pipeline(kernels),
+      ...(await transfers(device, kernels, seconds < 1 ? 2 ** 20 : 2 ** 24)),
+    };
+  } finally {
+    kernels.dispose();
+    device.pool.clear();
+  }
+}
+
+/** Ops on a tensor so small that only launching it costs. */
+async function launches(device: Device): Promise<Pick<Roof, 'dispatch' | 'smallOp'>> {
+  const x = device.tensor([1]);
+  const [dispatch, smallOp]: [number[], number[]] = [[], []];
+  for (let round = 0; round <= ROUNDS; round++) {
+    const began = performance.now();
+    for (let i = 0; i < LAUNCHES; i++) device.scope(() => void add(x, 1));
+    dispatch.push((1000 * (performance.now() - began)) / LAUNCHES);
+    await device.idle();
+    smallOp.push((1000 * (performance.now() - began)) / LAUNCHES);
+  }
+  x.dispose();
+  return { dispatch: Math.min(...dispatch), smallOp: Math.min(...smallOp) };
+}
+
+async function pipeline(kernels: RoofKernels): Promise<number> {
+  const times: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const constants = { SALT: Math.random() };
+    times.push(await kernels.once(() => kernels.launch('fma8', { groups: 1, steps: 1, constants })));
+  }
+  return Math.min(...times);
+}
+
+async function transfers(
+  device: Device,
+  kernels: RoofKernels,
+  bytes: number,
+): Promise<Pick<Roof, 'upload' | 'readback'>> {
+  const data = new Float32Array(bytes / 4);
+  const x: Tensor = device.tensor(data);
+  const [up, down]: [number[], number[]] = [[], []];
+  for (let round = 0; round <= ROUNDS; round++) {
+    up.push(await kernels.once(() => device.write(x, data)));
+    const written = performance.now();
+    await x.read();
+    down.push(performance.now() - written);
+  }
+  x.dispose();
+  const rate = (times: readonly number[]) => bytes / Math.min(...times) / 1e6;
+  return { upload: rate(up), readback: rate(down) };
+}
+
+/** Measures the roof and keeps it. */
+export async function measureAndKeepRoof(
+  { device, adapter }: Bench,
+  seconds?: number,
+): Promise<MeasuredRoof> {
+  const roof = await measureRoof(device, seconds);
+  const measured = { adapter, measured: new Date().toISOString(), roof };
+  keepRoof(measured);
+  return measured;
+}
+
+const LINES: readonly (readonly [string, keyof Roof, string])[] = [
+  ['fused multiply-add in registers', 'multiplyAdd', 'GFLOP/s'],
+  ['copy of storage, vec4', 'copy', 'GB/s'],
+  ['copy of storage, scalar', 'copyScalar', 'GB/s'],
+  ['workgroup memory, read', 'workgroupMemory', 'GB/s'],
+  ['barrier, 64 threads', 'barrier', 'µs'],
+  ['zeroing 16 KiB of workgroup memory', 'zeroing', 'µs a workgroup'],
+  ['launching an op (CPU)', 'dispatch', 'µs'],
+  ['a small op, launched and done', 'smallOp', 'µs'],
+  ['building a pipeline', 'pipeline', 'ms'],
+  ['upload', 'upload', 'GB/s'],
+  ['readback', 'readback', 'GB/s'],
+];
+
+/** The roof as a table of text, beside an earlier one. */
+export function formatRoof(roof: Roof, earlier?: MeasuredRoof): string {
+  const table = newTable(['resource', 'measured', 'earlier', ''], 1);
+  for (const [what, key, unit] of LINES) {
+    const before = number(earlier?.roof[key]);
+    table.push([what, number(roof[key]), before, { content: unit, hAlign: 'left' }]);
+  }
+  return `${table.toString()}\n`;
+}
