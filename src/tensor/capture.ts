@@ -114,12 +114,13 @@ function record<I extends readonly Tensor[], R>(
   let outputs: Tensor[] = [];
   try {
     const result = device.record(recording, () => device.scope(() => fn(...inputs)));
-    outputs = [...tensorsIn(result)];
+    // Not the weights that it may return too.
+    outputs = [...tensorsIn(result)].filter((tensor) => recording.made(tensor.storage('capture').buffer));
     checkRecording(recording, inputs, result);
     for (const output of outputs) device.keep(output);
     return { device, result, outputs, ...plan(device, recording, inputs) };
   } catch (error) {
-    for (const output of outputs) if (!inputs.includes(output)) output.dispose();
+    for (const output of outputs) output.dispose();
     for (const buffer of recording.constants) device.pool.give(buffer);
     throw error;
   }

@@ -46,6 +46,11 @@ export class Recording {
   readonly constants: PooledBuffer[] = [];
   readonly #values = new Map<number, Draft>();
 
+  /** Whether what a buffer holds now was made inside the step. */
+  made(buffer: PooledBuffer): boolean {
+    return this.#values.get(buffer.id)?.inner ?? false;
+  }
+
   /** An op takes memory. */
   take(buffer: PooledBuffer): void {
     this.#values.set(buffer.id, this.#draft(buffer, true));

@@ -93,6 +93,15 @@ describe('a captured step', () => {
     });
   });
 
+  test('leaves weights that it returns to their owner', async () => {
+    const weight = device.tensor([2]);
+    const step = capture((x: Tensor) => ({ weight, y: mul(x, weight) }));
+    step(device.tensor([3]));
+    expect(step(device.tensor([3])).weight).toBe(weight);
+    step.dispose();
+    expect(await read(weight)).toEqual([2]);
+  });
+
   test('follows scalars: another seed draws another mask', async () => {
     const seed = { value: 1 };
     const step = capture((x: Tensor) => dropout(x, { rate: 0.5, seed }));
