@@ -1,5 +1,10 @@
 // What the subcommands of `npm run bench` do: measure, print to stdout, write files.
+import { writeFileSync } from 'node:fs';
 import type { AdapterChoice } from '../src/node/gpu.ts';
+import { chromeTrace } from '../src/tensor/profile-report.ts';
+import { type ModelLine, measureModel } from './models.ts';
+import { formatKernels, formatModels } from './models-report.ts';
+import { networks, type SizeName } from './networks.ts';
 import { type Bench, openBench } from './open.ts';
 import { measureOps, wrongPicks } from './ops.ts';
 import {
@@ -54,6 +59,33 @@ export async function rooflineCommand({ json, seconds, ...flags }: CommonFlags):
     const measured = await measureAndKeepRoof(bench, seconds);
     print(`${bench.adapter}\n${formatRoof(measured.roof, earlier)}`);
     if (json !== undefined) writeResults(json, measured);
+  });
+}
+
+export interface ModelsFlags extends CommonFlags {
+  readonly rounds: number;
+  readonly size: SizeName;
+  /** How many kernels of each pass are shown. */
+  readonly kernels: number;
+  /** Where the Chrome trace of the last pass goes. */
+  readonly trace?: string;
+}
+
+export async function modelsCommand(names: readonly string[], flags: ModelsFlags): Promise<void> {
+  const chosen = names.length > 0 ? names : Object.keys(networks);
+  await withBench(flags, async (bench) => {
+    const lines: ModelLine[] = [];
+    for (const name of chosen) {
+      const onProgress = (done: number) => note(`${name} ${Math.round(100 * done)} %`);
+      lines.push(...(await measureModel(bench.device, name, { ...flags, onProgress })));
+    }
+    note('');
+    print(`${bench.adapter}\n${formatModels(lines)}${formatKernels(lines, flags.kernels)}`);
+    const last = lines.at(-1);
+    if (flags.trace !== undefined && last) writeFileSync(flags.trace, chromeTrace(last.profile));
+    if (flags.json === undefined) return;
+    const passes = lines.map(({ profile, ...line }) => ({ ...line, kernels: profile.kernels }));
+    writeResults(flags.json, { adapter: bench.adapter, measured: now(), size: flags.size, passes });
   });
 }
 

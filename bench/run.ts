@@ -1,7 +1,8 @@
 // The command line of `npm run bench`.
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { opsCommand, rooflineCommand } from './commands.ts';
+import { modelsCommand, opsCommand, rooflineCommand } from './commands.ts';
 import { exitWith } from './exit.ts';
+import { networks, SIZES } from './networks.ts';
 import { shapes } from './shapes/index.ts';
 
 const ADAPTERS = ['auto', 'gpu', 'lavapipe', 'swiftshader'];
@@ -49,5 +50,18 @@ program
   .addOption(jsonOption())
   .addOption(adapterOption())
   .action(rooflineCommand);
+
+program
+  .command('models')
+  .description('forward, input gradient and training step of each network')
+  .argument('[network...]', `${Object.keys(networks).join(', ')}; all when left out`)
+  .addOption(new Option('--size <name>', 'how large').choices(Object.keys(SIZES)).default('small'))
+  .option('--kernels <n>', 'kernels of each pass that are shown', countOf, 8)
+  .option('--trace <file>', 'write a Chrome trace of the last pass')
+  .addOption(roundsOption())
+  .addOption(secondsOption())
+  .addOption(jsonOption())
+  .addOption(adapterOption())
+  .action(modelsCommand);
 
 await exitWith(() => program.parseAsync());

@@ -5,13 +5,16 @@ const PROCESS = 1;
 
 /**
  * A profile as a table of text: a line for each kernel with its calls, GPU time, share of all GPU time, time per call,
- * and the rates that its bytes and flops come to; `–` where something is not known.
+ * and the rates that its bytes and flops come to; `–` where something is not known. Beyond the `most` first kernels (all when
+ * left out) the others are one line.
  */
-export function formatProfile(profile: Profile): string {
+export function formatProfile(profile: Profile, most = Number.POSITIVE_INFINITY): string {
   const all = profile.kernels.reduce((sum, { time }) => sum + (time ?? 0), 0);
+  const rest = profile.kernels.slice(most);
+  const shown = [...profile.kernels.slice(0, most), ...(rest.length > 0 ? [together(rest)] : [])];
   const calls = profile.dispatches.length;
   const sum = ['total', `${calls}`, ...(profile.timed ? [all.toFixed(3), '100.0'] : ['–', '–'])];
-  const rows = [HEAD, ...profile.kernels.map((kernel) => rowOf(kernel, all)), sum];
+  const rows = [HEAD, ...shown.map((kernel) => rowOf(kernel, all)), sum];
   const note = profile.timed ? '' : ', no GPU times: this device has no timestamp-query';
   return `${align(rows)}\nwall ${profile.wall.toFixed(1)} ms${note}\n`;
 }
@@ -33,6 +36,14 @@ function eventOf({ kernel, groups, bytes, flops, enqueued, start, time }: Profil
   const common = { name: kernel, cat: 'kernel', pid: PROCESS, tid: 1, args: { groups, bytes, flops } };
   if (start === undefined || time === undefined) return { ...common, ph: 'i', s: 't', ts: 1000 * enqueued };
   return { ...common, ph: 'X', ts: 1000 * start, dur: 1000 * time };
+}
+
+function together(kernels: readonly KernelProfile[]): KernelProfile {
+  const sum = (key: 'calls' | 'time' | 'bytes') =>
+    kernels.reduce((total, kernel) => total + (kernel[key] ?? 0), 0);
+  const time = kernels[0]?.time === undefined ? undefined : sum('time');
+  const name = `${kernels.length} others`;
+  return { kernel: name, calls: sum('calls'), time, bytes: sum('bytes'), flops: undefined };
 }
 
 function rowOf({ kernel, calls, time, bytes, flops }: KernelProfile, all: number): string[] {

@@ -237,6 +237,20 @@ wall 12.3 ms
     );
   });
 
+  test('the table of the longest kernels sums up the others', () => {
+    const more = { ...dispatches[1], kernel: 'c.wgsl:t' };
+    const kernels = [...profile.kernels, { ...more, calls: 2 }];
+    const lines = formatProfile({ ...profile, kernels, dispatches: [...dispatches, more, more] }, 1).split(
+      '\n',
+    );
+    expect(lines.slice(2)).toEqual([
+      '2 others         3  2.000   40.0    666.7  0.00        –',
+      'total            4  5.000  100.0',
+      'wall 12.3 ms',
+      '',
+    ]);
+  });
+
   test('the trace', () => {
     const { traceEvents } = JSON.parse(chromeTrace(profile)) as { traceEvents: object[] };
     expect(traceEvents.slice(2)).toEqual([

@@ -1,0 +1,160 @@
+// Measures networks: forward, gradient of the input, training step; eager and captured.
+import type { ActionInputs } from '../src/amr/action-network.ts';
+import { actionLoss } from '../src/amr/loss.ts';
+import { grad, valueAndGrad } from '../src/autograd/grad.ts';
+import { crossEntropy } from '../src/kernels/loss.ts';
+import { EVALUATION } from '../src/nn/module.ts';
+import { AdamW } from '../src/nn/optimisers.ts';
+import { type Captured, capture } from '../src/tensor/capture.ts';
+import type { Device } from '../src/tensor/device.ts';
+import type { Profile } from '../src/tensor/profile.ts';
+import type { Tensor } from '../src/tensor/tensor.ts';
+import { measureWithBounds } from './bounds.ts';
+import type { Job, Measured, MeasureOptions } from './measure.ts';
+import { dispose, networks, type Prepared, prepare, SIZES, type SizeName } from './networks.ts';
+import { type Bounds, shareOf } from './roof.ts';
+
+export type Pass = 'forward' | 'input gradient' | 'training step';
+
+/** One pass of one network. */
+export interface ModelLine {
+  readonly network: string;
+  readonly pass: Pass;
+  readonly batch: number;
+  readonly eager: Measured;
+  /** Recorded once and replayed. */
+  readonly captured: Measured;
+  /** By the captured step. */
+  readonly samplesPerSecond: number;
+  /** Most bytes alive in an eager pass, weights and inputs included. */
+  readonly peakBytes: number;
+  /** Bytes of the intermediates of the captured step, as they share memory and as if they did not. */
+  readonly plannedBytes: number;
+  readonly unplannedBytes: number;
+  readonly parameters: number;
+  /** Time that the roof needs for the flops and bytes of each kernel, over the time of all. */
+  readonly share: number | undefined;
+  readonly bounds: Bounds;
+  /** Of one eager pass. */
+  readonly profile: Profile;
+}
+
+export interface ModelOptions extends MeasureOptions {
+  readonly size: SizeName;
+  readonly seconds?: number;
+}
+
+type Step = (...inputs: readonly [Tensor, ...Tensor[]]) => Tensor | readonly Tensor[];
+
+/** A pass, and what must be done before each call of it. */
+interface PassRun {
+  readonly pass: Pass;
+  readonly step: Step;
+  readonly before: () => void;
+}
+
+/** Measures all passes of one network. Throws `RangeError` for a name that is none. */
+export async function measureModel(
+  device: Device,
+  name: string,
+  options: ModelOptions,
+): Promise<ModelLine[]> {
+  const build = networks[name];
+  if (!build) throw new RangeError(`'${name}' is no network; there are ${Object.keys(networks).join(', ')}`);
+  const prepared = prepare(device, build, SIZES[options.size]);
+  const optimiser = new AdamW(prepared.network.namedParameters(), {});
+  const runs = passesOf(prepared, optimiser).map((run) => ({ ...run, captured: capture(run.step) }));
+  try {
+    return await measurePasses(device, name, prepared, runs, options);
+  } finally {
+    for (const { captured } of runs) captured.dispose();
+    optimiser.dispose();
+    dispose(prepared);
+    device.pool.clear();
+  }
+}
+
+async function measurePasses(
+  device: Device,
+  name: string,
+  prepared: Prepared,
+  runs: readonly (PassRun & { captured: Captured<readonly [Tensor, ...Tensor[]], ReturnType<Step>> })[],
+  options: ModelOptions,
+): Promise<ModelLine[]> {
+  const batch = SIZES[options.size].batch;
+  const arguments_ = [prepared.labels, ...prepared.inputs] as const;
+  const jobs = runs.flatMap(({ step, before, captured }): Job[] =>
+    [step, captured].map((call) => ({
+      run: () => {
+        before();
+        return call(...arguments_);
+      },
+    })),
+  );
+  const { bounds, measured } = await measureWithBounds(device, jobs, options);
+  const lines: ModelLine[] = [];
+  for (const [i, { pass, captured }] of runs.entries()) {
+    const [eager, replayed] = [measured[2 * i], measured[2 * i + 1]] as [Measured, Measured];
+    const { peakBytes, profile } = await profileOf(device, jobs[2 * i] as Job);
+    const { planned, unplanned } = captured.memory;
+    lines.push({
+      ...{ network: name, pass, batch, eager, captured: replayed, peakBytes, bounds, profile },
+      ...{ plannedBytes: planned, unplannedBytes: unplanned },
+      parameters: prepared.network.parameterCount(),
+      samplesPerSecond: (1000 * batch) / replayed.wall.median,
+      share: shareOfProfile(profile, bounds),
+    });
+  }
+  return lines;
+}
+
+function passesOf({ network }: Prepared, optimiser: AdamW): PassRun[] {
+  const named = (inputs: readonly Tensor[]): ActionInputs =>
+    Object.fromEntries(network.modalities.map((modality, i) => [modality, inputs[i]]));
+  const none = () => {};
+  const forward: Step = (_, ...inputs) => network.forward(named(inputs), EVALUATION).logits;
+  const inputGradient: Step = (truth, ...inputs) =>
+    grad(() => crossEntropy(network.forward(named(inputs), EVALUATION).logits, truth), inputs);
+  const train: Step = (truth, ...inputs) => {
+    const { value, grads } = valueAndGrad(
+      () =>
+        actionLoss(network.forward(named(inputs), { training: true, seed: 1 }), truth, {
+          auxiliaryWeight: 1,
+          labelSmoothing: 0,
+        }),
+      network.parameters(),
+    );
+    optimiser.apply(grads);
+    return value;
+  };
+  return [
+    { pass: 'forward', step: forward, before: none },
+    { pass: 'input gradient', step: inputGradient, before: none },
+    { pass: 'training step', step: train, before: () => optimiser.prepare(1e-5) },
+  ];
+}
+
+/** Peak memory and kernels of one call. */
+async function profileOf(
+  device: Device,
+  job: Job,
+): Promise<{ readonly peakBytes: number; readonly profile: Profile }> {
+  const { memory } = device.pool;
+  memory.peak = memory.live;
+  const profile = await device.profile(() => {
+    device.scope(() => void job.run());
+  });
+  return { peakBytes: memory.peak, profile };
+}
+
+/** The roof's time for every dispatch, over what they took. */
+export function shareOfProfile({ dispatches }: Profile, bounds: Bounds): number | undefined {
+  const shares = dispatches.map((dispatch) => {
+    const time = dispatch.time || Number.NaN;
+    return { time, roof: (shareOf(bounds, dispatch, time)?.share ?? 0) * time };
+  });
+  const timed = shares.filter(({ time }) => time > 0);
+  if (timed.length === 0) return undefined;
+  const total = (key: 'time' | 'roof') => timed.reduce((sum, each) => sum + each[key], 0);
+  return total('roof') / total('time');
+}
