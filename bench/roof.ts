@@ -18,6 +18,8 @@ export interface Roof {
   readonly zeroing: number;
   /** CPU time of launching an op, in µs; with 64 launches a submit. */
   readonly dispatch: number;
+  /** The same in the replay of a captured step. */
+  readonly replayed: number;
   /** From launching small ops behind one another until they are done, in µs for each. */
   readonly smallOp: number;
   /** Building a small pipeline that no cache has, until its first launch is done, in ms. */
@@ -75,13 +77,14 @@ const COSTS: ReadonlySet<string> = new Set<keyof Roof>([
   'barrier',
   'zeroing',
   'dispatch',
+  'replayed',
   'smallOp',
   'pipeline',
 ]);
 
 function bestOf(a: Roof, b: Roof): Roof {
   const better = ([key, value]: [string, number]) => {
-    const other = b[key as keyof Roof];
+    const other = b[key as keyof Roof] ?? value;
     return [key, COSTS.has(key) ? Math.min(value, other) : Math.max(value, other)];
   };
   return Object.fromEntries(Object.entries(a).map(better)) as unknown as Roof;

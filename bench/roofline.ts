@@ -1,5 +1,6 @@
 // Measures what an adapter can do at most.
 import { add } from '../src/kernels/elementwise.ts';
+import { capture } from '../src/tensor/capture.ts';
 import type { Device } from '../src/tensor/device.ts';
 import type { Tensor } from '../src/tensor/tensor.ts';
 import type { Bench } from './open.ts';
@@ -32,18 +33,35 @@ export async function measureRoof(device: Device, seconds = 6): Promise<Roof> {
 }
 
 /** Ops on a tensor so small that only launching it costs. */
-async function launches(device: Device): Promise<Pick<Roof, 'dispatch' | 'smallOp'>> {
+async function launches(device: Device): Promise<Pick<Roof, 'dispatch' | 'replayed' | 'smallOp'>> {
   const x = device.tensor([1]);
-  const [dispatch, smallOp]: [number[], number[]] = [[], []];
-  for (let round = 0; round <= ROUNDS; round++) {
-    const began = performance.now();
-    for (let i = 0; i < LAUNCHES; i++) device.scope(() => void add(x, 1));
-    dispatch.push((1000 * (performance.now() - began)) / LAUNCHES);
-    await device.idle();
-    smallOp.push((1000 * (performance.now() - began)) / LAUNCHES);
-  }
+  const eager = (y: Tensor) => {
+    for (let i = 1; i < LAUNCHES; i++) device.scope(() => void add(y, 1));
+    return add(y, 1);
+  };
+  const replay = capture(eager);
+  const eagerly = await launchTime(device, () => device.scope(() => void eager(x)));
+  const replayed = await launchTime(device, () => replay(x));
+  replay.dispose();
   x.dispose();
-  return { dispatch: Math.min(...dispatch), smallOp: Math.min(...smallOp) };
+  return { dispatch: eagerly.launch, replayed: replayed.launch, smallOp: eagerly.done };
+}
+
+/** µs until one of the launches is made, and until it is done; the least of some rounds. */
+async function launchTime(
+  device: Device,
+  run: () => void,
+): Promise<{ readonly launch: number; readonly done: number }> {
+  const [launch, done]: [number[], number[]] = [[], []];
+  for (let round = 0; round <= ROUNDS; round++) {
+    await device.idle();
+    const began = performance.now();
+    run();
+    launch.push((1000 * (performance.now() - began)) / LAUNCHES);
+    await device.idle();
+    done.push((1000 * (performance.now() - began)) / LAUNCHES);
+  }
+  return { launch: Math.min(...launch), done: Math.min(...done) };
 }
 
 async function pipeline(kernels: RoofKernels): Promise<number> {
@@ -74,14 +92,11 @@ async function transfers(
   return { upload: rate(up), readback: rate(down) };
 }
 
-/** Measures the roof and keeps it. */
-export async function measureAndKeepRoof(
-  { device, adapter }: Bench,
-  seconds?: number,
-): Promise<MeasuredRoof> {
+/** Measures the roof, and keeps it unless it was a hurried one. */
+export async function measureAndKeepRoof({ device, adapter }: Bench, seconds: number): Promise<MeasuredRoof> {
   const roof = await measureRoof(device, seconds);
   const measured = { adapter, measured: new Date().toISOString(), roof };
-  keepRoof(measured);
+  if (seconds >= 1) keepRoof(measured);
   return measured;
 }
 
@@ -93,6 +108,7 @@ const LINES: readonly (readonly [string, keyof Roof, string])[] = [
   ['barrier, 64 threads', 'barrier', 'µs'],
   ['zeroing 16 KiB of workgroup memory', 'zeroing', 'µs a workgroup'],
   ['launching an op (CPU)', 'dispatch', 'µs'],
+  ['launching it again, captured (CPU)', 'replayed', 'µs'],
   ['a small op, launched and done', 'smallOp', 'µs'],
   ['building a pipeline', 'pipeline', 'ms'],
   ['upload', 'upload', 'GB/s'],
