@@ -16,8 +16,11 @@ function facts(study: Study): (readonly [string, Content])[] {
     ['Data set', dataset.citation ? `${dataset.title}. ${dataset.citation}` : dataset.title],
     ['Modalities', listText(modalityNames(dataset))],
     ['Samples', sampleText(samples, holdOut)],
-    ['Subjects to train', subjectText(subjects.train)],
-    ['Subjects to validate', subjectText(subjects.validation)],
+    [
+      'Subjects to train',
+      subjectText(holdOut ? subjects.train : [...subjects.train, ...subjects.validation]),
+    ],
+    [holdOut ? 'Subjects to validate' : 'Hyper-parameters were chosen on', subjectText(subjects.validation)],
     ['Subjects to test', subjectText(subjects.test)],
     ['Adapter', `${adapter.description} (${adapter.kind})`],
     ['Preset and seed', `${preset}, seed ${seed}`],

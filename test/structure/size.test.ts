@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { filesIn, functionsOf, linesIn, textOf } from './source.ts';
 
 const GENERATED = 'src/kernels/wgsl.gen.ts';
-const files = filesIn('src').filter((file) => file !== GENERATED);
+const files = ['src', 'experiments', 'scripts', 'demo', 'bench']
+  .flatMap((folder) => filesIn(folder))
+  .filter((file) => file !== GENERATED);
 const functions = files.flatMap((file) =>
   functionsOf(file).map(({ name, lines }) => ({ name: `${file}: ${name}`, lines })),
 );
