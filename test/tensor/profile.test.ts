@@ -27,6 +27,7 @@ beforeAll(async () => {
 afterAll(() => {
   device.dispose();
   plain.dispose();
+  plain.gpu.destroy(); // it is the application's, here the test's
 });
 
 function chain(x: Tensor, length: number): Tensor {
