@@ -26,7 +26,7 @@ export interface ModelLine {
   readonly captured: Measured;
   /** By the captured step. */
   readonly samplesPerSecond: number;
-  /** Most bytes alive in an eager pass, weights and inputs included. */
+  /** Most bytes alive in an eager pass, with weights, inputs and the optimiser's state. */
   readonly peakBytes: number;
   /** Bytes of the intermediates of the captured step, as they share memory and as if they did not. */
   readonly plannedBytes: number;
@@ -61,11 +61,13 @@ export async function measureModel(
 ): Promise<ModelLine[]> {
   const build = networks[name];
   if (!build) throw new RangeError(`'${name}' is no network; there are ${Object.keys(networks).join(', ')}`);
+  const before = device.memory().live;
   const prepared = prepare(device, build, SIZES[options.size]);
   const optimiser = new AdamW(prepared.network.namedParameters(), {});
+  const stateBytes = device.memory().live - before;
   const runs = passesOf(prepared, optimiser).map((run) => ({ ...run, captured: capture(run.step) }));
   try {
-    return await measurePasses(device, name, prepared, runs, options);
+    return await measurePasses(device, { name, stateBytes, ...prepared }, runs, options);
   } finally {
     for (const { captured } of runs) captured.dispose();
     optimiser.dispose();
@@ -76,8 +78,7 @@ export async function measureModel(
 
 async function measurePasses(
   device: Device,
-  name: string,
-  prepared: Prepared,
+  { name, stateBytes, ...prepared }: Prepared & { readonly name: string; readonly stateBytes: number },
   runs: readonly (PassRun & { captured: Captured<readonly [Tensor, ...Tensor[]], ReturnType<Step>> })[],
   options: ModelOptions,
 ): Promise<ModelLine[]> {
@@ -95,10 +96,11 @@ async function measurePasses(
   const lines: ModelLine[] = [];
   for (const [i, { pass, captured }] of runs.entries()) {
     const [eager, replayed] = [measured[2 * i], measured[2 * i + 1]] as [Measured, Measured];
-    const { peakBytes, profile } = await profileOf(device, jobs[2 * i] as Job);
+    const { grownBytes, profile } = await profileOf(device, jobs[2 * i] as Job);
     const { planned, unplanned } = captured.memory;
     lines.push({
-      ...{ network: name, pass, batch, eager, captured: replayed, peakBytes, bounds, profile },
+      ...{ network: name, pass, batch, eager, captured: replayed, bounds, profile },
+      peakBytes: stateBytes + grownBytes,
       ...{ plannedBytes: planned, unplannedBytes: unplanned },
       parameters: prepared.network.parameterCount(),
       samplesPerSecond: (1000 * batch) / replayed.wall.median,
@@ -134,17 +136,18 @@ function passesOf({ network }: Prepared, optimiser: AdamW): PassRun[] {
   ];
 }
 
-/** Peak memory and kernels of one call. */
+/** The most memory that one call adds to what is alive, and its kernels. */
 async function profileOf(
   device: Device,
   job: Job,
-): Promise<{ readonly peakBytes: number; readonly profile: Profile }> {
+): Promise<{ readonly grownBytes: number; readonly profile: Profile }> {
   const { memory } = device.pool;
-  memory.peak = memory.live;
+  const before = memory.live;
+  memory.peak = before;
   const profile = await device.profile(() => {
     device.scope(() => void job.run());
   });
-  return { peakBytes: memory.peak, profile };
+  return { grownBytes: memory.peak - before, profile };
 }
 
 /** The roof's time for every dispatch, over what they took. */
