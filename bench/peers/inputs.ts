@@ -1,4 +1,4 @@
-import type { HostInputs, InputSpec, Role, Workload } from './workload.ts';
+import type { Geometry, HostInputs, InputSpec, Role, Workload } from './workload.ts';
 
 /** The inputs of a workload: the same in every process. */
 export function hostInputs({ inputs }: Workload): HostInputs {
@@ -18,6 +18,11 @@ function fill(name: string, { shape, fill, scale }: InputSpec): HostInputs[strin
   const draw = fill === 'uniform' ? () => next() * scale : () => (next() + next() + next() - 1.5) * 2 * scale;
   for (let i = 0; i < size; i++) values[i] = draw();
   return values;
+}
+
+/** Zeros on each side of an axis that a kernel of `size` goes along. */
+export function paddingOf({ padding }: Geometry, size: number): number {
+  return padding === 'same' ? (size - 1) / 2 : padding;
 }
 
 /** Uniform numbers in [0, 1) from a name: Mulberry32, seeded by FNV-1a. */

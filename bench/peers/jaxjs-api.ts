@@ -59,8 +59,25 @@ export interface Jax {
   };
 }
 
+/** jax-js maps and filters iterators, which Node 20 cannot. */
+function addIteratorHelpers(): void {
+  const prototype = Object.getPrototypeOf(Object.getPrototypeOf([].values())) as object;
+  if ('map' in prototype) return;
+  const map = function* (this: Iterable<unknown>, fn: (item: unknown, index: number) => unknown) {
+    let index = 0;
+    for (const item of this) yield fn(item, index++);
+  };
+  const filter = function* (this: Iterable<unknown>, keep: (item: unknown) => boolean) {
+    for (const item of this) if (keep(item)) yield item;
+  };
+  for (const [name, value] of Object.entries({ map, filter })) {
+    Object.defineProperty(prototype, name, { value, configurable: true, writable: true });
+  }
+}
+
 /** jax-js on its WebGPU backend. `navigator.gpu` must be there before. */
 export async function loadJaxjs(): Promise<Jax> {
+  addIteratorHelpers();
   const name = '@jax-js/jax';
   const jax = (await import(name)) as unknown as Jax;
   const devices = await jax.init('webgpu');

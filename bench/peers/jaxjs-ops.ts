@@ -1,5 +1,6 @@
+import { paddingOf } from './inputs.ts';
 import type { JaxArray as A, Jax } from './jaxjs-api.ts';
-import { ADAMW, EPSILON, type Geometry, type Norm, type Ops } from './workload.ts';
+import { ADAMW, EPSILON, type Norm, type Ops } from './workload.ts';
 
 /** The ops of the workloads in jax-js, where images are [N, C, …] and kernels [O, C, K…]. All are traced by `jit`. */
 export function jaxjsOps({ numpy: np, nn, lax }: Jax): Ops<A> {
@@ -15,11 +16,11 @@ export function jaxjsOps({ numpy: np, nn, lax }: Jax): Ops<A> {
     sum: (x) => x.ref.sum(),
     matmul,
     linear: (x, w, bias) => matmul(x, w).add(bias.ref),
-    conv(x, w, { stride, padding, groups = 1 }: Geometry) {
-      const axes = Array.from({ length: x.ndim - 2 });
-      const strides = axes.map(() => stride);
-      const pads = axes.map(() => [padding, padding] as const);
-      return lax.convGeneralDilated(x.ref, w.ref, strides, pads, { featureGroupCount: groups });
+    conv(x, w, geometry) {
+      const pads = w.shape.slice(2).map((size) => paddingOf(geometry, size));
+      const strides = pads.map(() => geometry.stride);
+      const ends = pads.map((pad) => [pad, pad] as const);
+      return lax.convGeneralDilated(x.ref, w.ref, strides, ends, { featureGroupCount: geometry.groups ?? 1 });
     },
     softmax: (x) => nn.softmax(x.ref),
     layerNorm: (x, gamma, beta) =>

@@ -14,6 +14,9 @@ export interface FloatAttribute {
   readonly float: number;
 }
 
+/** What names of outputs begin with. */
+export const RESULT = 'result.';
+
 const IR_VERSION = 9;
 const OPSET = 17;
 // Numbers of onnx.proto: TensorProto.DataType, AttributeProto.AttributeType.
@@ -80,12 +83,12 @@ export class OnnxGraph {
     return this.node('Transpose', [x], shape, { perm: order });
   }
 
-  /** The model, with its outputs under the given names. */
+  /** The model, with its outputs under the given names behind `RESULT`: an input may have the same name. */
   encode(outputs: Readonly<Record<string, Value>>): Bytes {
     const named = Object.entries(outputs).map(([name, value]) => {
-      const copy = [textField(1, value.name), textField(2, name), textField(4, 'Identity')];
+      const copy = [textField(1, value.name), textField(2, RESULT + name), textField(4, 'Identity')];
       this.#nodes.push(bytesField(1, ...copy));
-      return bytesField(12, valueInfo({ ...value, name }, FLOAT));
+      return bytesField(12, valueInfo({ ...value, name: RESULT + name }, FLOAT));
     });
     const graph = [
       ...this.#nodes,

@@ -1,4 +1,4 @@
-import { channelsFirst, inverse, sizeOf } from './inputs.ts';
+import { channelsFirst, inverse, paddingOf, sizeOf } from './inputs.ts';
 import type { OnnxGraph, Value as V } from './onnx.ts';
 import { ADAMW, EPSILON, type Geometry, type Norm, type Ops } from './workload.ts';
 
@@ -79,16 +79,13 @@ function channelsFirstly(
 }
 
 /** w is [O, C/groups, K…]. */
-function convolve(graph: OnnxGraph, x: V, w: V, { stride, padding, groups = 1 }: Geometry): V {
+function convolve(graph: OnnxGraph, x: V, w: V, geometry: Geometry): V {
+  const { stride, groups = 1 } = geometry;
   const kernel = w.shape.slice(2);
-  const sizes = kernel.map((k, i) => Math.floor((x.shape[i + 1]! + 2 * padding - k) / stride) + 1);
-  const same = (value: number) => kernel.map(() => value);
-  const attributes = {
-    kernel_shape: kernel,
-    strides: same(stride),
-    pads: [...same(padding), ...same(padding)],
-    group: groups,
-  };
+  const pads = kernel.map((size) => paddingOf(geometry, size));
+  const sizes = kernel.map((k, i) => Math.floor((x.shape[i + 1]! + 2 * pads[i]! - k) / stride) + 1);
+  const strides = kernel.map(() => stride);
+  const attributes = { kernel_shape: kernel, strides, pads: [...pads, ...pads], group: groups };
   return channelsFirstly(graph, x, [x.shape[0]!, ...sizes, w.shape[0]!], (first, shape) =>
     graph.node('Conv', [first, w], shape, attributes),
   );

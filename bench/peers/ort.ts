@@ -1,6 +1,6 @@
 import type { InstalledGpu } from './dawn.ts';
 import { channelsFirst, permute, permuteShape } from './inputs.ts';
-import { OnnxGraph, type Value } from './onnx.ts';
+import { OnnxGraph, RESULT, type Value } from './onnx.ts';
 import { loadOrt, type Ort, type OrtTensor } from './ort-api.ts';
 import { ortOps } from './ort-ops.ts';
 import {
@@ -83,7 +83,10 @@ function disposeAll(results: Readonly<Record<string, OrtTensor>>): void {
 }
 
 async function read(results: Readonly<Record<string, OrtTensor>>): Promise<Named<Float32Array>> {
-  const entries = Object.entries(results).map(async ([name, tensor]) => [name, await tensor.getData()]);
+  const entries = Object.entries(results).map(async ([name, tensor]) => [
+    name.slice(RESULT.length),
+    await tensor.getData(),
+  ]);
   const found = Object.fromEntries(await Promise.all(entries));
   disposeAll(results);
   return found;

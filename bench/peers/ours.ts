@@ -1,5 +1,6 @@
 import * as kw from '../../src/index.ts';
 import type { OpenedGpu } from '../../src/node/gpu.ts';
+import { paddingOf } from './inputs.ts';
 import {
   ADAMW,
   type Body,
@@ -23,7 +24,10 @@ const ops: Ops<T> = {
   sum: (x) => kw.sum(x),
   matmul: (a, b) => kw.matmul(a, b),
   linear: (x, w, bias) => kw.matmul(x, w, { bias }),
-  conv: (x, w, geometry) => CONVOLUTIONS[x.shape.length - 3]!(x, w, geometry),
+  conv(x, w, geometry) {
+    const padding = w.shape.slice(0, -2).map((size) => paddingOf(geometry, size));
+    return CONVOLUTIONS[padding.length - 1]!(x, w, { ...geometry, padding });
+  },
   softmax: (x) => kw.softmax(x),
   layerNorm: (x, gamma, beta) => kw.layerNorm(x, gamma, beta, NORM),
   batchNorm: (x, { mean, variance, gamma, beta }) =>

@@ -12,6 +12,7 @@ type T = TfTensor;
 type Unary = (x: T) => T;
 type Binary = (a: T, b: T) => T;
 type Pad = number | 'same';
+type Rounding = 'floor' | undefined;
 
 /** What its WebGPU backend does itself after so many dispatches. */
 interface TfBackend {
@@ -46,9 +47,9 @@ export interface Tf {
   transpose(x: T, order: readonly number[]): T;
   oneHot(labels: T, classes: number): T;
   matMul(a: T, b: T, transposeA?: boolean, transposeB?: boolean): T;
-  conv1d(x: T, w: T, stride: number, pad: Pad, format: 'NWC', dilation: 1, rounding?: 'floor'): T;
-  conv2d(x: T, w: T, stride: number, pad: Pad, format: 'NHWC', dilation: 1, rounding?: 'floor'): T;
-  conv3d(x: T, w: T, stride: number, pad: 'same' | 'valid'): T;
+  conv1d(x: T, w: T, stride: number, pad: Pad, format: 'NWC', dilation: 1, rounding?: Rounding): T;
+  conv2d(x: T, w: T, stride: number, pad: Pad, format: 'NHWC', dilation: 1, rounding?: Rounding): T;
+  conv3d(x: T, w: T, stride: number, pad: 'same'): T;
   depthwiseConv2d(x: T, w: T, stride: number, pad: Pad): T;
   maxPool(x: T, size: number, stride: number, pad: Pad, rounding: 'floor'): T;
   moments(x: T, axes: number[], keepDims?: boolean): { mean: T; variance: T };

@@ -35,11 +35,11 @@ function leading(x: T): number[] {
 
 function convolve(tf: Tf, x: T, w: T, { stride, padding, groups = 1 }: Geometry): T {
   if (groups > 1) return depthwise(tf, x, w, { stride, padding, groups });
-  if (x.rank === 3) return tf.conv1d(x, w, stride, padding, 'NWC', 1, 'floor');
-  if (x.rank === 4) return tf.conv2d(x, w, stride, padding, 'NHWC', 1, 'floor');
-  const same = stride === 1 && w.shape[0] === 2 * padding + 1;
-  if (!same && padding !== 0) throw new LacksError('conv3d with explicit padding');
-  return tf.conv3d(x, w, stride, same ? 'same' : 'valid');
+  const rounding = padding === 'same' ? undefined : 'floor';
+  if (x.rank === 3) return tf.conv1d(x, w, stride, padding, 'NWC', 1, rounding);
+  if (x.rank === 4) return tf.conv2d(x, w, stride, padding, 'NHWC', 1, rounding);
+  if (typeof padding === 'number') throw new LacksError('conv3d with explicit padding');
+  return tf.conv3d(x, w, stride, padding);
 }
 
 function depthwise(tf: Tf, x: T, w: T, { stride, padding, groups = 1 }: Geometry): T {

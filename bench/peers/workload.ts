@@ -13,10 +13,11 @@ export interface InputSpec {
   readonly constant: boolean;
 }
 
-/** Convolution over all axes but the first and last, the same stride and zero padding on each. */
+/** Convolution over all axes but the first and last, the same stride on each. */
 export interface Geometry {
   readonly stride: number;
-  readonly padding: number;
+  /** Zeros on both sides of each axis; `same` is half of an odd kernel. */
+  readonly padding: number | 'same';
   readonly groups?: number;
 }
 

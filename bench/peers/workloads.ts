@@ -1,4 +1,6 @@
+import { resnet, resnetInputs, resnetLoss } from './resnet.ts';
 import { constant, image, input, kernel, labels, positive } from './specs.ts';
+import { stGcnInputs, stGcnLoss, stGcnWeights } from './st-gcn.ts';
 import type { Body, Geometry, InputSpec, Loss, Named, Ops, Role, Workload } from './workload.ts';
 
 type Apply = <T>(ops: Ops<T>, inputs: Named<T>) => T;
@@ -26,7 +28,7 @@ const attention: Apply = (ops, { q, k, v }) => ops.attention(q!, k!, v!);
 const batchNormTraining: Apply = (ops, { x, gamma, beta }) => ops.batchNormTraining(x!, gamma!, beta!);
 const layerNorm: Apply = (ops, { x, gamma, beta }) => ops.layerNorm(x!, gamma!, beta!);
 
-const SAME3 = { stride: 1, padding: 1 };
+const SAME = { stride: 1, padding: 'same' } as const;
 const IMAGE64 = [8, 56, 56, 64];
 
 function heads(length: number, width: number): Named<InputSpec> {
@@ -68,7 +70,7 @@ const CORE: readonly Workload[] = [
   workload(
     'conv3×3 64→64, 56², N 8',
     { x: image(IMAGE64), w: kernel([3, 3, 64, 64]) },
-    forward(conv(SAME3), 'image'),
+    forward(conv(SAME), 'image'),
   ),
   workload(
     'conv7×7 stride 2, 3→64, 224², N 1',
@@ -78,9 +80,9 @@ const CORE: readonly Workload[] = [
   workload(
     'conv1×1 256→64, 56², N 4',
     { x: image([4, 56, 56, 256]), w: kernel([1, 1, 256, 64]) },
-    forward(conv({ stride: 1, padding: 0 }), 'image'),
+    forward(conv(SAME), 'image'),
   ),
-  workload('conv3d 3×3×3 32→32, 8×28², N 2', CONV3D, forward(conv(SAME3), 'image')),
+  workload('conv3d 3×3×3 32→32, 8×28², N 2', CONV3D, forward(conv(SAME), 'image')),
   workload(
     'softmax 4096×1024',
     { x: input([4096, 1024]) },
@@ -110,7 +112,7 @@ const CORE: readonly Workload[] = [
   workload(
     'gradient of conv3×3 64→64, 56², N 8',
     { x: image(IMAGE64), w: kernel([3, 3, 64, 64]), g: image(IMAGE64) },
-    gradient(conv(SAME3), ['x', 'w']),
+    gradient(conv(SAME), ['x', 'w']),
   ),
   workload(
     'training step of an MLP 784-512-512-10, N 256',
@@ -129,12 +131,12 @@ const MORE: readonly Workload[] = [
   workload(
     'depthwise conv3×3 128, 56², N 8',
     { x: image([8, 56, 56, 128]), w: kernel([3, 3, 1, 128]) },
-    forward(conv({ ...SAME3, groups: 128 }), 'image'),
+    forward(conv({ ...SAME, groups: 128 }), 'image'),
   ),
   workload(
     'conv1d 9, 64→128, L 256, N 16',
     { x: image([16, 256, 64]), w: kernel([9, 64, 128]) },
-    forward(conv({ stride: 1, padding: 4 }), 'image'),
+    forward(conv(SAME), 'image'),
   ),
   workload(
     'graph conv 64→64, N 16, T 64, V 25, P 3',
@@ -157,7 +159,7 @@ const MORE: readonly Workload[] = [
   workload(
     'gradient of conv3d 3×3×3 32→32',
     { ...CONV3D, g: image([2, 8, 28, 28, 32]) },
-    gradient(conv(SAME3), ['x', 'w']),
+    gradient(conv(SAME), ['x', 'w']),
   ),
   workload(
     'gradient of batch norm (training)',
@@ -189,4 +191,27 @@ const MORE: readonly Workload[] = [
   ),
 ];
 
-export const WORKLOADS: readonly Workload[] = [...CORE, ...MORE];
+/** Whole networks. */
+const NETWORKS: readonly Workload[] = [
+  workload('ResNet-18 forward, 224², N 8', resnetInputs(8, 224), forward(resnet)),
+  workload('ResNet-18 input gradient, 224², N 1', resnetInputs(1, 224), {
+    kind: 'gradient',
+    loss: resnetLoss,
+    wrt: ['x'],
+  }),
+  workload('ST-GCN training step, T 64, V 25, N 8', stGcnInputs(8, 64), {
+    kind: 'step',
+    loss: stGcnLoss,
+    wrt: stGcnWeights,
+    rate: 0.01,
+  }),
+  workload(
+    'PGD-10 on ResNet-18, 64², N 2',
+    resnetInputs(2, 64),
+    // Where a gradient is next to zero its sign is chance, so that only the loss can be compared.
+    { kind: 'pgd', loss: resnetLoss, steps: 10, budget: { epsilon: 8 / 255, stepSize: 2 / 255 } },
+    2e-2,
+  ),
+];
+
+export const WORKLOADS: readonly Workload[] = [...CORE, ...MORE, ...NETWORKS];
