@@ -28,6 +28,5 @@ function errorOf(a: readonly number[], b: readonly number[]): number {
   if (a.length !== b.length) return Number.POSITIVE_INFINITY;
   const rms = Math.sqrt(b.reduce((sum, x) => sum + x * x, 0) / b.length);
   const errors = b.map((x, i) => Math.abs(a[i]! - x) / (Math.abs(x) + rms || 1));
-  const largest = errors.reduce((most, error) => (error <= most ? most : error), 0);
-  return Number.isFinite(largest) ? largest : Number.POSITIVE_INFINITY;
+  return Math.max(...errors.map((error) => (Number.isFinite(error) ? error : Number.POSITIVE_INFINITY)));
 }

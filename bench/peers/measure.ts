@@ -24,6 +24,8 @@ interface Runner {
   readonly runs: number;
   readonly error: number;
   readonly times: number[];
+  /** Why it can go on no longer. */
+  failure: string | undefined;
 }
 
 const ENOUGH_MS = 60;
@@ -49,12 +51,20 @@ export async function measure(
     const found = await ask(process, request);
     const why = whyNot(found, expected.samples, workload);
     if (why === undefined) runners.push(runnerOf(process, found as Ready, expected.samples));
-    else notes.push({ workload: workload.name, peer: process.name as Peer, why });
+    else notes.push(noteOf(workload, process, why));
   }
   const own = runnerOf(ours, expected, expected.samples);
   await runRounds(own, runners, rounds);
   for (const process of [ours, ...peers]) await ask(process, { ask: 'drop' });
-  return { line: lineOf(workload.name, own, runners), notes };
+  const failed = runners.flatMap(({ process, failure }) =>
+    failure ? [noteOf(workload, process, failure)] : [],
+  );
+  const lasting = runners.filter(({ failure }) => failure === undefined);
+  return { line: lineOf(workload.name, own, lasting), notes: [...notes, ...failed] };
+}
+
+function noteOf({ name }: Workload, process: LibraryProcess, why: string): Note {
+  return { workload: name, peer: process.name as Peer, why };
 }
 
 /** Takes the end of a peer's process as an answer. */
@@ -71,25 +81,27 @@ function whyNot(reply: Reply, expected: Samples, { tolerance }: Workload): strin
 
 function runnerOf(process: LibraryProcess, { samples, ms }: Ready, expected: Samples): Runner {
   const runs = Math.min(Math.max(Math.ceil(ENOUGH_MS / ms), 1), MOST_RUNS);
-  return { process, runs, error: relativeError(samples, expected), times: [] };
+  return { process, runs, error: relativeError(samples, expected), times: [], failure: undefined };
 }
 
 async function runRounds(ours: Runner, peers: readonly Runner[], rounds: number): Promise<void> {
   const started = performance.now();
   for (let round = 0; round < rounds; round++) {
     if (round >= LEAST_ROUNDS && performance.now() - started > PATIENCE_MS) return;
-    if (peers.length === 0) await time(ours);
-    for (const peer of peers) {
+    const running = peers.filter(({ failure }) => failure === undefined);
+    if (running.length === 0) await time(ours);
+    for (const peer of running) {
       await time(ours);
       await time(peer);
     }
+    if (ours.failure) throw new Error(`ours ${ours.failure}`);
   }
 }
 
-async function time({ process, runs, times }: Runner): Promise<void> {
-  const reply = await process.ask({ ask: 'time', runs });
-  if (reply.told !== 'timed') throw new Error(`${process.name}: a run failed: ${JSON.stringify(reply)}`);
-  times.push(reply.ms);
+async function time(runner: Runner): Promise<void> {
+  const reply = await ask(runner.process, { ask: 'time', runs: runner.runs });
+  if (reply.told === 'timed') runner.times.push(reply.ms);
+  else runner.failure = `failed: ${'why' in reply ? reply.why : reply.told}`;
 }
 
 function lineOf(name: string, ours: Runner, runners: readonly Runner[]): Case {

@@ -30,6 +30,8 @@ export class LibraryProcess {
     this.name = name;
     this.#child = fork(CHILD, [name, adapter], {
       execArgv: ['--import', 'tsx'],
+      // JSON would turn NaN into null.
+      serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     this.#child.stderr?.on('data', (text) => {
@@ -39,6 +41,7 @@ export class LibraryProcess {
 
   /** Lets the library go on until it has answered. Rejects when its process ends, or takes a quarter of an hour. */
   async ask(request: Request): Promise<Reply> {
+    if (this.ended) throw new Error(`the process of ${this.name} has ended`);
     const reply = this.#answer();
     this.#child.kill('SIGCONT');
     this.#child.send(request);

@@ -46,8 +46,20 @@ async function measureOne(field: Field, workload: Workload, rounds: number): Pro
   return measured;
 }
 
+/** A process that stands still does not notice that its parent was interrupted. */
+function stopOnExit(field: Field): void {
+  process.once('exit', () => field.stop());
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+}
+
+/** Some peer computed it, and none what we did. */
+function isDoubtful({ line, notes }: Measured): boolean {
+  return line.error === null && notes.some(({ why }) => why.startsWith('wrong'));
+}
+
 async function run(options: Options): Promise<void> {
   const field = new Field(options.adapter);
+  stopOnExit(field);
   const measured: Measured[] = [];
   try {
     const { kind, description } = await field.get('ours');
@@ -62,17 +74,25 @@ async function run(options: Options): Promise<void> {
     if (options.json) await writeFile(options.json, toJson(comparison));
     if (options.write) await writeResults(comparison, here('../results'), here('../../docs/benchmarks.md'));
     console.log(`${screenTable(comparison)}\n${summary(comparison)}`);
+    const doubtful = measured.filter(isDoubtful).map(({ line }) => line.name);
+    if (doubtful.length > 0) throw new Error(`no peer agrees with our result: ${doubtful.join('; ')}`);
   } finally {
     field.stop();
   }
+}
+
+async function main(): Promise<void> {
+  const args = process.argv.slice(2);
+  if (args.includes('--help')) console.log(USAGE);
+  else await run(readOptions(args));
 }
 
 if (!existsSync(here('node_modules'))) {
   console.error('The peers are not installed: npm ci --prefix bench/peers');
   process.exitCode = 1;
 } else {
-  await run(readOptions(process.argv.slice(2))).catch((error) => {
-    console.error(`${error.message}\n${USAGE}`);
-    process.exitCode = 1;
+  await main().catch((error) => {
+    console.error(error.message);
+    process.exit(1);
   });
 }
