@@ -11,6 +11,7 @@ export class Interrupted extends Error {}
 const SYSTEM: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full; free some space and go on with --resume',
   EACCES: 'no permission to write there; choose another folder with --out',
+  EPERM: 'no permission to write there; choose another folder with --out',
   EROFS: 'that file system is read-only; choose another folder with --out',
   EDQUOT: 'the disk quota is used up; free some space and go on with --resume',
   EEXIST: 'a file is in the way; choose another folder with --out',

@@ -31,7 +31,7 @@ async function main(): Promise<number> {
 
 function fail(error: unknown, folder: RunFolder | undefined): number {
   if (error instanceof Interrupted) {
-    process.stderr.write(`\ninterrupted; go on with: npm start -- --resume ${folder?.path ?? ''}\n`);
+    process.stderr.write(`\ninterrupted; go on with: npm start -- --resume '${folder?.path ?? ''}'\n`);
     return 130;
   }
   const line = explain(error);

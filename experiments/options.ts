@@ -61,7 +61,7 @@ function program(): Command {
     .option('--attacks <list>', 'attacks, such as fgsm,pgd20', parseAttacks)
     .option(
       '--eps <list>',
-      'sizes RGB[:SKELETON], such as 4/255:0.01,8/255:0.02 (pixels in [0,1]; metres)',
+      'sizes RGB[:SKELETON], such as 4/255:0.01,8/255:0.02 (pixels in [0,1]; metres; without a second number 2 cm go with 8/255)',
       parseLevels,
     )
     .addOption(new Option('--train <how>', 'train every network this way').choices(['natural', 'pgd']))
@@ -70,12 +70,20 @@ function program(): Command {
       'keep validation subjects out of training, and the epoch that does best on them (always so on the embedded data)',
     )
     .option('--seed <number>', 'decides everything random', parseSeed, 1)
-    .option('--out <folder>', 'where results go (default: runs/<data>-<preset>-seed<seed>)', parseName)
+    .option(
+      '--out <folder>',
+      'where results go (default: runs/<data>-<preset>-seed<seed>, with a number where that is taken)',
+      parseName,
+    )
     .addOption(
       choice('--adapter <kind>', 'where to compute', ['auto', 'gpu', 'lavapipe', 'swiftshader'], 'auto'),
     )
     .option('--resume <run>', 'go on with an interrupted run: its name under runs/, or its folder', parseName)
-    .option('--json', 'print results.json instead of the table', false);
+    .option(
+      '--json',
+      'print results.json instead of the table (npm start --silent -- --json keeps npm quiet)',
+      false,
+    );
 }
 
 function choice(flags: string, description: string, choices: readonly string[], initial: string): Option {

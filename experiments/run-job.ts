@@ -68,7 +68,8 @@ export async function runJob(
     const job = new Job({ device, options, preset, dataset, folder, plans }, signal);
     const results = await runPhases(job, opened.kind);
     const seconds = (performance.now() - start) / 1000;
-    await folder.writeJson('times.json', { seconds, resumed: config !== undefined });
+    const parts = (await folder.readJson<{ parts: number[] }>('times.json'))?.parts ?? [];
+    await folder.writeJson('times.json', { parts: [...parts, seconds] });
     return { results, folder, seconds };
   } finally {
     device.dispose();
@@ -126,7 +127,7 @@ function newFolder(run: RunOptions, out: string | undefined): string {
   if (out) {
     if (!existsSync(join(out, 'config.json'))) return isAbsolute(out) ? out : resolve(out);
     throw new UsageError(
-      `${out} already holds a run; continue it with --resume ${out}, or choose another folder`,
+      `${out} already holds a run; continue it with --resume '${out}', or choose another folder`,
     );
   }
   const data = run.data ? basename(resolve(run.data)) : 'figures';

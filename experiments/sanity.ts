@@ -90,7 +90,9 @@ function strengthViolations({ attacks }: Evaluation): string[] {
 function unlimitedViolations({ unlimited }: Evaluation): string[] {
   const share = unlimited.robust.filter(Boolean).length / unlimited.robust.length;
   return share > 0.1
-    ? [`an unlimited attack left ${Math.round(100 * share)} % of the samples robust: gradients are masked`]
+    ? [
+        `an unlimited attack left ${Math.round(100 * share)} % of the samples robust: gradients may be masked, or the steps too few`,
+      ]
     : [];
 }
 

@@ -34,7 +34,7 @@ function findings(study: Study): [main: string[], details: string[]] {
   const single = singleFindings(study);
   const checks = sanityFinding(study);
   if (joint.length === 0) return [single, checks];
-  return [mainFinding(study, joint), [...jointDetails(joint), ...single, ...checks]];
+  return [mainFinding(study, joint), [...jointDetails(study, joint), ...single, ...checks]];
 }
 
 /** The two-modality networks, highest mean robust accuracy first. */
@@ -69,7 +69,7 @@ function mainFinding(study: Study, [best, ...others]: readonly Network[]): strin
   const accuracy = percent(best.model.ra ?? 0);
   const keeps =
     rest.length > 0
-      ? `the highest accuracy: ${accuracy}, against ${listText(rest)}`
+      ? `${others[0]?.model.ra === best.model.ra ? 'an equally high' : 'the highest'} accuracy: ${accuracy}, against ${listText(rest)}`
       : `an accuracy of ${accuracy}`;
   const video = targetName('rgb', study.results.dataset);
   return [
@@ -78,10 +78,34 @@ function mainFinding(study: Study, [best, ...others]: readonly Network[]): strin
   ];
 }
 
-function jointDetails([best]: readonly Network[]): string[] {
+function jointDetails(study: Study, [best]: readonly Network[]): string[] {
   if (!best) return [];
   const clean = `Without an attack, ${best.phrase} recognises ${percent(best.model.clean)} of the test samples.`;
-  return [clean, ...improvement(best)];
+  return [clean, ...improvement(best), ...balanceFinding(study, best), ...reliance(study)];
+}
+
+/** A mean over attacks hides it when a network withstands them on one modality only. */
+function balanceFinding(study: Study, { model }: Network): string[] {
+  const [video, skeleton] = (['rgb', 'skeleton'] as const).map((on) => headlineResult(study, model, on));
+  if (!video || !skeleton || !model.balance) return [];
+  const name = targetName('rgb', study.results.dataset);
+  return [
+    `Attacked on ${name} alone it keeps ${percent(video.accuracy)}, on the skeleton alone ${percent(skeleton.accuracy)}: ${points(model.balance.difference).replace('+', '')} points apart.`,
+  ];
+}
+
+/** AMR may win by hardly looking at the attacked modality. */
+function reliance(study: Study): string[] {
+  return study.networks.flatMap(({ model, phrase }) => {
+    const last = model.weights?.at(-1);
+    if (!last || Math.max(...last.clean) < 1.5) return [];
+    const [leaned, spared] =
+      last.clean[1] > last.clean[0] ? (['skeleton', 'rgb'] as const) : (['rgb', 'skeleton'] as const);
+    const name = (on: Modality) => targetName(on, study.results.dataset);
+    return [
+      `At its last stage ${phrase} weighs the ${name(leaned)} by ${Math.max(...last.clean).toFixed(2)} of 2, so an attack on ${name(spared)} hardly reaches it: that is not robustness gained on ${name(spared)}.`,
+    ];
+  });
 }
 
 function sanityFinding({ results: { sanity } }: Study): string[] {
@@ -105,9 +129,13 @@ function significance(study: Study, best: Network, second: Network | undefined):
     return c.on === 'both' && second !== undefined && pair.includes(best) && pair.includes(second);
   });
   if (!found || !second) return [];
+  if (found.p === 1)
+    return [
+      `With both modalities attacked it does not differ from ${second.phrase} (exact McNemar test, p = 1).`,
+    ];
   const verdict = found.p < 0.05 ? 'is more than chance explains' : 'may be chance';
   return [
-    `With both modalities attacked, the lead over ${second.phrase} ${verdict} (exact McNemar test, p ${found.p < 0.001 ? '' : '= '}${pValue(found.p)}).`,
+    `With both modalities attacked, the difference from ${second.phrase} ${verdict} (exact McNemar test, p ${found.p < 0.001 ? '' : '= '}${pValue(found.p)}).`,
   ];
 }
 

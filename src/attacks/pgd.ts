@@ -15,7 +15,7 @@ export interface PgdOptions extends Budget {
   /** Start at a random point of the ball (the default) or at the input. */
   readonly randomStart?: boolean;
   readonly seed?: number;
-  /** Whether the step is captured (the default): `loss` is called once and replayed, so plain numbers in it are fixed. */
+  /** Whether the step is captured (the default, but not with `observe`): `loss` is called once and replayed, so plain numbers in it are fixed. */
   readonly captured?: boolean;
 }
 
@@ -32,7 +32,8 @@ export interface JointOptions<R> extends RunOptions<R> {
 
 /**
  * Projected gradient descent in ℓ∞ on the negative loss: `x ← P(x + α sign ∇ₓ loss(x))`, from a random point of the
- * ε-ball (Madry et al. 2018, section 2.1). x of any shape → the same shape, within ε of x and within `range`.
+ * ε-ball (Madry et al. 2018, section 2.1). x of any shape → the same shape, within ε of x and within `range`, in which x must
+ * lie: `range` wins where they disagree.
  * Throws `ShapeError` for ε < 0, steps < 0, a negative step size and a range that does not ascend.
  */
 export function pgd(loss: (x: Tensor) => Tensor, x: Tensor, options: PgdOptions): Tensor {

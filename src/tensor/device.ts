@@ -65,7 +65,11 @@ async function requestDevice(adapter: GPUAdapter, descriptor: GPUDeviceDescripto
   try {
     return await adapter.requestDevice(descriptor);
   } catch (cause) {
-    throw new DeviceError('openDevice', `the adapter gives no device: ${String(cause)}`, { cause });
+    throw new DeviceError(
+      'openDevice',
+      `the adapter gives no device (each gives one: open another): ${String(cause)}`,
+      { cause },
+    );
   }
 }
 

@@ -158,7 +158,8 @@ export class Queue {
 
   /** Downloads the first `bytes` of `buffer`. */
   async read(buffer: PooledBuffer, bytes: number): Promise<ArrayBuffer> {
-    this.#checkWait('read');
+    if (this.#isRecording('read')) return new ArrayBuffer(bytes);
+    this.#errors.checkAlive();
     checkUsage('read', buffer, 'COPY_SRC');
     const size = Math.max(bytes, 4);
     const staging = this.#device.createBuffer({ size, usage: MAP_READ_COPY_DST, label: 'read' });
@@ -174,21 +175,18 @@ export class Queue {
 
   /** Waits until the GPU has done everything submitted so far. */
   async idle(): Promise<void> {
-    this.#checkWait('idle');
+    if (this.#isRecording('idle')) return;
+    this.#errors.checkAlive();
     this.flush();
     await this.#finish(this.#device.queue.onSubmittedWorkDone());
   }
 
-  #checkWait(what: string): void {
-    this.#errors.checkAlive();
-    if (!this.#recording) return;
-    const error = new CaptureError(
-      what,
-      'a captured step cannot wait; return the tensor and read it outside',
-    );
-    // The promise that rejects with it may be dropped inside the step.
-    this.#recording.failure ??= error;
-    throw error;
+  /** A wait inside a captured step makes the step fail, and not the promise as well, which nobody may await. */
+  #isRecording(what: string): boolean {
+    if (!this.#recording) return false;
+    const message = 'a captured step cannot wait; return the tensor and read it outside';
+    this.#recording.failure ??= new CaptureError(what, message);
+    return true;
   }
 
   /** Waits for `work` and for the reports due by now, which a wait that overlaps would else take away. */

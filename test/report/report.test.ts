@@ -91,7 +91,7 @@ test('the main finding follows from the numbers', async () => {
     'PGD-trained AMR keeps the highest accuracy: 61.8 %, against 51.0 % for PGD-trained concat and 8.0 % for naturally trained concat.',
   );
   expect(found).toContain(
-    'the lead over PGD-trained concat is more than chance explains (exact McNemar test, p = 0.031)',
+    'the difference from PGD-trained concat is more than chance explains (exact McNemar test, p = 0.031)',
   );
   const models = figuresResults().models.map((m) => (m.name === 'amr' ? { ...m, ra: 0.2 } : m));
   const other = visibleText(await renderReport({ ...figuresResults(), models }, []));
@@ -137,4 +137,17 @@ test('exhibits state the factor of the change and both predictions', async () =>
   expect(both.match(/data:image\/png/g)).toHaveLength(3);
   const rgbOnly = visibleText(await renderReport(figuresResults(), [exhibit('amr-pgd', 'rgb', 3)]));
   expect(rgbOnly).toContain('Skeleton, not attacked');
+});
+
+test('a lead that comes from one modality is said to', async () => {
+  const base = figuresResults();
+  const models = base.models.map((m) =>
+    m.weights ? { ...m, weights: m.weights.map((w) => ({ ...w, clean: [0.2, 1.8] as const })) } : m,
+  );
+  const found = visibleText(await renderReport({ ...base, models }, []));
+  expect(found).toMatch(
+    /Attacked on RGB alone it keeps [\d.]+ %, on the skeleton alone [\d.]+ %: [\d.]+ points apart/,
+  );
+  expect(found).toMatch(/weighs the skeleton by 1\.80 of 2, so an attack on RGB hardly reaches it/);
+  expect(visibleText(await renderReport(base, []))).not.toMatch(/hardly reaches it/);
 });

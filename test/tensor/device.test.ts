@@ -92,7 +92,7 @@ test('an adapter that gives no device is said, with its reason', async () => {
   const error = await openDevice({ adapter }).catch((caught: unknown) => caught);
   expect(error).toBeInstanceOf(DeviceError);
   expect((error as DeviceError).message).toMatch(
-    /^openDevice: the adapter gives no device: .*no more of them/,
+    /^openDevice: the adapter gives no device \(each gives one: open another\): .*no more of them/,
   );
   expect((error as DeviceError).cause).toBe(cause);
 });
