@@ -199,12 +199,13 @@ const NETWORKS: readonly Workload[] = [
     loss: resnetLoss,
     wrt: ['x'],
   }),
-  workload('ST-GCN training step, T 64, V 25, N 8', stGcnInputs(8, 64), {
-    kind: 'step',
-    loss: stGcnLoss,
-    wrt: stGcnWeights,
-    rate: 0.01,
-  }),
+  workload(
+    'ST-GCN training step, T 64, V 25, N 8',
+    stGcnInputs(8, 64),
+    { kind: 'step', loss: stGcnLoss, wrt: stGcnWeights, rate: 0.01 },
+    // Gradients through six batch norms in training are sums that nearly cancel.
+    5e-3,
+  ),
   workload(
     'PGD-10 on ResNet-18, 64², N 2',
     resnetInputs(2, 64),
