@@ -144,3 +144,9 @@ export interface Exhibit {
     readonly attacked: Float32Array;
   };
 }
+
+/** `RGB`, or `depth` where the video is a depth video. */
+export function targetName(target: Target, dataset: DatasetSummary): string {
+  if (target === 'rgb') return dataset.video === 'depth' ? 'depth' : 'RGB';
+  return target;
+}

@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import type { DatasetSummary, ModelResult, Results, Target } from './results.ts';
+import { type DatasetSummary, type ModelResult, type Results, type Target, targetName } from './results.ts';
 
 /** The table printed at the end of a run. */
 export function formatTable(results: Results): string {
@@ -11,7 +11,7 @@ export function formatTable(results: Results): string {
       'network',
       'training',
       'clean',
-      ...targets.map((on) => `${headline.attack} ${streamName(on, dataset)}`),
+      ...targets.map((on) => `${headline.attack} ${targetName(on, dataset)}`),
       'RI',
       'balance',
     ],
@@ -20,19 +20,14 @@ export function formatTable(results: Results): string {
   for (const model of results.models) table.push(row(model, results, targets));
   for (const { on, accuracy, interval, n } of results.linear) {
     const found = `${withInterval(accuracy, interval)} (n = ${n})`;
-    table.push(['linear ridge', streamName(on, dataset), found, ...targets.map(() => ''), '', '']);
+    table.push(['linear ridge', targetName(on, dataset), found, ...targets.map(() => ''), '', '']);
   }
   const level = levels[headline.level];
   return [
     table.toString(),
     `attacks at ε: ${describe(level, dataset)}; accuracy in % [95 % interval], n = ${results.models[0]?.n ?? 0} test samples of unseen subjects`,
-    `RI: against the undefended / the plainly defended concat network, in points; balance: |RA ${streamName('rgb', dataset)} − RA skeleton| in points`,
+    `RI: against the undefended / the plainly defended concat network, in points; balance: |RA ${targetName('rgb', dataset)} − RA skeleton| in points`,
   ].join('\n');
-}
-
-/** The video stream by what it holds: a depth video is not called RGB. */
-function streamName(on: Target, { video }: DatasetSummary): string {
-  return on === 'rgb' && video === 'depth' ? 'depth' : on;
 }
 
 function row(
@@ -51,7 +46,7 @@ function row(
     .map((value) => (value === null ? '–' : points(value)))
     .join(' / ');
   return [
-    model.name === 'rgb' ? streamName('rgb', dataset) : model.name,
+    model.name === 'rgb' ? targetName('rgb', dataset) : model.name,
     model.train,
     withInterval(model.clean, model.interval),
     ...attacked,
@@ -63,7 +58,7 @@ function row(
 function describe(level: Results['levels'][number] | undefined, dataset: DatasetSummary): string {
   const parts = [];
   if (level?.rgb !== undefined && dataset.modalities.includes('rgb'))
-    parts.push(`${streamName('rgb', dataset)} ${+(level.rgb * 255).toFixed(2)}/255`);
+    parts.push(`${targetName('rgb', dataset)} ${+(level.rgb * 255).toFixed(2)}/255`);
   if (level?.skeleton !== undefined && dataset.modalities.includes('skeleton'))
     parts.push(`skeleton ${+(level.skeleton * 100).toFixed(2)} cm`);
   return parts.join(', ');

@@ -13,7 +13,7 @@ export {
   pgd,
   pgdJoint,
 } from './attacks/pgd.ts';
-export { type Iterate, type Moved, PgdAttack, type RunOptions } from './attacks/pgd-attack.ts';
+export { type Iterate, PgdAttack, type PgdBudget, type PgdRunOptions } from './attacks/pgd-attack.ts';
 export { type CheckOptions, checkGradients } from './autograd/check.ts';
 export { grad, stopGradient, type ValueAndGrad, valueAndGrad } from './autograd/grad.ts';
 export { type Augmentation, augmentClips, augmentSkeletons, NO_AUGMENTATION } from './data/augment.ts';

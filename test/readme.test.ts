@@ -2,32 +2,40 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 
-test('the example runs as printed, fits the data and is fooled by the attack', async () => {
+let examples: string[] = [];
+
+beforeAll(async () => {
   const readme = await readFile('README.md', 'utf8');
-  const example = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
-  expect(
-    example
-      .trim()
-      .split('\n')
-      .filter((line) => line !== '').length,
-  ).toBeLessThanOrEqual(16);
-  const code = example
-    .replace("'kernelwright'", `'${resolve('src/index.ts')}'`)
-    .replace("'kernelwright/node'", `'${resolve('src/node/index.ts')}'`);
+  examples = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code as string);
+});
+
+/** What a program prints that imports the library as its users do: the numbers in it. */
+async function numbersPrinted(code: string): Promise<number[]> {
+  const local = code
+    .replaceAll("'kernelwright'", `'${resolve('src/index.ts')}'`)
+    .replaceAll("'kernelwright/node'", `'${resolve('src/node/index.ts')}'`);
   const folder = await mkdtemp(join('node_modules', '.readme-'));
   try {
-    await writeFile(join(folder, 'example.mts'), `${code}`);
-    const { stdout } = await promisify(execFile)(process.execPath, [
-      '--import',
-      'tsx',
-      join(folder, 'example.mts'),
-    ]);
-    const [clean, attacked] = [...stdout.matchAll(/\d+\.\d+/g)].map(Number);
-    expect(clean).toBeLessThan(0.5);
-    expect(attacked).toBeGreaterThan(2 * (clean ?? 0));
+    const file = join(folder, 'example.mts');
+    await writeFile(file, local);
+    const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', file]);
+    return [...stdout.matchAll(/\d+\.\d+/g)].map(Number);
   } finally {
     await rm(folder, { recursive: true });
   }
+}
+
+test('the example has at most 16 lines', () => {
+  const lines = (examples[0] ?? '').split('\n').filter((line) => line.trim() !== '');
+  expect(lines.length).toBeLessThanOrEqual(16);
+});
+
+test('the examples run as printed: fit the data, are fooled by the attack, and train on in a captured step', async () => {
+  expect(examples).toHaveLength(2);
+  const [clean, attacked, later] = (await numbersPrinted(examples.join('\n'))) as [number, number, number];
+  expect(clean).toBeLessThan(0.5);
+  expect(attacked).toBeGreaterThan(2 * clean);
+  expect(later).toBeLessThan(clean);
 });

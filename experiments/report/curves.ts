@@ -1,17 +1,9 @@
-import type { RobustResult, Target } from '../results.ts';
+import { type RobustResult, type Target, targetName } from '../results.ts';
 import { drawChart, FRAME, networkScales, ONE_ROW, SHARE_AXIS, type Tick, tickAxis, WIDTH } from './chart.ts';
 import { attackName, budgetLines, epsilon, modalitiesOf, percent, short } from './format.ts';
 import { type Html, html } from './html.ts';
 import { legend } from './legend.ts';
-import {
-  axisModality,
-  capitalise,
-  curveOf,
-  type Network,
-  type Study,
-  targetName,
-  targetPhrase,
-} from './study.ts';
+import { axisModality, capitalise, curveOf, type Network, type Study, targetPhrase } from './study.ts';
 
 /** How ε is put on an axis: its position and the lines of its label. */
 interface Scale {

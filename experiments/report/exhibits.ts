@@ -1,9 +1,9 @@
-import type { Exhibit } from '../results.ts';
+import { type Exhibit, targetName } from '../results.ts';
 import { attackName, budgetText } from './format.ts';
 import { frameRows } from './frames.ts';
 import { type Html, html, NOTHING } from './html.ts';
 import { poseRows } from './poses.ts';
-import { capitalise, findNetwork, labelOf, type Study, targetName, targetPhrase } from './study.ts';
+import { capitalise, findNetwork, labelOf, type Study, targetPhrase } from './study.ts';
 import { networkLabel } from './table.ts';
 
 /** Samples before and after an attack. */

@@ -1,5 +1,13 @@
 import type { Modality } from '../../src/amr/action-network.ts';
-import type { DatasetSummary, Level, ModelResult, Results, RobustResult, Target } from '../results.ts';
+import {
+  type DatasetSummary,
+  type Level,
+  type ModelResult,
+  type Results,
+  type RobustResult,
+  type Target,
+  targetName,
+} from '../results.ts';
 import { attackName, modalitiesOf } from './format.ts';
 
 /** A network as the report shows it: one name, colour, marker and dash everywhere. */
@@ -97,12 +105,6 @@ export function findNetwork(study: Study, key: string): Network | undefined {
 /** The label of the network a key stands for; the key itself where there is none. */
 export function labelOf(study: Study, key: string): string {
   return findNetwork(study, key)?.label ?? key;
-}
-
-/** `RGB`, or `depth` where the video is a depth video. */
-export function targetName(target: Target, dataset: DatasetSummary): string {
-  if (target === 'rgb') return dataset.video === 'depth' ? 'depth' : 'RGB';
-  return target;
 }
 
 /** What is attacked, as the end of `attack on …`. */

@@ -1,5 +1,5 @@
 import type { Modality } from '../../src/amr/action-network.ts';
-import type { Results } from '../results.ts';
+import { type Results, targetName } from '../results.ts';
 import { factList } from './facts.ts';
 import { countWord, epsilon, interval, listText, modalitiesOf, percent, points, pValue } from './format.ts';
 import { type Html, html, NOTHING } from './html.ts';
@@ -10,7 +10,6 @@ import {
   headlineResult,
   type Network,
   type Study,
-  targetName,
 } from './study.ts';
 
 const CITATION = 'arXiv 2407.19981';

@@ -1,4 +1,4 @@
-import type { Interval, ModelResult, Target } from '../results.ts';
+import { type Interval, type ModelResult, type Target, targetName } from '../results.ts';
 import { attackName, budgetText, integer, interval, NONE, percent, points, short } from './format.ts';
 import { type Content, type Html, html, NOTHING } from './html.ts';
 import {
@@ -10,7 +10,6 @@ import {
   type Network,
   type Study,
   targetHeading,
-  targetName,
 } from './study.ts';
 
 interface Accuracy {

@@ -1,8 +1,8 @@
-import type { StageWeights } from '../results.ts';
+import { type StageWeights, targetName } from '../results.ts';
 import { drawChart, FRAME, ONE_ROW, WIDTH } from './chart.ts';
 import { type Html, html, NOTHING } from './html.ts';
 import { marker } from './legend.ts';
-import { capitalise, headlineAttack, type Network, SHAPES, type Study, targetName } from './study.ts';
+import { capitalise, headlineAttack, type Network, SHAPES, type Study } from './study.ts';
 
 /** Classes beside each other in one panel; more go on in the next. */
 const CLASSES_PER_PANEL = 15;

@@ -1,6 +1,7 @@
 import { valueAndGrad } from '../autograd/grad.ts';
+import { check } from '../errors.ts';
 import { slice } from '../kernels/layout.ts';
-import type { Captured } from '../tensor/capture.ts';
+import { type Captured, canCapture } from '../tensor/capture.ts';
 import { captureShapes } from '../tensor/capture-shapes.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { ascend, type Budget, checkBudget, randomStart } from './norms.ts';
@@ -16,11 +17,11 @@ export interface Iterate<R> {
 }
 
 /** How far one input may move, and by how much at each step. */
-export interface Moved extends Budget {
+export interface PgdBudget extends Budget {
   readonly stepSize: number;
 }
 
-export interface RunOptions<R> {
+export interface PgdRunOptions<R> {
   readonly steps: number;
   readonly randomStart?: boolean;
   readonly seed?: number;
@@ -44,34 +45,37 @@ interface Step<R> {
  */
 export class PgdAttack<R extends Valued> {
   readonly #loss: (points: readonly Tensor[], fixed: readonly Tensor[]) => R;
-  readonly #moved: readonly Moved[];
-  readonly #step: (...all: readonly Tensor[]) => Step<R>;
+  readonly #moved: readonly PgdBudget[];
   readonly #captured: Captured<readonly Tensor[], Step<R>> | undefined;
 
   /** Throws `ShapeError` for ε < 0, a negative step size and a range that does not ascend. */
   constructor(
     loss: (points: readonly Tensor[], fixed: readonly Tensor[]) => R,
-    moved: readonly Moved[],
+    moved: readonly PgdBudget[],
     { captured = true }: { readonly captured?: boolean } = {},
   ) {
     for (const budget of moved) checkBudget('pgd', budget);
     this.#loss = loss;
     this.#moved = moved;
-    const step = (...all: readonly Tensor[]) => this.#advance(all);
-    this.#captured = captured ? captureShapes(step) : undefined;
-    this.#step = this.#captured ?? step;
+    if (captured) this.#captured = captureShapes((...all: readonly Tensor[]) => this.#advance(all));
   }
 
-  /** The final points for `inputs`, one for each budget.*/
-  run(inputs: readonly Tensor[], fixed: readonly Tensor[], options: RunOptions<R>): Tensor[] {
+  /**
+   * The final points for `inputs`, one for each budget. Runs eagerly inside a captured step and where a gradient is being
+   * taken. Throws `ShapeError` for steps that are no count.
+   */
+  run(inputs: readonly Tensor[], fixed: readonly Tensor[], options: PgdRunOptions<R>): Tensor[] {
     const { steps, observe } = options;
+    checkSteps(steps);
     const device = (inputs[0] as Tensor).device;
+    const captured = canCapture(device) ? this.#captured : undefined;
     return device.scope(() => {
       let points: readonly Tensor[] = inputs.map((x, i) => this.#start(x, i, options));
       for (let step = 0; step < steps; step++) {
         const before = points;
         points = device.scope(() => {
-          const found = this.#step(...before, ...inputs, ...fixed);
+          const all = [...before, ...inputs, ...fixed];
+          const found = captured ? captured(...all) : this.#advance(all);
           observe?.({ step, inputs: before, value: found.value, grads: found.grads });
           return found.next;
         });
@@ -92,8 +96,8 @@ export class PgdAttack<R extends Valued> {
     this.#captured?.dispose();
   }
 
-  #start(x: Tensor, i: number, { randomStart: random = true, seed = 0 }: RunOptions<R>): Tensor {
-    return random ? randomStart(x, this.#moved[i] as Moved, seed, i) : copy(x);
+  #start(x: Tensor, i: number, { randomStart: random = true, seed = 0 }: PgdRunOptions<R>): Tensor {
+    return random ? randomStart(x, this.#moved[i] as PgdBudget, seed, i) : copy(x);
   }
 
   /** `points`, the `inputs` they started from, and what else the loss needs, one after the other. */
@@ -102,11 +106,16 @@ export class PgdAttack<R extends Valued> {
     const [points, inputs, fixed] = [all.slice(0, n), all.slice(n, 2 * n), all.slice(2 * n)];
     const { value, grads } = valueAndGrad(() => this.#loss(points, fixed), points);
     const next = points.map((point, i) => {
-      const budget = this.#moved[i] as Moved;
+      const budget = this.#moved[i] as PgdBudget;
       return ascend(point, grads[i] as Tensor, inputs[i] as Tensor, budget, budget.stepSize);
     });
     return { next, value, grads };
   }
+}
+
+/** Throws `ShapeError` for a number of steps that is no count. */
+export function checkSteps(steps: number): void {
+  check(Number.isInteger(steps) && steps >= 0, 'pgd', () => `steps must be a count; got ${steps}`);
 }
 
 function copy(x: Tensor): Tensor {

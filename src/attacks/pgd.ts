@@ -1,9 +1,8 @@
-import { check, ShapeError } from '../errors.ts';
+import { ShapeError } from '../errors.ts';
 import { reshape } from '../kernels/layout.ts';
-import { canCapture } from '../tensor/capture.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Budget, checkBudget } from './norms.ts';
-import { type Iterate, PgdAttack, type RunOptions } from './pgd-attack.ts';
+import { checkSteps, type Iterate, PgdAttack, type PgdRunOptions } from './pgd-attack.ts';
 
 /** What an attack maximises: a loss of one element; further results are handed to `observe`. */
 export type AttackLoss<R extends Tensor | { readonly loss: Tensor }> = (inputs: readonly Tensor[]) => R;
@@ -25,7 +24,7 @@ export interface Attacked extends Budget {
   readonly stepSize?: number | undefined;
 }
 
-export interface JointOptions<R> extends RunOptions<R> {
+export interface JointOptions<R> extends PgdRunOptions<R> {
   /** Whether the step is captured (the default): `loss` is called once and replayed, so plain numbers in it are fixed. */
   readonly captured?: boolean;
 }
@@ -54,7 +53,7 @@ export function pgdJoint<R extends Tensor | { readonly loss: Tensor }>(
   { observe, captured = true, ...options }: JointOptions<R>,
 ): Tensor[] {
   const { steps } = options;
-  check(Number.isInteger(steps) && steps >= 0, 'pgd', () => `steps must be a count; got ${steps}`);
+  checkSteps(steps);
   for (const budget of attacked) checkBudget('pgd', budget);
   const device = attacked[0]?.x.device;
   if (!device) throw new ShapeError('pgd', 'needs at least one input to attack');
@@ -73,7 +72,7 @@ export function pgdJoint<R extends Tensor | { readonly loss: Tensor }>(
       return still;
     }
     const attack = new PgdAttack((points) => loss(assemble(points)), budgets, {
-      captured: captured && !observe && steps > 1 && canCapture(device),
+      captured: captured && !observe && steps > 1,
     });
     try {
       const seen = (iterate: Iterate<R>) => observe?.({ ...iterate, inputs: assemble(iterate.inputs) });

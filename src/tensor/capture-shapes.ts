@@ -1,3 +1,4 @@
+import { DisposedError } from '../errors.ts';
 import { type Captured, capture } from './capture.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -7,7 +8,9 @@ import type { Tensor } from './tensor.ts';
  */
 export function captureShapes<I extends readonly Tensor[], R>(fn: (...inputs: I) => R): Captured<I, R> {
   const steps = new Map<string, Captured<I, R>>();
+  let disposed = false;
   const call = (...inputs: I): R => {
+    if (disposed) throw new DisposedError('capture', 'the captured step was disposed of');
     const key = inputs.map(({ dtype, shape }) => `${dtype} ${shape}`).join(', ');
     let step = steps.get(key);
     if (!step) {
@@ -28,6 +31,7 @@ export function captureShapes<I extends readonly Tensor[], R>(fn: (...inputs: I)
     },
     dispose: {
       value: () => {
+        disposed = true;
         for (const step of steps.values()) step.dispose();
       },
     },

@@ -188,7 +188,7 @@ function checkInputs(inputs: readonly Tensor[]): Device {
 
 function checkRecording({ launches, failure }: Recording, inputs: readonly Tensor[], result: unknown): void {
   if (result instanceof Promise) {
-    result.catch(() => {}); // its scope may have closed out of order
+    result.then(disposeAll, () => {}); // its scope may have closed out of order
     throw new CaptureError('capture', 'a captured step cannot be async');
   }
   if (failure) throw failure;
@@ -203,6 +203,11 @@ function checkRecording({ launches, failure }: Recording, inputs: readonly Tenso
         `${label} updates an input in place; use the tensor without passing it`,
       );
   }
+}
+
+/** What a step made that cannot be used. */
+function disposeAll(result: unknown): void {
+  for (const tensor of tensorsIn(result)) tensor.dispose();
 }
 
 function checkUnchanged<R>({ inputs: known, device }: Recorded<R>, inputs: readonly Tensor[]): void {

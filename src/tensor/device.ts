@@ -212,7 +212,7 @@ export class Device {
     return profile(this, fn);
   }
 
-  /** Shows what `action` launches, takes and gives back to `recording`.*/
+  /** Shows what `action` launches, takes and gives back to `recording`. */
   record<R>(recording: Recording, action: () => R): R {
     this.pool.observer = recording;
     this.queue.record(recording);

@@ -11,6 +11,7 @@ import { Dropout, Linear, Relu, Sequential } from '../../src/nn/layers.ts';
 import { BatchNorm } from '../../src/nn/norms.ts';
 import { AdamW } from '../../src/nn/optimisers.ts';
 import { type Captured, capture } from '../../src/tensor/capture.ts';
+import { captureShapes } from '../../src/tensor/capture-shapes.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { openTestDevice } from '../open.ts';
@@ -130,6 +131,17 @@ describe('a captured step', () => {
     });
   });
 
+  test('captured for each set of shapes, and for none once disposed of', async () => {
+    const step = captureShapes((x: Tensor) => mul(x, 2));
+    expect(await read(step(device.tensor([1, 2])))).toEqual([2, 4]);
+    expect(await read(step(device.tensor([3])))).toEqual([6]);
+    expect(await read(step(device.tensor([4, 5])))).toEqual([8, 10]);
+    expect(step.dispatches).toBe(2);
+    step.dispose();
+    for (const x of [device.tensor([1, 2]), device.tensor([1, 2, 3])])
+      expect(() => step(x)).toThrow(DisposedError);
+  });
+
   test('gives back all it owns', async () => {
     const before = device.memory().live;
     const x = input(1);
@@ -225,7 +237,7 @@ describe('a trap is an error', () => {
     expect(() => step(...inputs)).toThrow(CaptureError);
     expect(() => step(...inputs)).toThrow(message);
     step.dispose();
-    return before;
+    expect(device.memory().live).toBe(before);
   };
   /** A step recorded with one input of shape [3]. */
   const recorded = (fn = double) => {
@@ -282,7 +294,15 @@ describe('a trap is an error', () => {
       );
   });
 
-  test('an async step', () => void fails(async (x) => mul(x as Tensor, 2), [device.tensor([1])], /async/));
+  test('an async step, which gives back its memory once it settles', async () => {
+    const x = device.tensor([1]);
+    const before = device.memory().live;
+    const step = capture(async (input: Tensor) => mul(input, 2));
+    expect(() => step(x)).toThrow(/cannot be async/);
+    await device.idle(); // and with it the step's promise
+    step.dispose();
+    expect(device.memory().live).toBe(before);
+  });
 
   test('writing to a tensor inside', () => {
     const weight = device.tensor([1]);

@@ -6,6 +6,7 @@ import { ShapeError } from '../../src/errors.ts';
 import { add, mul, sqrt, sub } from '../../src/kernels/elementwise.ts';
 import { concat, reshape } from '../../src/kernels/layout.ts';
 import { mean } from '../../src/kernels/reduce.ts';
+import { capture } from '../../src/tensor/capture.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { attackNetwork, type NetworkAttack } from '../../src/train/attack-network.ts';
@@ -224,6 +225,29 @@ describe('attackNetwork', () => {
       return actionLoss(output, batch.labels, { auxiliaryWeight: 10, labelSmoothing: 0 }).item();
     };
     expect(await whole(10)).toBeGreaterThan(await whole(0));
+  });
+
+  test('runs inside a captured step, with the same bits', async () => {
+    const network = tinyNetwork(device, 'amr');
+    const batch = uploadBatch(device, tinyDataset(4), [0, 1, 2, 3], network.modalities);
+    const options = { ...ATTACK, epsilons: { rgb: 0.1, skeleton: 0.1 } };
+    const run = (labels: Tensor, rgb: Tensor, skeleton: Tensor) =>
+      attackNetwork(network, { rgb, skeleton }, labels, options).rgb as Tensor;
+    const inputs = [batch.labels, batch.inputs.rgb as Tensor, batch.inputs.skeleton as Tensor] as const;
+    const eager = await bits(run(...inputs));
+    const step = capture(run);
+    step(...inputs);
+    expect(await bits(step(...inputs))).toEqual(eager);
+    step.dispose();
+  });
+
+  test.each([-1, 1.5])('%s steps are a ShapeError', (steps) => {
+    const network = tinyNetwork(device, 'amr');
+    const batch = uploadBatch(device, tinyDataset(4), [0, 1], network.modalities);
+    const options = { ...ATTACK, epsilons: { rgb: 0.1 }, steps };
+    expect(() => attackNetwork(network, batch.inputs, batch.labels, options)).toThrow(
+      /steps must be a count/,
+    );
   });
 
   test('leaves a modality without ε as it is', async () => {
