@@ -174,11 +174,11 @@ export { squeeze } from './nn/squeeze.ts';
 export { decodeState, encodeState } from './nn/state.ts';
 export { type Captured, capture } from './tensor/capture.ts';
 export { captureShapes } from './tensor/capture-shapes.ts';
-export { Device, type OpenOptions, openDevice, type Traits } from './tensor/device.ts';
-export type { Memory } from './tensor/pool.ts';
+export { Device, type Memory, type OpenOptions, openDevice, type Traits } from './tensor/device.ts';
 export type { KernelProfile, Profile, ProfiledDispatch } from './tensor/profile.ts';
 export { chromeTrace, formatProfile } from './tensor/profile-report.ts';
 export type { Scalar } from './tensor/scalar.ts';
+export type { ScopeMemory } from './tensor/scope.ts';
 export type { DType, Shape } from './tensor/shape.ts';
 export { type ArrayTypes, Tensor, type TypedArray } from './tensor/tensor.ts';
 export {

@@ -1,16 +1,33 @@
 import { CaptureError, check, DeviceError, KernelError } from '../errors.ts';
 import { ErrorSink } from './error-sink.ts';
 import { Pipelines } from './pipelines.ts';
-import { type Memory, POISON, Pool, type PooledBuffer } from './pool.ts';
+import { POISON, Pool, type PooledBuffer } from './pool.ts';
 import { type Profile, profile } from './profile.ts';
 import { Queue } from './queue.ts';
 import type { Recorder } from './recorder.ts';
 import type { Recording } from './recording.ts';
-import { Scopes } from './scope.ts';
+import { type ScopeMemory, Scopes } from './scope.ts';
 import { checkShape, type DType, formatShape, type Shape, sizeOf } from './shape.ts';
-import { type Storage, Tensor, type TypedArray } from './tensor.ts';
+import { dtypeOf, type Storage, Tensor, type TypedArray } from './tensor.ts';
+import { type Traits, traitsOf } from './traits.ts';
 import { Variants } from './variants.ts';
 import { checkWrapped } from './wrap.ts';
+
+export type { Traits } from './traits.ts';
+
+/** GPU memory in bytes, in the pool's bucket sizes. */
+export interface Memory {
+  /** In tensors that are alive and in captured steps. */
+  readonly live: number;
+  /** The most `live` has been. */
+  readonly peak: number;
+  /** Held for reuse. */
+  readonly pooled: number;
+  /** Alive in no scope: kept tensors, and what captured steps own. */
+  readonly outside: number;
+  /** By the name of the scope. */
+  readonly scopes: Readonly<Record<string, ScopeMemory>>;
+}
 
 export interface OpenOptions {
   /** Where to ask for an adapter: `navigator.gpu` by default; in Node, what `kernelwright/node` opens. */
@@ -21,21 +38,6 @@ export interface OpenOptions {
   readonly device?: GPUDevice;
   /** Fills memory with NaN before an op gets it, so that tests see reads of unwritten memory. Slow. */
   readonly poison?: boolean;
-}
-
-/** What kernels are chosen by. */
-export interface Traits {
-  /** The adapter runs on the CPU. */
-  readonly software: boolean;
-  /** e.g. `swiftshader`, `software` (lavapipe), `ampere`, `metal-3`. */
-  readonly architecture: string;
-  readonly vendor: string;
-  readonly description: string;
-  readonly subgroups: boolean;
-  readonly subgroupMinSize: number;
-  readonly subgroupMaxSize: number;
-  readonly maxInvocations: number;
-  readonly maxWorkgroupBytes: number;
 }
 
 const WANTED_FEATURES = ['subgroups', 'shader-f16', 'timestamp-query'] as const;
@@ -97,7 +99,7 @@ export class Device {
   /** Open gradient tapes, innermost last. */
   readonly recorders: Recorder[] = [];
   readonly #errors: ErrorSink;
-  readonly #scopes = new Scopes();
+  readonly #scopes: Scopes;
   /** The memory of the application's buffers: the same for each tensor that wraps one of them. */
   readonly #wrapped = new WeakMap<GPUBuffer, Storage>();
   readonly #owned: boolean;
@@ -116,6 +118,7 @@ export class Device {
       poison: poison ? (buffer) => this.#fillWithNaN(buffer) : undefined,
       flush: () => this.queue.flush(),
     });
+    this.#scopes = new Scopes(this.pool.memory);
   }
 
   /**
@@ -181,9 +184,10 @@ export class Device {
    * Runs `action` and frees the tensors it made, except those in its result: arrays, maps, sets and the properties of
    * objects of any class are searched. Private fields and closures cannot be; `keep` the tensors they hold.
    * `action` may be async; two async scopes of one device must not overlap (`DeviceError`; its `cause` is what was thrown).
+   * `memory` counts by `name`; a scope without one goes by that of the scope around it.
    */
-  scope<R>(action: () => R): R {
-    return this.#scopes.run(action, this.recorders);
+  scope<R>(action: () => R, name?: string): R {
+    return this.#scopes.run(action, this.recorders, name);
   }
 
   /** Takes `tensor` out of every open scope: from now on it lives until `dispose`. */
@@ -224,9 +228,12 @@ export class Device {
     }
   }
 
-  /** Bytes alive, most alive, and held for reuse. */
+  /** Bytes alive, most alive, held for reuse, and by scope. */
   memory(): Memory {
-    return { ...this.pool.memory };
+    const { live, peak, pooled } = this.pool.memory;
+    const scopes = this.#scopes.memory();
+    const inside = Object.values(scopes).reduce((sum, scope) => sum + scope.live, 0);
+    return { live, peak, pooled, outside: live - inside, scopes };
   }
 
   /** Frees everything, and destroys the GPUDevice if this library opened it. Pending reads reject with `DeviceError`. */
@@ -260,33 +267,4 @@ export class Device {
   #fillWithNaN(buffer: PooledBuffer): void {
     this.queue.fill(buffer, new Uint32Array(buffer.bytes / 4).fill(POISON));
   }
-}
-
-function traitsOf(gpu: GPUDevice, adapter: GPUAdapter | undefined): Traits {
-  const info = adapter?.info ?? gpu.adapterInfo;
-  return {
-    software: info.isFallbackAdapter,
-    architecture: info.architecture,
-    vendor: info.vendor,
-    description: info.description || info.device || info.architecture,
-    subgroups: gpu.features.has('subgroups'),
-    subgroupMinSize: info.subgroupMinSize,
-    subgroupMaxSize: info.subgroupMaxSize,
-    maxInvocations: gpu.limits.maxComputeInvocationsPerWorkgroup,
-    maxWorkgroupBytes: gpu.limits.maxComputeWorkgroupStorageSize,
-  };
-}
-
-const DTYPES = new Map<string, DType>([
-  ['Float32Array', 'f32'],
-  ['Int32Array', 'i32'],
-  ['Uint32Array', 'u32'],
-]);
-
-/** By the name of its type, which arrays of other frames and workers have too. Throws `ShapeError` for other types. */
-function dtypeOf(array: TypedArray, op: string): DType {
-  const name = Object.prototype.toString.call(array).slice(8, -1);
-  const dtype = DTYPES.get(name);
-  check(dtype !== undefined, op, () => `data must be one of ${[...DTYPES.keys()].join(', ')}; got ${name}`);
-  return dtype;
 }

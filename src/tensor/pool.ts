@@ -31,12 +31,14 @@ export interface PoolHooks {
   readonly flush: () => void;
 }
 
-export interface Memory {
-  /** Bytes in tensors that are alive. */
+/** Bytes, in bucket sizes. */
+export interface PoolMemory {
   live: number;
   /** The most `live` has been. */
   peak: number;
-  /** Bytes held for reuse. */
+  /** The most `live` has been since a scope opened or closed, which set it anew. */
+  high: number;
+  /** Held for reuse. */
   pooled: number;
 }
 
@@ -49,7 +51,7 @@ export function bucketBytes(bytes: number): number {
 
 /** Reuses buffers by size bucket. Order on the one queue makes a returned buffer safe to hand out at once. */
 export class Pool {
-  readonly memory: Memory = { live: 0, peak: 0, pooled: 0 };
+  readonly memory: PoolMemory = { live: 0, peak: 0, high: 0, pooled: 0 };
   readonly #free = new Map<number, PooledBuffer[]>();
   readonly #all = new Map<GPUBuffer, PooledBuffer>();
   readonly #device: GPUDevice;
@@ -79,6 +81,7 @@ export class Pool {
     const buffer = reused ?? this.#create(size, op);
     if (reused) this.memory.pooled -= size;
     this.memory.live += size;
+    this.memory.high = Math.max(this.memory.high, this.memory.live);
     this.memory.peak = Math.max(this.memory.peak, this.memory.live);
     this.#hooks.poison?.(buffer);
     buffer.version++;

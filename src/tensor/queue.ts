@@ -2,6 +2,7 @@ import { CaptureError, DeviceError, KernelError } from '../errors.ts';
 import type { ErrorSink } from './error-sink.ts';
 import type { Pipeline } from './pipelines.ts';
 import type { PooledBuffer } from './pool.ts';
+import { ReadbackRing } from './readback.ts';
 import type { ParamScalar, Recording } from './recording.ts';
 import type { Replay } from './replay.ts';
 import { checkUsage } from './wrap.ts';
@@ -11,7 +12,6 @@ export const SLOT = 256;
 /** The most dispatches of one submit. */
 export const SLOTS = 64;
 const UNIFORM_COPY_DST = 0x40 | 0x08;
-const MAP_READ_COPY_DST = 0x01 | 0x08;
 const MAP_READ = 0x01;
 const MOST_BIND_GROUPS = 8192;
 
@@ -59,6 +59,7 @@ export class Queue {
   readonly #device: GPUDevice;
   readonly #errors: ErrorSink;
   readonly #arena: GPUBuffer;
+  readonly #readback: ReadbackRing;
   readonly #staging = new Uint32Array((SLOT / 4) * SLOTS);
   readonly #bindGroups = new Map<string, GPUBindGroup>();
   readonly #labels = new Set<string>();
@@ -73,6 +74,7 @@ export class Queue {
     this.#device = device;
     this.#errors = errors;
     this.#arena = device.createBuffer({ size: SLOT * SLOTS, usage: UNIFORM_COPY_DST, label: 'params' });
+    this.#readback = new ReadbackRing(device);
   }
 
   dispatch(dispatch: Dispatch): void {
@@ -162,14 +164,17 @@ export class Queue {
     this.#errors.checkAlive();
     checkUsage('read', buffer, 'COPY_SRC');
     const size = Math.max(bytes, 4);
-    const staging = this.#device.createBuffer({ size, usage: MAP_READ_COPY_DST, label: 'read' });
+    const staging = this.#readback.take(size);
     try {
       this.#copy(buffer, staging, size);
       this.flush();
       await this.#finish(staging.mapAsync(MAP_READ, 0, size));
-      return staging.getMappedRange(0, size).slice(0, bytes);
-    } finally {
+      const data = staging.getMappedRange(0, size).slice(0, bytes);
+      this.#readback.give(staging);
+      return data;
+    } catch (error) {
       staging.destroy();
+      throw error;
     }
   }
 
@@ -197,6 +202,7 @@ export class Queue {
   dispose(): void {
     this.#bindGroups.clear();
     this.#arena.destroy();
+    this.#readback.clear();
   }
 
   #copy(source: PooledBuffer, target: GPUBuffer, size: number): void {

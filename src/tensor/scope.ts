@@ -1,4 +1,5 @@
 import { DeviceError } from '../errors.ts';
+import type { PooledBuffer, PoolMemory } from './pool.ts';
 import { Tensor } from './tensor.ts';
 
 /** Something that needs tensors beyond the scope that made them: an open gradient tape. */
@@ -6,10 +7,35 @@ export interface Holder {
   holds(tensor: Tensor): boolean;
 }
 
+/** Bytes of the scopes of one name. */
+export interface ScopeMemory {
+  /** In tensors that open scopes own; memory that several share is the outermost's. */
+  readonly live: number;
+  /** The most that one scope, with all inside it, has added to what was alive when it opened. */
+  readonly peak: number;
+}
+
+interface Scope {
+  readonly name: string;
+  readonly tensors: Set<Tensor>;
+  /** Bytes alive when it opened. */
+  readonly base: number;
+  /** The most bytes alive in the scope around it until then. */
+  readonly outerHigh: number;
+}
+
+const UNNAMED = 'unnamed';
+
 /** Who frees what: a stack of scopes, each with the tensors made while it was the innermost. */
 export class Scopes {
-  readonly #stack: Set<Tensor>[] = [];
-  readonly #owner = new Map<Tensor, Set<Tensor>>();
+  readonly #stack: Scope[] = [];
+  readonly #owner = new Map<Tensor, Scope>();
+  readonly #peaks = new Map<string, number>();
+  readonly #memory: Pick<PoolMemory, 'live' | 'high'>;
+
+  constructor(memory: Pick<PoolMemory, 'live' | 'high'>) {
+    this.#memory = memory;
+  }
 
   adopt(tensor: Tensor): void {
     const scope = this.#stack.at(-1);
@@ -17,7 +43,7 @@ export class Scopes {
   }
 
   disown(tensor: Tensor): void {
-    this.#owner.get(tensor)?.delete(tensor);
+    this.#owner.get(tensor)?.tensors.delete(tensor);
     this.#owner.delete(tensor);
   }
 
@@ -27,9 +53,8 @@ export class Scopes {
   }
 
   /** Runs `action`; frees what it made, except what it returns and what a holder needs, which the outer scope gets. */
-  run<R>(action: () => R, holders: readonly Holder[]): R {
-    const scope = new Set<Tensor>();
-    this.#stack.push(scope);
+  run<R>(action: () => R, holders: readonly Holder[], name?: string): R {
+    const scope = this.#open(name ?? this.#stack.at(-1)?.name ?? UNNAMED);
     let result: R;
     try {
       result = action();
@@ -53,18 +78,51 @@ export class Scopes {
     return result;
   }
 
-  #own(tensor: Tensor, scope: Set<Tensor>): void {
-    scope.add(tensor);
+  /** Bytes by the names of scopes, those that have closed included. */
+  memory(): Record<string, ScopeMemory> {
+    const live = new Map<string, number>();
+    const seen = new Set<PooledBuffer>();
+    for (const { name, tensors } of this.#stack)
+      for (const { buffer } of [...tensors].map((tensor) => tensor.storage('memory'))) {
+        if (!buffer.wrapped && !seen.has(buffer)) live.set(name, (live.get(name) ?? 0) + buffer.bytes);
+        seen.add(buffer);
+      }
+    const peaks = this.#peaksNow();
+    return Object.fromEntries([...peaks].map(([name, peak]) => [name, { live: live.get(name) ?? 0, peak }]));
+  }
+
+  /** Those of closed scopes, and of open ones so far. */
+  #peaksNow(): Map<string, number> {
+    const peaks = new Map(this.#peaks);
+    let { high } = this.#memory;
+    for (const { name, base, outerHigh } of this.#stack.toReversed()) {
+      peaks.set(name, Math.max(peaks.get(name) ?? 0, high - base));
+      high = Math.max(high, outerHigh);
+    }
+    return peaks;
+  }
+
+  #open(name: string): Scope {
+    const { live, high } = this.#memory;
+    const scope = { name, tensors: new Set<Tensor>(), base: live, outerHigh: high };
+    this.#memory.high = live;
+    this.#stack.push(scope);
+    return scope;
+  }
+
+  #own(tensor: Tensor, scope: Scope): void {
+    scope.tensors.add(tensor);
     this.#owner.set(tensor, scope);
   }
 
-  #close(scope: Set<Tensor>, result: unknown, holders: readonly Holder[], failure?: ErrorOptions): void {
+  #close(scope: Scope, result: unknown, holders: readonly Holder[], failure?: ErrorOptions): void {
     const index = this.#stack.lastIndexOf(scope);
     const innermost = index === this.#stack.length - 1;
     this.#stack.splice(index, 1);
+    this.#count(scope);
     const kept = tensorsIn(result);
     const outer = this.#stack.at(-1);
-    for (const tensor of [...scope]) {
+    for (const tensor of [...scope.tensors]) {
       if (!kept.has(tensor) && !holders.some((holder) => holder.holds(tensor))) tensor.dispose();
       else this.#move(tensor, outer);
     }
@@ -77,7 +135,13 @@ export class Scopes {
     }
   }
 
-  #move(tensor: Tensor, outer: Set<Tensor> | undefined): void {
+  #count({ name, base, outerHigh }: Scope): void {
+    const memory = this.#memory;
+    this.#peaks.set(name, Math.max(this.#peaks.get(name) ?? 0, memory.high - base));
+    memory.high = Math.max(memory.high, outerHigh);
+  }
+
+  #move(tensor: Tensor, outer: Scope | undefined): void {
     this.disown(tensor);
     if (outer) this.#own(tensor, outer);
   }

@@ -105,3 +105,17 @@ export class Tensor {
     return `Tensor(${this.dtype} ${formatShape(this.shape)})`;
   }
 }
+
+const DTYPES = new Map<string, DType>([
+  ['Float32Array', 'f32'],
+  ['Int32Array', 'i32'],
+  ['Uint32Array', 'u32'],
+]);
+
+/** The element type of `array`, by the name of its type, which arrays of other frames and workers have too. Throws `ShapeError` for other types. */
+export function dtypeOf(array: TypedArray, op: string): DType {
+  const name = Object.prototype.toString.call(array).slice(8, -1);
+  const dtype = DTYPES.get(name);
+  check(dtype !== undefined, op, () => `data must be one of ${[...DTYPES.keys()].join(', ')}; got ${name}`);
+  return dtype;
+}

@@ -213,3 +213,53 @@ describe('async', () => {
     expect(device.memory().live).toBe(live);
   });
 });
+
+describe('memory by scope', () => {
+  const bytes = (n: number) => device.allocate([n / 4], 'f32', 'test');
+
+  test('what open scopes own, the most they came to, and what is in none', async () => {
+    const fresh = await openTestDevice();
+    const take = (n: number) => fresh.allocate([n / 4], 'f32', 'test');
+    const kept = take(1024);
+    fresh.scope(() => {
+      take(2048);
+      const inner = fresh.scope(() => {
+        take(8192);
+        return take(4096);
+      }, 'inner');
+      expect(fresh.memory().scopes).toEqual({
+        outer: { live: 2048 + 4096, peak: 2048 + 8192 + 4096 },
+        inner: { live: 0, peak: 8192 + 4096 },
+      });
+      inner.dispose();
+      fresh.scope(() => void take(512)); // unnamed: counts to the scope around it
+      expect(fresh.memory()).toMatchObject({ outside: 1024, scopes: { outer: { live: 2048 } } });
+    }, 'outer');
+    expect(fresh.memory().scopes).toEqual({
+      outer: { live: 0, peak: 2048 + 8192 + 4096 },
+      inner: { live: 0, peak: 8192 + 4096 },
+    });
+    expect(fresh.memory()).toMatchObject({ live: 1024, outside: 1024, peak: 1024 + 2048 + 8192 + 4096 });
+    kept.dispose();
+    fresh.dispose();
+  });
+
+  test('views of one memory count once, for the outermost scope', () => {
+    device.scope(() => {
+      const x = bytes(4096);
+      device.scope(() => {
+        reshape(x, [32, 32]);
+        expect(device.memory().scopes).toMatchObject({ holder: { live: 4096 }, viewer: { live: 0 } });
+      }, 'viewer');
+    }, 'holder');
+  });
+
+  test('a scope that throws is counted too', () => {
+    const fail = () => {
+      bytes(65_536);
+      throw new Error('no');
+    };
+    expect(() => device.scope(fail, 'failing')).toThrow('no');
+    expect(device.memory().scopes.failing).toEqual({ live: 0, peak: 65_536 });
+  });
+});

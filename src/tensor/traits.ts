@@ -1,0 +1,30 @@
+/** What kernels are chosen by. */
+export interface Traits {
+  /** The adapter runs on the CPU. */
+  readonly software: boolean;
+  /** e.g. `swiftshader`, `software` (lavapipe), `ampere`, `metal-3`. */
+  readonly architecture: string;
+  readonly vendor: string;
+  readonly description: string;
+  readonly subgroups: boolean;
+  readonly subgroupMinSize: number;
+  readonly subgroupMaxSize: number;
+  readonly maxInvocations: number;
+  readonly maxWorkgroupBytes: number;
+}
+
+/** The traits of a device, whose adapter may not be known. */
+export function traitsOf(gpu: GPUDevice, adapter: GPUAdapter | undefined): Traits {
+  const info = adapter?.info ?? gpu.adapterInfo;
+  return {
+    software: info.isFallbackAdapter,
+    architecture: info.architecture,
+    vendor: info.vendor,
+    description: info.description || info.device || info.architecture,
+    subgroups: gpu.features.has('subgroups'),
+    subgroupMinSize: info.subgroupMinSize,
+    subgroupMaxSize: info.subgroupMaxSize,
+    maxInvocations: gpu.limits.maxComputeInvocationsPerWorkgroup,
+    maxWorkgroupBytes: gpu.limits.maxComputeWorkgroupStorageSize,
+  };
+}
