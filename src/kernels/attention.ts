@@ -4,9 +4,10 @@ import type { Tensor } from '../tensor/tensor.ts';
 import {
   type AttentionAttrs,
   type AttentionInputs,
-  granularity,
+  attentionVariants,
   launchAttention,
 } from './attention-launch.ts';
+import { attentionInStrips, stripGradOp } from './attention-strips.ts';
 import { add, mul, sub } from './elementwise.ts';
 import { pad, slice, transpose } from './layout.ts';
 import { matmul } from './matmul.ts';
@@ -27,12 +28,9 @@ export interface AttentionOptions {
   readonly scale?: number;
 }
 
-/** The largest head width the kernels have registers and workgroup memory for. */
-const MOST_WIDTH = 128;
-
 type Inputs = { q: Tensor; k: Tensor; v: Tensor; mask: Tensor | undefined };
 
-const attentionOp = defineOp<Inputs, AttentionAttrs, [Spec, Spec]>({
+const streamingOp = defineOp<Inputs, AttentionAttrs, [Spec, Spec]>({
   name: 'attention',
   outputs({ q }) {
     const [batch = 0, rows = 0, heads = 0] = q.shape;
@@ -47,6 +45,20 @@ const attentionOp = defineOp<Inputs, AttentionAttrs, [Spec, Spec]>({
     const whole = formula(inputs, g, attrs);
     if (isTracked(q, k, v, mask, g)) return whole;
     return { ...fused(inputs, g, { o, lse }, attrs), mask: whole.mask };
+  },
+});
+
+const stripsOp = defineOp<Inputs, AttentionAttrs, [Spec]>({
+  name: 'attention',
+  outputs: ({ q }) => [f32(q.shape)],
+  forward: (inputs, [out], attrs) => attentionInStrips(inputs, out, attrs),
+  gradient({ inputs, grads: [upstream], attrs }) {
+    const { q, k, v, mask } = inputs;
+    const g = upstream as Tensor;
+    const whole = formula(inputs, g, attrs);
+    if (isTracked(q, k, v, mask, g)) return whole;
+    const all = once(() => stripGradOp({ ...inputs, g }, attrs));
+    return { q: () => all()[0], k: () => all()[1], v: () => all()[2], mask: whole.mask };
   },
 });
 
@@ -133,7 +145,7 @@ const keyGradOp = defineOp<GradInputs, AttentionAttrs, [Spec, Spec]>({
 
 /**
  * Scaled dot-product attention: `o_i = Σ_j softmax_j(scale·(q_i · k_j) + mask_ij)·v_j` for each sample and head.
- * q [B, Lq, H, D], k and v [B, Lk, H, D], D ≤ 128 → [B, Lq, H, D]. Neither pass holds a matrix of all scores, except
+ * q [B, Lq, H, D], k and v [B, Lk, H, D] → [B, Lq, H, D]. Neither pass holds a matrix of all scores, except
  * that the gradient of the mask and gradients of gradients do. A row that sees no key gives 0, one with NaN or +Infinity
  * among its scores NaN. Throws `ShapeError` for other shapes or dtypes. Online softmax: Dao et al. 2022.
  */
@@ -142,9 +154,11 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   checkAttention(q, k, v, mask);
   const d = q.shape[3] ?? 0;
   const attrs = { causal, scale: options.scale ?? 1 / Math.sqrt(d) };
-  const step = granularity(d, q.device.traits);
-  const missing = (step - (d % step)) % step;
-  if (missing === 0) return attentionOp({ q, k, v, mask }, attrs)[0];
+  const { variants, traits } = q.device;
+  if (variants.choose('attention', attentionVariants(d, traits)) === 'strips')
+    return stripsOp({ q, k, v, mask }, attrs)[0];
+  const missing = (4 - (d % 4)) % 4;
+  if (missing === 0) return streamingOp({ q, k, v, mask }, attrs)[0];
   const widen = (x: Tensor) =>
     pad(x, [
       [0, 0],
@@ -152,7 +166,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
       [0, 0],
       [0, missing],
     ]);
-  const [wide] = attentionOp({ q: widen(q), k: widen(k), v: widen(v), mask }, attrs);
+  const [wide] = streamingOp({ q: widen(q), k: widen(k), v: widen(v), mask }, attrs);
   return slice(wide, { size: q.shape });
 }
 
@@ -164,7 +178,7 @@ function checkAttention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | undefine
   }
   const [b = 0, rows = 0, h = 0, d = 0] = q.shape;
   const keys = k.shape[1] ?? 0;
-  check(d >= 1 && d <= MOST_WIDTH, op, () => `D must be in [1, ${MOST_WIDTH}]; got ${formatShape(q.shape)}`);
+  check(d >= 1, op, () => `D must be at least 1; got ${formatShape(q.shape)}`);
   const fits = sameShape(k.shape, [b, keys, h, d]) && sameShape(v.shape, k.shape);
   check(
     fits,

@@ -82,6 +82,16 @@ function record<I extends Inputs, A, S extends readonly Spec[]>(
   for (const recorder of device.recorders) recorder.record(call);
 }
 
+/** Runs ops that another op is made of: open tapes do not see them, and what they make is freed unless returned. */
+export function unrecorded<R>(device: Device, action: () => R): R {
+  const tapes = device.recorders.splice(0);
+  try {
+    return device.scope(action);
+  } finally {
+    device.recorders.push(...tapes);
+  }
+}
+
 /** An f32 output of this shape. */
 export function f32(shape: Shape): Spec {
   return { shape, dtype: 'f32' };

@@ -114,6 +114,11 @@ export function logSoftmax(x: Tensor, { axis = -1 }: SoftmaxOptions = {}): Tenso
   return softmaxOp({ x }, attrsOf('logSoftmax', x, axis, { log: true }))[0];
 }
 
+/** The gradient of the input of a softmax over the last axis with result `y`: `dx = y·(g − Σ g·y)`. */
+export function softmaxGrad(y: Tensor, g: Tensor): Tensor {
+  return rowGradient(y, g, { axis: y.shape.length - 1, log: false, zeroEmpty: true });
+}
+
 /** Softmax over the last axis in which a row of −Infinity only gives 0: what `attention` computes row by row. */
 export function maskedSoftmax(x: Tensor): Tensor {
   return softmaxOp({ x }, attrsOf('maskedSoftmax', x, -1, { log: false, zeroEmpty: true }))[0];

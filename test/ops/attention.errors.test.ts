@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { grad } from '../../src/autograd/grad.ts';
 import { ShapeError } from '../../src/errors.ts';
 import { attention, attentionVariants } from '../../src/kernels/attention.ts';
-import type { Device, Traits } from '../../src/tensor/device.ts';
+import { stripsOf } from '../../src/kernels/attention-strips.ts';
+import { sum } from '../../src/kernels/reduce.ts';
+import type { Device } from '../../src/tensor/device.ts';
 import { openTestDevice } from '../open.ts';
 
 let device: Device;
@@ -21,8 +24,8 @@ test('rejects shapes that do not fit', () => {
   expect(() => attention(q, zeros([1, 5, 2, 4]), zeros([1, 5, 2, 4]))).toThrow(ShapeError);
   expect(() => attention(q, zeros([2, 5, 2]), k)).toThrow(/k must be \[B, L, H, D\]; got \[2, 5, 2\]/);
   expect(() => attention(device.tensor(new Int32Array(4), [1, 1, 1, 4]), k, k)).toThrow(/q must be f32/);
-  const wide = zeros([1, 1, 1, 132]);
-  expect(() => attention(wide, wide, wide)).toThrow(/D must be in \[1, 128\]/);
+  const empty = zeros([1, 1, 1, 0]);
+  expect(() => attention(empty, empty, empty)).toThrow(/D must be at least 1; got \[1, 1, 1, 0\]/);
 });
 
 test('rejects masks that do not fit', () => {
@@ -41,12 +44,37 @@ test('rejects masks that do not fit', () => {
   expect(() => attention(q, k, k, { mask: integers })).toThrow(/mask must be f32/);
 });
 
-test('registers come first on software adapters with subgroups', () => {
-  const traits = { software: true, subgroups: true, subgroupMinSize: 4 } as Traits;
-  expect(attentionVariants(64, traits)).toEqual(['quad', 'tile']);
-  expect(attentionVariants(64, { ...traits, software: false })).toEqual(['tile', 'quad']);
-  expect(attentionVariants(64, { ...traits, subgroups: false })).toEqual(['tile']);
-  expect(attentionVariants(64, { ...traits, subgroupMinSize: 2 })).toEqual(['tile']);
-  expect(attentionVariants(20, traits)).toEqual(['tile']);
-  expect(attentionVariants(128, traits)).toEqual(['tile']);
+test('products of matrices come first on software adapters, and are all there is for wide heads', () => {
+  expect(attentionVariants(64, { software: true })).toEqual(['strips', 'tile']);
+  expect(attentionVariants(64, { software: false })).toEqual(['tile', 'strips']);
+  for (const software of [true, false]) expect(attentionVariants(129, { software })).toEqual(['strips']);
+});
+
+test('strips hold a bounded number of rows, all of them once, and the keys they can see', () => {
+  expect(stripsOf([2, 300, 8], 1000, false)).toEqual([
+    { from: 0, to: 128, keys: 1000 },
+    { from: 128, to: 256, keys: 1000 },
+    { from: 256, to: 300, keys: 1000 },
+  ]);
+  expect(stripsOf([1, 200, 1], 150, true)).toEqual([
+    { from: 0, to: 128, keys: 128 },
+    { from: 128, to: 200, keys: 150 },
+  ]);
+  expect(stripsOf([8, 64, 64], 512, false).map(({ to }) => to)).toEqual([16, 32, 48, 64]);
+  expect(stripsOf([1, 0, 1], 5, false)).toEqual([]);
+});
+
+test.each(['strips', 'tile'])('%s: memory grows with the length, not with its square', (variant) => {
+  const peakOf = (length: number) => {
+    device.variants.forced.set('attention', variant);
+    const x = device.tensor(new Float32Array(4 * length), [1, length, 1, 4]);
+    const attended = () => sum(attention(x, x, x, { causal: true }));
+    const before = device.memory().live;
+    device.pool.memory.peak = before;
+    for (const tensor of grad(attended, [x])) tensor.dispose();
+    x.dispose();
+    device.variants.forced.clear();
+    return device.memory().peak - before;
+  };
+  expect(peakOf(4096)).toBeLessThan(4.5 * peakOf(1024));
 });

@@ -108,6 +108,13 @@ export const cases: readonly OpCase[] = [
   attentionCase([1, 100, 90, 2, 32], {}, forwardOnly),
   attentionCase([1, 20, 40, 1, 64], { causal: true }, forwardOnly),
   attentionCase([1, 9, 11, 1, 128], {}, forwardOnly),
+  attentionCase([1, 4, 6, 1, 132], {}, forwardOnly),
+  attentionCase([1, 133, 3, 1, 2], {}, { name: 'attention in two strips' }),
+  attentionCase(
+    [1, 130, 131, 1, 1],
+    { causal: true },
+    { name: 'causal attention in two strips', gradientTolerance: 1e-3 },
+  ),
   attentionCase([1, 40, 3, 1, 100], {}, forwardOnly),
   attentionCase([1, 9, 40, 2, 16], { scale: 40 }, { name: 'attention with large scores', ...forwardOnly }),
   maskedCase([2, 3, 4, 2, 4], normal([3, 4]), {}, { secondOrder: true }),
