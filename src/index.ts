@@ -140,11 +140,14 @@ export {
 export { type ResizeMode, type ResizeOptions, resize } from './kernels/resize.ts';
 export { logSoftmax, type SoftmaxOptions, softmax } from './kernels/softmax.ts';
 export { type AdamwOptions, adamwUpdate, emaUpdate, type SgdOptions, sgdUpdate } from './kernels/update.ts';
-export { Backbone } from './models/backbone.ts';
+export { Backbone, Network } from './models/backbone.ts';
 export { Classifier } from './models/classifier.ts';
+export { InflatedResNet, type InflatedResNetOptions, inflateWeights } from './models/inflated-resnet.ts';
+export { ResNet, type ResNetOptions } from './models/resnet.ts';
 export { centreOf, hopDistances, spatialPartition } from './models/skeleton-graph.ts';
 export { type SkeletonStream, StGcn, type StGcnSize } from './models/st-gcn.ts';
-export { VideoResNet, type VideoResNetSize } from './models/video-resnet.ts';
+export { VideoResNet, type VideoResNetKind, type VideoResNetSize } from './models/video-resnet.ts';
+export { type Layers, runLayers } from './nn/chain.ts';
 export { Initialiser } from './nn/initialisers.ts';
 export {
   Conv1d,
@@ -161,6 +164,7 @@ export {
 export { EVALUATION, Layer, type Mode, Module, type NamedTensors } from './nn/module.ts';
 export { BatchNorm, LayerNorm } from './nn/norms.ts';
 export { AdamW, clipByGlobalNorm, type Optimiser, Sgd } from './nn/optimisers.ts';
+export { MaxPool } from './nn/pooling.ts';
 export { Residual } from './nn/residual.ts';
 export {
   decodeSafetensors,
@@ -172,6 +176,7 @@ export {
 export { cosine, type Schedule, stepDecay, warmUp } from './nn/schedules.ts';
 export { squeeze } from './nn/squeeze.ts';
 export { decodeState, encodeState } from './nn/state.ts';
+export { StructuredDropout } from './nn/structured-dropout.ts';
 export { type Captured, capture } from './tensor/capture.ts';
 export { captureShapes } from './tensor/capture-shapes.ts';
 export { Device, type Memory, type OpenOptions, openDevice, type Traits } from './tensor/device.ts';

@@ -1,4 +1,6 @@
-import { type Layer, type Mode, Module } from '../nn/module.ts';
+import { ShapeError } from '../errors.ts';
+import { Layer, type Mode, Module } from '../nn/module.ts';
+import { squeeze } from '../nn/squeeze.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /**
@@ -10,8 +12,48 @@ export abstract class Backbone extends Module {
   /** Channels after each stage. */
   abstract readonly channels: readonly number[];
 
-  /** The feature map after the last stage, all axes but the first and last averaged by the head. */
-  features(x: Tensor, mode: Mode): Tensor {
-    return this.stages.reduce((y, stage) => stage.forward(y, mode), x);
+  /** Indices of the stages after which fusion modules plug in: all but the first, unless a network says otherwise. */
+  get taps(): readonly number[] {
+    return this.stages.map((_, i) => i).slice(1);
   }
+
+  /** The feature map after stage `last` (the last one when left out). */
+  features(x: Tensor, mode: Mode, last: number = this.stages.length - 1): Tensor {
+    return this.stages.slice(0, last + 1).reduce((y, stage) => stage.forward(y, mode), x);
+  }
+
+  /** What a head reads of the last feature map: the mean over all axes but the first and last, [N, …, C] → [N, C]. */
+  pool(features: Tensor, _mode: Mode): Tensor {
+    return squeeze(features);
+  }
+}
+
+/** A backbone with a head of its own, under its published names: input → logits [N, classes]. */
+export abstract class Network extends Backbone {
+  /** Pooled features [N, C] → logits [N, classes]. Throws `ShapeError` for a network that was made without classes. */
+  abstract classify(pooled: Tensor, mode: Mode): Tensor;
+
+  forward(x: Tensor, mode: Mode): Tensor {
+    return this.classify(this.pool(this.features(x, mode), mode), mode);
+  }
+}
+
+/** A stage that is a function of layers which belong to the network, where they have their published names. */
+export class Stage extends Layer {
+  readonly #run: (x: Tensor, mode: Mode) => Tensor;
+
+  constructor(run: (x: Tensor, mode: Mode) => Tensor) {
+    super();
+    this.#run = run;
+  }
+
+  forward(x: Tensor, mode: Mode): Tensor {
+    return this.#run(x, mode);
+  }
+}
+
+/** The head of a network that was made with `classes`; a `ShapeError` for one made without. */
+export function headOf(network: string, head: Layer | undefined): Layer {
+  if (!head) throw new ShapeError(network, 'was made without classes and has no head of its own');
+  return head;
 }

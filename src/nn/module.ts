@@ -17,7 +17,7 @@ export type NamedTensors = Map<string, Tensor>;
 
 /**
  * Something with weights. Fields that hold tensors are parameters (or buffers, when `bufferNames` lists them), fields
- * that hold modules or arrays of modules are children; names are paths such as `stages.1.conv.weight`.
+ * that hold modules or arrays of modules, nested or not, are children; names are paths such as `stages.1.conv.weight`.
  */
 export abstract class Module {
   /** Fields that are not trained, such as running averages. */
@@ -75,5 +75,7 @@ export abstract class Layer extends Module {
 function childrenOf(value: unknown): [string, Module][] {
   if (value instanceof Module) return [['', value]];
   if (!Array.isArray(value)) return [];
-  return value.flatMap((item, i): [string, Module][] => (item instanceof Module ? [[`.${i}`, item]] : []));
+  return value.flatMap((item, i) =>
+    childrenOf(item).map(([path, child]): [string, Module] => [`.${i}${path}`, child]),
+  );
 }
