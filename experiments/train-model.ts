@@ -1,7 +1,7 @@
 import type { ActionNetwork } from '../src/amr/action-network.ts';
 import { Rng } from '../src/data/rng.ts';
 import { FormatError } from '../src/errors.ts';
-import { decodeSafetensors } from '../src/nn/safetensors.ts';
+import { decodeSafetensors } from '../src/formats/safetensors.ts';
 import { decodeState, encodeState } from '../src/nn/state.ts';
 import type { NetworkAttack } from '../src/train/attack-network.ts';
 import { type BatchStatus, evaluateAttack, evaluateClean } from '../src/train/evaluate.ts';

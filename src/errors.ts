@@ -26,6 +26,39 @@ export class CaptureError extends KernelwrightError {}
 /** A file that is not what its format promises. */
 export class FormatError extends KernelwrightError {}
 
+/** How a checkpoint differs from the network it is loaded into. */
+export interface StateDifference {
+  /** Names the network has and the file has not. */
+  readonly missing: readonly string[];
+  /** Names the file has and the network has not. */
+  readonly unexpected: readonly string[];
+  /** Tensors of another shape or kind of number, each described as in `F32 [3, 2]`. */
+  readonly misshapen: readonly { readonly name: string; readonly found: string; readonly expected: string }[];
+}
+
+/** A checkpoint of another network: all that is missing, unexpected and misshapen. */
+export class StateError extends FormatError implements StateDifference {
+  readonly missing: StateDifference['missing'];
+  readonly unexpected: StateDifference['unexpected'];
+  readonly misshapen: StateDifference['misshapen'];
+  constructor(op: string, what: string, difference: StateDifference) {
+    const { missing, unexpected, misshapen } = difference;
+    const shapes = misshapen.map(({ name, found, expected }) => `${name} is ${found}, expected ${expected}`);
+    const parts = [listed('lacks', missing), listed('has unexpected', unexpected), listed('', shapes)];
+    super(op, `${what} is a checkpoint of another network: ${parts.filter(Boolean).join('; ')}`);
+    this.missing = missing;
+    this.unexpected = unexpected;
+    this.misshapen = misshapen;
+  }
+}
+
+/** The first names and how many more there are. */
+function listed(label: string, names: readonly string[]): string {
+  if (names.length === 0) return '';
+  const more = names.length > 8 ? `, … (${names.length} in all)` : '';
+  return `${label} ${names.slice(0, 8).join(', ')}${more}`.trim();
+}
+
 /** Throws a `ShapeError` of `op` unless `condition` holds. The message is only built on failure. */
 export function check(condition: boolean, op: string, message: () => string): asserts condition {
   if (!condition) throw new ShapeError(op, message());

@@ -30,7 +30,12 @@ export {
   KernelError,
   KernelwrightError,
   ShapeError,
+  type StateDifference,
+  StateError,
 } from './errors.ts';
+export { decodeArrays } from './formats/decode.ts';
+export { decodeSafetensors, encodeSafetensors, type StoredTensors } from './formats/safetensors.ts';
+export { type StoredDtype, type StoredTensor, toNative } from './formats/stored.ts';
 export { type AttentionOptions, attention } from './kernels/attention.ts';
 export {
   type ConvGeometry,
@@ -141,6 +146,7 @@ export { type ResizeMode, type ResizeOptions, resize } from './kernels/resize.ts
 export { logSoftmax, type SoftmaxOptions, softmax } from './kernels/softmax.ts';
 export { type AdamwOptions, adamwUpdate, emaUpdate, type SgdOptions, sgdUpdate } from './kernels/update.ts';
 export { Backbone, Network } from './models/backbone.ts';
+export { CifarBlock, CifarResNet, type CifarResNetOptions } from './models/cifar-resnet.ts';
 export { Classifier } from './models/classifier.ts';
 export { InflatedResNet, type InflatedResNetOptions, inflateWeights } from './models/inflated-resnet.ts';
 export { ResNet, type ResNetOptions } from './models/resnet.ts';
@@ -161,22 +167,17 @@ export {
   Relu,
   Sequential,
 } from './nn/layers.ts';
+export { type LoadTorchOptions, loadTorch } from './nn/load-torch.ts';
 export { EVALUATION, Layer, type Mode, Module, type NamedTensors } from './nn/module.ts';
 export { BatchNorm, LayerNorm } from './nn/norms.ts';
 export { AdamW, clipByGlobalNorm, type Optimiser, Sgd } from './nn/optimisers.ts';
 export { MaxPool } from './nn/pooling.ts';
 export { Residual } from './nn/residual.ts';
-export {
-  decodeSafetensors,
-  encodeSafetensors,
-  type StoredDtype,
-  type StoredTensor,
-  type StoredTensors,
-} from './nn/safetensors.ts';
 export { cosine, type Schedule, stepDecay, warmUp } from './nn/schedules.ts';
 export { squeeze } from './nn/squeeze.ts';
 export { decodeState, encodeState } from './nn/state.ts';
 export { StructuredDropout } from './nn/structured-dropout.ts';
+export type { TorchCounter, TorchEntry, TorchTensor } from './nn/torch-state.ts';
 export { type Captured, capture } from './tensor/capture.ts';
 export { captureShapes } from './tensor/capture-shapes.ts';
 export { Device, type Memory, type OpenOptions, openDevice, type Traits } from './tensor/device.ts';

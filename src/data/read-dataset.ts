@@ -1,5 +1,6 @@
 import { FormatError } from '../errors.ts';
-import { decodeSafetensors, type StoredTensor } from '../nn/safetensors.ts';
+import { decodeSafetensors } from '../formats/safetensors.ts';
+import type { StoredTensor } from '../formats/stored.ts';
 import type { ActionDataset, SkeletonData, SplitName, VideoData } from './dataset.ts';
 
 /** How a stored data set becomes an `ActionDataset`. */

@@ -9,6 +9,7 @@ import { dropout } from '../kernels/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Initialiser } from './initialisers.ts';
 import { Layer, type Mode } from './module.ts';
+import { type TorchEntry, torchTensor, underPath } from './torch-state.ts';
 
 /** `y = x W + b`: [..., in] → [..., out]. Throws `ShapeError` for another number of channels. */
 export class Linear extends Layer {
@@ -25,6 +26,11 @@ export class Linear extends Layer {
 
   forward(x: Tensor): Tensor {
     return matmul(x, this.weight, { bias: this.bias });
+  }
+
+  /** `nn.Linear`: the weight is [out, in]. */
+  override torchState(): TorchEntry[] {
+    return withBias(torchTensor('weight', this.weight, [1, 0]), this.bias);
   }
 }
 
@@ -70,6 +76,17 @@ class Conv extends Layer {
       bias: this.bias,
     });
   }
+
+  /** `nn.Conv…d`: the weight is [out, in / groups, K…]. */
+  override torchState(): TorchEntry[] {
+    const spatial = this.#size.kernel.map((_, axis) => axis + 2);
+    return withBias(torchTensor('weight', this.weight, [...spatial, 1, 0]), this.bias);
+  }
+}
+
+/** What `nn.Linear` and `nn.Conv…d` save. */
+function withBias(weight: TorchEntry, bias: Tensor | undefined): TorchEntry[] {
+  return bias ? [weight, torchTensor('bias', bias)] : [weight];
 }
 
 /** [N, L, in] → [N, L', out]. */
@@ -121,6 +138,19 @@ export class GraphConv extends Layer {
     return graphConv(x, this.weight, mul(this.adjacency, this.mask), { bias: this.bias });
   }
 
+  /** Weights of all partitions are those of one 1×1 convolution, [P·out, in, 1, 1], as in public ST-GCN code. */
+  override torchState(): TorchEntry[] {
+    const [partitions = 0, from = 0, to = 0] = this.weight.shape;
+    const shape = [partitions * to, from, 1, 1];
+    const view = [partitions, to, from];
+    return [
+      { name: 'conv.weight', shape, view, order: [0, 2, 1], parts: [this.weight] },
+      torchTensor('bias', this.bias),
+      torchTensor('mask', this.mask),
+      torchTensor('adjacency', this.adjacency),
+    ];
+  }
+
   protected override bufferNames(): readonly string[] {
     return ['adjacency'];
   }
@@ -163,6 +193,19 @@ export class MultiHeadAttention extends Layer {
     );
     return this.out.forward(reshape(heads, [n, length, width]));
   }
+
+  /** `nn.MultiheadAttention`: query, key and value are the rows of one weight [3·width, width], then of one bias. */
+  override torchState(): TorchEntry[] {
+    const projections = [this.query, this.key, this.value];
+    const width = this.query.weight.shape[0] ?? 0;
+    const weight = { shape: [3 * width, width], view: [3, width, width], order: [0, 2, 1] };
+    const bias = { shape: [3 * width], view: [3 * width], order: [0] };
+    return [
+      { name: 'in_proj_weight', ...weight, parts: projections.map((layer) => layer.weight) },
+      { name: 'in_proj_bias', ...bias, parts: projections.flatMap((layer) => layer.bias ?? []) },
+      ...underPath('out_proj', this.out.torchState()),
+    ];
+  }
 }
 
 /** Zeroes each element with probability `rate` in training and scales the others by 1 / (1 − rate): any shape → the same. */
@@ -201,5 +244,10 @@ export class Sequential extends Layer {
 
   forward(x: Tensor, mode: Mode): Tensor {
     return this.layers.reduce((y, layer) => layer.forward(y, mode), x);
+  }
+
+  /** `nn.Sequential`: children are named by their place alone. */
+  override torchState(): TorchEntry[] {
+    return this.layers.flatMap((layer, i) => underPath(`${i}`, layer.torchState()));
   }
 }

@@ -1,5 +1,6 @@
 import type { Scalar } from '../tensor/scalar.ts';
 import { Tensor } from '../tensor/tensor.ts';
+import { type TorchEntry, torchTensor, underPath } from './torch-state.ts';
 
 /** How a network runs: explicit at every call, so that no evaluation mode can be forgotten. */
 export interface Mode {
@@ -48,6 +49,20 @@ export abstract class Module {
   /** Number of trained scalars. */
   parameterCount(): number {
     return this.parameters().reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /**
+   * The PyTorch state_dict of this module, in PyTorch's order: own tensors, then those of the children. A layer whose names
+   * or layouts differ from PyTorch's overrides this; `loadTorch` and `saveTorch` know no layer.
+   */
+  torchState(): TorchEntry[] {
+    const own = Object.entries(this).filter((field): field is [string, Tensor] => field[1] instanceof Tensor);
+    const buffers = this.bufferNames();
+    const sorted = own.sort(([a], [b]) => Number(buffers.includes(a)) - Number(buffers.includes(b)));
+    const children = Object.entries(this).flatMap(([name, value]) =>
+      childrenOf(value).flatMap(([suffix, child]) => underPath(`${name}${suffix}`, child.torchState())),
+    );
+    return [...sorted.map(([name, tensor]) => torchTensor(name, tensor)), ...children];
   }
 
   /** Frees parameters and buffers. */

@@ -5,6 +5,7 @@ import { emaUpdate } from '../kernels/update.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Initialiser } from './initialisers.ts';
 import { Layer, type Mode } from './module.ts';
+import { type TorchCounter, type TorchEntry, torchTensor } from './torch-state.ts';
 
 /**
  * `γ (x − mean) / √(variance + ε) + β` over all axes but the last: [..., C] → [..., C]. Training uses the batch's
@@ -17,6 +18,8 @@ export class BatchNorm extends Layer {
   readonly beta: Tensor;
   readonly mean: Tensor;
   readonly variance: Tensor;
+  /** PyTorch's `num_batches_tracked`, kept for `saveTorch`: batches seen here are not counted. */
+  readonly batchesTracked: TorchCounter['counter'] = { value: 0n };
   readonly #epsilon: number;
   readonly #momentum: number;
 
@@ -52,6 +55,16 @@ export class BatchNorm extends Layer {
   protected override bufferNames(): readonly string[] {
     return ['mean', 'variance'];
   }
+
+  override torchState(): TorchEntry[] {
+    return [
+      torchTensor('weight', this.gamma),
+      torchTensor('bias', this.beta),
+      torchTensor('running_mean', this.mean),
+      torchTensor('running_var', this.variance),
+      { name: 'num_batches_tracked', counter: this.batchesTracked },
+    ];
+  }
 }
 
 /** `γ (x − mean) / √(variance + ε) + β` over the last axis: [..., C] → [..., C] (Ba et al. 2016). */
@@ -69,5 +82,9 @@ export class LayerNorm extends Layer {
 
   forward(x: Tensor): Tensor {
     return layerNorm(x, this.gamma, this.beta, { epsilon: this.#epsilon });
+  }
+
+  override torchState(): TorchEntry[] {
+    return [torchTensor('weight', this.gamma), torchTensor('bias', this.beta)];
   }
 }

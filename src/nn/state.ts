@@ -1,7 +1,7 @@
 import { FormatError } from '../errors.ts';
+import { decodeSafetensors, encodeSafetensors } from '../formats/safetensors.ts';
 import { formatShape, sameShape } from '../tensor/shape.ts';
 import type { NamedTensors } from './module.ts';
-import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
 
 /** The tensors as a `.safetensors` file (little-endian f32; metadata as strings). Equal tensors give equal bytes. */
 export async function encodeState(

@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { gunzip } from '../../src/data/gunzip.ts';
 import { parseDataset } from '../../src/data/read-dataset.ts';
 import { FormatError } from '../../src/errors.ts';
-import { encodeSafetensors, type StoredTensor } from '../../src/nn/safetensors.ts';
+import { encodeSafetensors } from '../../src/formats/safetensors.ts';
+import type { StoredTensor } from '../../src/formats/stored.ts';
 import { readDatasetFolder } from '../../src/node/read-folder.ts';
 
 /** Three subjects, four sequences of 2, 3, 1 and 2 frames, two joints; videos of one frame of 1×2 pixels. */

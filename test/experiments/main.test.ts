@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Results } from '../../experiments/results.ts';
-import { encodeSafetensors } from '../../src/nn/safetensors.ts';
+import { encodeSafetensors } from '../../src/formats/safetensors.ts';
 
 interface Finished {
   code: number | null;

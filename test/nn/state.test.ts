@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FormatError } from '../../src/errors.ts';
+import { decodeSafetensors, encodeSafetensors } from '../../src/formats/safetensors.ts';
+import type { StoredTensor } from '../../src/formats/stored.ts';
 import { Initialiser } from '../../src/nn/initialisers.ts';
 import { Conv1d, Linear, Sequential } from '../../src/nn/layers.ts';
 import type { NamedTensors } from '../../src/nn/module.ts';
 import { BatchNorm } from '../../src/nn/norms.ts';
-import { decodeSafetensors, encodeSafetensors, type StoredTensor } from '../../src/nn/safetensors.ts';
 import { decodeState, encodeState } from '../../src/nn/state.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { openTestDevice } from '../open.ts';

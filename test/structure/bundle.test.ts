@@ -3,7 +3,7 @@ import { IMPORTS, measureSizes } from '../../scripts/size.ts';
 
 /** gzip bytes that no change may go beyond unnoticed. Raise a number only with a reason in the commit. */
 const BUDGET: Readonly<Record<string, number>> = {
-  all: 96_000,
+  all: 106_000,
   'core: tensors, kernels, autograd': 68_000,
   'conv2d and relu': 33_000,
   'matmul and softmax': 27_000,

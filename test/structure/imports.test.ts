@@ -6,14 +6,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   tensor: [],
   kernels: ['tensor'],
   autograd: ['tensor', 'kernels'],
-  nn: ['tensor', 'kernels', 'autograd'],
+  // Files as named arrays; knows no tensor.
+  formats: [],
+  nn: ['tensor', 'kernels', 'autograd', 'formats'],
   models: ['tensor', 'kernels', 'autograd', 'nn'],
   // Blind to the data and the training, but its two-stream network is made of backbones of models.
   amr: ['tensor', 'kernels', 'autograd', 'nn', 'models'],
   // Knows losses and gradients, no networks.
   attacks: ['tensor', 'kernels', 'autograd'],
-  // Readers of files; a checkpoint format (safetensors) is the one thing they share with nn.
-  data: ['tensor', 'kernels', 'autograd', 'nn'],
+  data: ['tensor', 'kernels', 'autograd', 'formats', 'nn'],
   train: ['tensor', 'kernels', 'autograd', 'nn', 'models', 'amr', 'attacks', 'data'],
   // The one folder that needs Node, and so the one the others must not need.
   node: ['tensor', 'data'],

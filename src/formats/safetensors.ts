@@ -1,21 +1,6 @@
 import { check, FormatError } from '../errors.ts';
-
-const ARRAYS = {
-  F32: Float32Array,
-  I32: Int32Array,
-  U32: Uint32Array,
-  U8: Uint8Array,
-  I16: Int16Array,
-  I64: BigInt64Array,
-} as const;
-
-/** The element types that are read and written, under the names of the safetensors format. */
-export type StoredDtype = keyof typeof ARRAYS;
-
-/** A named array in a file: `data` is row-major and has as many elements as `shape` says. */
-export type StoredTensor = {
-  [D in StoredDtype]: { dtype: D; shape: number[]; data: InstanceType<(typeof ARRAYS)[D]> };
-}[StoredDtype];
+import { duplicateKey } from './json-keys.ts';
+import { ARRAYS, arrayOf, elements, isCounts, type StoredDtype, type StoredTensor } from './stored.ts';
 
 /** The content of a safetensors file. */
 export interface StoredTensors {
@@ -31,11 +16,13 @@ interface HeaderEntry {
 
 const OP = 'decodeSafetensors';
 const PREFIX = 8;
+/** No header of the reference implementation is longer. */
+const LONGEST_HEADER = 100_000_000;
 
 /**
  * Reads a safetensors file: named arrays and the `__metadata__` of its header, `metadata` being {} without one.
  * The arrays are copies. `what` names the file in errors.
- * Throws `FormatError` if the file is truncated, its header is malformed, or its arrays overlap, leave gaps or do
+ * Throws `FormatError` if the file is truncated, its header is malformed or has a key twice, or its arrays overlap, leave gaps or do
  * not have the size that shape × element type gives. Format: https://github.com/huggingface/safetensors.
  */
 export function decodeSafetensors(bytes: Uint8Array, what: string): StoredTensors {
@@ -78,17 +65,25 @@ function readHeader(bytes: Uint8Array, what: string): { header: Record<string, u
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   const start = PREFIX + length;
   if (start > bytes.length) fail(what, `its header ends at byte ${start}, the file at ${bytes.length}`);
-  const header = parseJson(bytes.subarray(PREFIX, start));
+  if (length > LONGEST_HEADER)
+    fail(what, `its header has ${length} bytes; expected at most ${LONGEST_HEADER}`);
+  const header = parseHeader(bytes.subarray(PREFIX, start), what);
   if (!isRecord(header)) fail(what, 'its header is not a JSON object');
   return { header, start };
 }
 
-function parseJson(bytes: Uint8Array): unknown {
+function parseHeader(bytes: Uint8Array, what: string): unknown {
+  let header: unknown;
+  let twice: string | undefined;
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    header = JSON.parse(text);
+    twice = duplicateKey(text);
   } catch {
     return undefined;
   }
+  if (twice !== undefined) fail(what, `its header has the key "${twice}" twice`);
+  return header;
 }
 
 function headerEntry(value: unknown, name: string, what: string): HeaderEntry {
@@ -125,13 +120,8 @@ function checkCoverage(entries: (readonly [string, HeaderEntry])[], size: number
 }
 
 function readTensor(entry: HeaderEntry, data: Uint8Array): StoredTensor {
-  // Not slice(): that of a Node Buffer does not copy.
-  const { buffer } = new Uint8Array(data.subarray(...entry.data_offsets));
-  return {
-    dtype: entry.dtype,
-    shape: entry.shape,
-    data: new ARRAYS[entry.dtype](buffer as ArrayBuffer),
-  } as StoredTensor;
+  const own = new Uint8Array(data.subarray(...entry.data_offsets));
+  return { dtype: entry.dtype, shape: entry.shape, data: arrayOf(entry.dtype, own) } as StoredTensor;
 }
 
 function checkMetadata(metadata: unknown, what: string): Record<string, string> {
@@ -177,16 +167,8 @@ function headerBytes(
   return padded;
 }
 
-function elements(shape: number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
-}
-
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isCounts(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((v) => Number.isSafeInteger(v) && v >= 0);
 }
 
 function fail(what: string, problem: string): never {

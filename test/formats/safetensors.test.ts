@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { FormatError, ShapeError } from '../../src/errors.ts';
-import { decodeSafetensors, encodeSafetensors, type StoredTensor } from '../../src/nn/safetensors.ts';
+import { decodeSafetensors, encodeSafetensors } from '../../src/formats/safetensors.ts';
+import type { StoredTensor } from '../../src/formats/stored.ts';
 
 const TENSORS: [string, StoredTensor][] = [
   ['weight', { dtype: 'F32', shape: [2, 2], data: Float32Array.of(1, -2.5, Number.NaN, 1e30) }],
