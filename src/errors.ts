@@ -63,3 +63,6 @@ function listed(label: string, names: readonly string[]): string {
 export function check(condition: boolean, op: string, message: () => string): asserts condition {
   if (!condition) throw new ShapeError(op, message());
 }
+
+/** A model or samples that an attack cannot work on: values out of range, logits that are no numbers, training mode. */
+export class AttackError extends KernelwrightError {}

@@ -3,8 +3,38 @@ export * from './amr/action-network.ts';
 export { type ActionLossOptions, actionLoss } from './amr/loss.ts';
 export { AttentionModalityReweighter, type Reweighted, type ReweighterOptions } from './amr/reweighter.ts';
 export { TwoStreamNetwork, type TwoStreamOptions } from './amr/two-stream.ts';
+export type { Attack } from './attacks/attack.ts';
+export { Attacker, type AttackerOptions, type AttackOptions, attack } from './attacks/attacker.ts';
 export { fgsm } from './attacks/fgsm.ts';
-export { ascend, type Budget, project, randomStart } from './attacks/norms.ts';
+export {
+  bimAttack,
+  cwInfAttack,
+  type FgsmAttackOptions,
+  fgsmAttack,
+  type IterativeOptions,
+  miFgsmAttack,
+  type PgdAttackOptions,
+  pgdAttack,
+} from './attacks/first-order.ts';
+export {
+  ballStart,
+  type Constraint,
+  cleanStart,
+  type Direction,
+  iterativeAttack,
+  type Parts,
+  type Start,
+} from './attacks/iterative.ts';
+export { runAttack } from './attacks/loop.ts';
+export {
+  type AttackObjective,
+  crossEntropyObjective,
+  dlrObjective,
+  type Evaluated,
+  marginObjective,
+} from './attacks/losses.ts';
+export type { AttackInputs, AttackModel, ValueRange } from './attacks/model.ts';
+export { ascend, type Budget, type Norm, project, randomStart } from './attacks/norms.ts';
 export {
   type Attacked,
   type AttackLoss,
@@ -14,6 +44,18 @@ export {
   pgdJoint,
 } from './attacks/pgd.ts';
 export { type Iterate, PgdAttack, type PgdBudget, type PgdRunOptions } from './attacks/pgd-attack.ts';
+export {
+  type AttackBudget,
+  type AttackBudgets,
+  type Moved,
+  makeProblem,
+  type Problem,
+  type ProblemTensors,
+  type Truth,
+} from './attacks/problem.ts';
+export type { AttackOutcome } from './attacks/progress.ts';
+export { type Step, type StepKind, Stepper, type StepSeed } from './attacks/stepper.ts';
+export type { Track } from './attacks/track.ts';
 export { type CheckOptions, checkGradients } from './autograd/check.ts';
 export { grad, stopGradient, type ValueAndGrad, valueAndGrad } from './autograd/grad.ts';
 export { type Augmentation, augmentClips, augmentSkeletons, NO_AUGMENTATION } from './data/augment.ts';
@@ -23,6 +65,7 @@ export { gunzip } from './data/gunzip.ts';
 export { parseDataset, type ReadOptions } from './data/read-dataset.ts';
 export { Rng } from './data/rng.ts';
 export {
+  AttackError,
   CaptureError,
   DeviceError,
   DisposedError,

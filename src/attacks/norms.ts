@@ -1,40 +1,99 @@
 import { check } from '../errors.ts';
 import { signAscent } from '../kernels/attack-step.ts';
-import { add, clamp, maximum, minimum, sub } from '../kernels/elementwise.ts';
-import { randomUniform } from '../kernels/random.ts';
+import { abs, add, clamp, div, maximum, minimum, mul, sqrt, square, sub } from '../kernels/elementwise.ts';
+import { reshape } from '../kernels/layout.ts';
+import { randomNormal, randomUniform } from '../kernels/random.ts';
+import { max, sum } from '../kernels/reduce.ts';
+import { l1Ball, sparseSign } from '../kernels/row-solve.ts';
+import type { Device } from '../tensor/device.ts';
+import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import type { StepSeed } from './stepper.ts';
 
-/** One attacked input: how far it may be moved (ℓ∞, in the input's own units) and which values are valid. */
+/** How the size of a change is measured, for each sample: its largest element, its length, or the sum of magnitudes. */
+export type Norm = 'linf' | 'l2' | 'l1';
+
+const NORMS: readonly string[] = ['linf', 'l2', 'l1'];
+
+/** One attacked input: how far it may be moved (in the input's own units) and which values are valid. */
 export interface Budget {
-  /** Pixels: a share of the range [0, 1], such as 8/255. Skeletons: metres. */
+  /** ℓ∞: pixels: a share of the range [0, 1], such as 8/255; skeletons: metres. */
   readonly epsilon: number;
+  /** `linf` when left out. */
+  readonly norm?: Norm | undefined;
   /** Valid values; unbounded when left out. */
   readonly range?: readonly [number, number] | undefined;
 }
 
-/** Throws `ShapeError` unless ε and the step size (where given) are numbers ≥ 0 and the range is ascending. */
+/** Throws `ShapeError` unless ε and the step size (where given) are numbers ≥ 0, the norm is one, and the range is ascending. */
 export function checkBudget(op: string, budget: Budget & { readonly stepSize?: number | undefined }): void {
-  const { epsilon, stepSize = 0, range: [low, high] = [0, 1] } = budget;
+  const { epsilon, norm = 'linf', stepSize = 0, range: [low, high] = [0, 1] } = budget;
   check(epsilon >= 0, op, () => `epsilon must be a number of at least 0; got ${epsilon}`);
+  check(NORMS.includes(norm), op, () => `norm must be ${NORMS.join(', ')}; got ${norm}`);
   const steps = stepSize >= 0 && stepSize < Number.POSITIVE_INFINITY;
   check(steps, op, () => `stepSize must be a finite number of at least 0; got ${stepSize}`);
   check(low <= high, op, () => `range must be [low, high]; got [${low}, ${high}]`);
 }
 
-/**
- * A uniform draw from the ball around `x`, within the valid range: the random start of PGD. Shape of `x`. Throws
- * `ShapeError` for ε < 0 and a range that does not ascend.
- */
-export function randomStart(x: Tensor, budget: Budget, seed: number, stream: number): Tensor {
-  checkBudget('randomStart', budget);
-  const { epsilon } = budget;
-  const noise = randomUniform(x.device, x.shape, { seed, stream, low: -epsilon, high: epsilon });
-  return project(add(x, noise), x, budget);
+/** x [n, …] as [n, elements of a sample]. */
+export function rowsOf(x: Tensor): Tensor {
+  return reshape(x, [x.shape[0] ?? 1, x.size / (x.shape[0] || 1)]);
+}
+
+/** A tensor [n] as [n, 1, …] with the axes of `like`. */
+export function perSample(values: Tensor, like: Tensor): Tensor {
+  return reshape(values, [values.size, ...like.shape.slice(1).map(() => 1)]);
+}
+
+/** The norm of each sample: [n, …] → [n]. */
+export function lengths(x: Tensor, norm: Norm): Tensor {
+  const rows = rowsOf(x);
+  if (norm === 'l2') return sqrt(sum(square(rows), { axes: 1 }));
+  return norm === 'l1' ? sum(abs(rows), { axes: 1 }) : max(abs(rows), { axes: 1 });
+}
+
+/** x / ‖x‖ for each sample; 0 stays 0. Shape of x. */
+export function normalized(x: Tensor, norm: Norm): Tensor {
+  return div(x, perSample(maximum(lengths(x, norm), 1e-12), x));
 }
 
 /**
- * `clip(x + α sign(g))`: one step of steepest ascent in ℓ∞, projected on ball and range. Shape of `x`. Throws `ShapeError`
- * for shapes that differ, ε < 0, α < 0 and a range that does not ascend.
+ * Noise of the random start, before it is added and projected: ℓ∞: uniform in [−ε, ε); ℓ2 and ℓ1: a random direction of
+ * length U(0, 1)·ε (as torchattacks' PGD ℓ2). `shape` = [n, …].
+ */
+export function startNoise(
+  device: Device,
+  shape: Shape,
+  { epsilon, norm = 'linf' }: Budget,
+  seed: StepSeed,
+  stream: number,
+): Tensor {
+  if (norm === 'linf') return randomUniform(device, shape, { seed, stream, low: -epsilon, high: epsilon });
+  const direction = normalized(randomNormal(device, shape, { seed, stream }), norm);
+  const radius = randomUniform(device, [shape[0] ?? 1], {
+    seed,
+    stream: stream + RADIUS,
+    low: 0,
+    high: epsilon,
+  });
+  return mul(direction, perSample(radius, direction));
+}
+
+const RADIUS = 2 ** 16;
+
+/**
+ * A random draw from the ball around `x`, within the valid range: the random start of PGD. Shape of `x`, [N, …] but for ℓ∞.
+ * Throws `ShapeError` for ε < 0 and a range that does not ascend.
+ */
+export function randomStart(x: Tensor, budget: Budget, seed: StepSeed, stream: number): Tensor {
+  checkBudget('randomStart', budget);
+  return project(add(x, startNoise(x.device, x.shape, budget, seed, stream)), x, budget);
+}
+
+/**
+ * One step of size α in the steepest direction, projected on ball and range. ℓ∞: `x + α sign(g)`; ℓ2: `x + α g / ‖g‖₂`;
+ * ℓ1: α shared out evenly, by sign, among the hundredth of the elements with the largest gradients (SLIDE, Tramèr & Boneh
+ * 2019, section 4). Shape of `x`. Throws `ShapeError` for shapes that differ, ε < 0, α < 0 and a range that does not ascend.
  */
 export function ascend(
   current: Tensor,
@@ -44,16 +103,41 @@ export function ascend(
   stepSize: number,
 ): Tensor {
   checkBudget('ascend', { ...budget, stepSize });
-  return signAscent(current, gradient, x, { ...budget, stepSize });
+  const { norm = 'linf' } = budget;
+  if (norm === 'linf') return signAscent(current, gradient, x, { ...budget, stepSize });
+  const direction = norm === 'l2' ? normalized(gradient, 'l2') : sparsest(gradient);
+  return project(add(current, mul(direction, stepSize)), x, budget);
+}
+
+const SHARE = 0.01;
+
+/** Of length 1 in ℓ1: the signs of the largest hundredth of the elements (at least one), over their number. */
+function sparsest(gradient: Tensor): Tensor {
+  const n = gradient.shape[0] ?? 1;
+  const count = Math.max(1, Math.round((SHARE * gradient.size) / n));
+  const counts = gradient.device.tensor(new Float32Array(n).fill(count));
+  return sparseSign(gradient, counts);
 }
 
 /**
- * The nearest point to `moved` with `|moved − x| ≤ ε` in the valid range. Shape of `x`. Throws `ShapeError` for ε < 0 and a
- * range that does not ascend.
+ * The nearest point to `moved` in the ball around x and in the valid range (ℓ2: in the ball, then in the range). Shape of
+ * `x`. Throws `ShapeError` for ε < 0 and a range that does not ascend.
  */
 export function project(moved: Tensor, x: Tensor, budget: Budget): Tensor {
   checkBudget('project', budget);
-  const { epsilon, range } = budget;
-  const inBall = minimum(maximum(moved, sub(x, epsilon)), add(x, epsilon));
+  const { epsilon, norm = 'linf', range } = budget;
+  const inBall = PROJECTIONS[norm](moved, x, epsilon, range);
   return range ? clamp(inBall, range[0], range[1]) : inBall;
 }
+
+type Projection = (moved: Tensor, x: Tensor, epsilon: number, range: Budget['range']) => Tensor;
+
+const PROJECTIONS: Readonly<Record<Norm, Projection>> = {
+  linf: (moved, x, epsilon) => minimum(maximum(moved, sub(x, epsilon)), add(x, epsilon)),
+  l2(moved, x, epsilon) {
+    const delta = sub(moved, x);
+    const shrink = div(epsilon, maximum(lengths(delta, 'l2'), Math.max(epsilon, 1e-12)));
+    return add(x, mul(delta, perSample(shrink, delta)));
+  },
+  l1: (moved, x, epsilon, range) => add(x, l1Ball(sub(moved, x), x, epsilon, range)),
+};

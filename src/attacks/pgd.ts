@@ -30,14 +30,18 @@ export interface JointOptions<R> extends PgdRunOptions<R> {
 }
 
 /**
- * Projected gradient descent in ℓ∞ on the negative loss: `x ← P(x + α sign ∇ₓ loss(x))`, from a random point of the
- * ε-ball (Madry et al. 2018, section 2.1). x of any shape → the same shape, within ε of x and within `range`, in which x must
+ * Projected gradient descent on the negative loss: `x ← P(x + α sign ∇ₓ loss(x))` in ℓ∞ (for other norms see `ascend`),
+ * from a random point of the ε-ball (Madry et al. 2018, section 2.1). x of any shape → the same shape, within ε of x and within `range`, in which x must
  * lie: `range` wins where they disagree.
  * Throws `ShapeError` for ε < 0, steps < 0, a negative step size and a range that does not ascend.
  */
 export function pgd(loss: (x: Tensor) => Tensor, x: Tensor, options: PgdOptions): Tensor {
-  const { epsilon, range, stepSize, ...rest } = options;
-  const [adversarial] = pgdJoint(([moved]) => loss(moved as Tensor), [{ x, epsilon, range, stepSize }], rest);
+  const { epsilon, norm, range, stepSize, ...rest } = options;
+  const [adversarial] = pgdJoint(
+    ([moved]) => loss(moved as Tensor),
+    [{ x, epsilon, norm, range, stepSize }],
+    rest,
+  );
   return adversarial as Tensor;
 }
 

@@ -3,12 +3,12 @@ import { IMPORTS, measureSizes } from '../../scripts/size.ts';
 
 /** gzip bytes that no change may go beyond unnoticed. Raise a number only with a reason in the commit. */
 const BUDGET: Readonly<Record<string, number>> = {
-  all: 106_000,
+  all: 112_000,
   'core: tensors, kernels, autograd': 68_000,
   'conv2d and relu': 33_000,
   'matmul and softmax': 27_000,
   'train a perceptron': 34_000,
-  'attack a network': 45_000,
+  'attack a network': 47_000,
   'two-stream with AMR': 64_000,
 };
 

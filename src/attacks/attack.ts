@@ -1,0 +1,30 @@
+import type { AttackBudgets, Problem } from './problem.ts';
+import type { StepSeed } from './stepper.ts';
+import type { Track } from './track.ts';
+
+/**
+ * A recipe: what an attack begins with, and how it goes on. Its functions launch kernels and read nothing back, so they run
+ * eagerly, captured, and inside a captured step. Made by `iterativeAttack` and the other makers.
+ */
+export interface Attack<S extends Track = Track> {
+  readonly name: string;
+  readonly budgets: AttackBudgets;
+  readonly steps: number;
+  /** How often it runs on what is still robust: restarts × targets. */
+  readonly runs: number;
+  /** It looks for the smallest change: with ε = Infinity every run sees every sample. */
+  readonly smallest?: boolean | undefined;
+  /** After so many steps fooled samples may be taken out of the batch; never within a run when left out. */
+  readonly phase?: number | undefined;
+  /** Throws `ShapeError` for a problem that it cannot work on. */
+  check?(problem: Problem): void;
+  start(problem: Problem, run: number, seed: StepSeed): S;
+  step(state: S, problem: Problem, seed: StepSeed): S;
+  /** What is done once the last step is taken, such as to look at the last points. */
+  finish?(state: S, problem: Problem, seed: StepSeed): S;
+  /** What is done after some of the steps, and after which, counted from 1. */
+  readonly between?: {
+    after(steps: number): boolean;
+    step(state: S, problem: Problem, seed: StepSeed): S;
+  };
+}

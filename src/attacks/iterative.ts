@@ -1,0 +1,92 @@
+import { add } from '../kernels/elementwise.ts';
+import { zerosLike } from '../kernels/fill.ts';
+import { gather } from '../kernels/layout.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Attack } from './attack.ts';
+import { type AttackObjective, checkClasses } from './losses.ts';
+import { ascend, project, startNoise } from './norms.ts';
+import type { AttackBudgets, Moved, Problem } from './problem.ts';
+import type { StepSeed } from './stepper.ts';
+import { begin, climb, evaluate, observe, type Track } from './track.ts';
+import { copy } from './tree.ts';
+
+/** Where an attack begins: the points, in the order of `problem.moved`. */
+export type Start = (problem: Problem, seed: StepSeed) => readonly Tensor[];
+
+/** What to climb along, from the gradient and what the last step remembered; what is returned is remembered. */
+export type Direction = (gradient: Tensor, memory: Tensor) => Tensor;
+
+/** What the points must fulfil beyond ball and range. Both [n, …] → the same shape. */
+export type Constraint = (points: Tensor, origins: Tensor, moved: Moved) => Tensor;
+
+/** The four parts that make a first-order attack; ball, range and the steepest direction of the norm are the loop's. */
+export interface Parts {
+  readonly name: string;
+  readonly budgets: AttackBudgets;
+  readonly steps: number;
+  readonly restarts?: number | undefined;
+  /** What is maximised. */
+  readonly loss: AttackObjective;
+  readonly start: Start;
+  /** Step size as a share of ε, where a budget names none. */
+  readonly relativeStep: number;
+  /** The gradient itself when left out. */
+  readonly direction?: Direction | undefined;
+  /** Nothing more when left out. */
+  readonly project?: Constraint | undefined;
+}
+
+/** The track, and what directions remember. */
+interface Climb extends Track {
+  readonly memory: readonly Tensor[];
+}
+
+/**
+ * A first-order attack from four parts: `x ← P(x + α s(d(∇ loss)))`, where s is the steepest direction of the norm (`ascend`) and
+ * every iterate that fools the model counts.
+ */
+export function iterativeAttack(parts: Parts): Attack<Climb> {
+  const { name, budgets, steps, restarts = 1, loss, start, direction, relativeStep } = parts;
+  const advance = (
+    problem: Problem,
+    state: Climb,
+    grads: readonly Tensor[],
+  ): Pick<Climb, 'points' | 'memory'> => {
+    const memory = direction
+      ? grads.map((grad, i) => direction(grad, state.memory[i] as Tensor))
+      : state.memory;
+    const points = problem.moved.map((moved, i) => {
+      const [point, origin] = [state.points[i] as Tensor, problem.origins[i] as Tensor];
+      const along = (direction ? memory[i] : grads[i]) as Tensor;
+      const next = ascend(point, along, origin, moved, moved.stepSize ?? relativeStep * moved.epsilon);
+      return parts.project?.(next, origin, moved) ?? next;
+    });
+    return { points, memory };
+  };
+  return {
+    ...{ name, budgets, steps, runs: restarts },
+    check: ({ classes, targets }) => checkClasses(loss, classes, targets !== undefined),
+    start(problem, _run, seed) {
+      const points = start(problem, seed);
+      return { ...begin(problem, points), memory: direction ? points.map(zerosLike) : [] };
+    },
+    step(state, problem, seed) {
+      const found = climb(problem, state.points, loss, seed);
+      const seen = observe(state, problem, state.points, found);
+      return { ...seen, ...advance(problem, state, found.grads) };
+    },
+    finish: (state, problem, seed) =>
+      observe(state, problem, state.points, evaluate(problem, state.points, loss, seed)),
+  };
+}
+
+/** At the clean inputs. */
+export const cleanStart: Start = ({ origins }) => origins.map(copy);
+
+/** At a random point of each ball, as `randomStart`; the same for a sample whoever else is in the batch. */
+export const ballStart: Start = ({ origins, moved, rows, total }, seed) =>
+  origins.map((x, i) => {
+    const budget = moved[i] as Moved;
+    const noise = startNoise(x.device, [total, ...x.shape.slice(1)], budget, seed, i);
+    return project(add(x, gather(noise, rows)), x, budget);
+  });

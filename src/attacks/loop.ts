@@ -1,0 +1,72 @@
+import { mapScalars, type Scalar } from '../tensor/scalar.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Attack } from './attack.ts';
+import { type Problem, type ProblemTensors, tensorsOf } from './problem.ts';
+import type { Stepper, StepSeed } from './stepper.ts';
+import type { Track } from './track.ts';
+import { copy, mapTensors } from './tree.ts';
+
+/** Which steps of which run, and where what is seen goes. */
+export interface Stretch {
+  readonly from: number;
+  readonly to: number;
+  readonly seed: StepSeed;
+  /** Gets the losses [n] after each step; they hold until it returns. */
+  readonly onLosses?: ((losses: Tensor) => void) | undefined;
+}
+
+/** The seed of a step; 0 is the start. A run has 2²⁰ of them for each of 128 draws. */
+export function stepSeed(run: StepSeed, step: number): StepSeed {
+  return mapScalars((base) => base * 2 ** 27 + step, run);
+}
+
+/** The seed of a run: integers in, an integer below 2²⁶ out; a scalar follows its seed. */
+export function runSeed(seed: number | Scalar, run: number): StepSeed {
+  return mapScalars((value) => (value * 40503 + run * 7919) % 2 ** 26, seed);
+}
+
+/** The one loop of all attacks: steps, and what is done between them. Nothing is read. */
+export function runSteps<S extends Track>(
+  attack: Attack<S>,
+  problem: Problem,
+  state: S,
+  stepper: Stepper,
+  { from, to, seed, onLosses }: Stretch,
+): S {
+  const fixed = tensorsOf(problem);
+  const variant = `${problem.total} ${problem.classes}`;
+  const on = (step: Attack<S>['step']) => (now: S, tensors: ProblemTensors, drawn: StepSeed) =>
+    step(now, { ...problem, ...tensors }, drawn);
+  const take = (kind: 'step' | 'between', step: Attack<S>['step'], now: S, done: number) =>
+    stepper.advance(on(step), now, fixed, stepSeed(seed, done), { kind: `${attack.name} ${kind}`, variant });
+  let now = state;
+  for (let i = from; i < to; i++) {
+    now = take('step', (s, p, drawn) => attack.step(s, p, drawn), now, i + 1);
+    onLosses?.(now.losses);
+    if (attack.between?.after(i + 1)) now = take('between', attack.between.step, now, i + 1);
+  }
+  return now;
+}
+
+/** A whole run without reading anything: usable inside a captured step. Its state lasts. */
+export function runAttack<S extends Track>(
+  attack: Attack<S>,
+  problem: Problem,
+  stepper: Stepper,
+  { run = 0, seed = 0 }: { readonly run?: number; readonly seed?: number | Scalar } = {},
+): S {
+  const own = runSeed(seed, run);
+  return problem.labels.device.scope(() => {
+    attack.check?.(problem);
+    const start = attack.start(problem, run, stepSeed(own, 0));
+    const last = runSteps(attack, problem, start, stepper, { from: 0, to: attack.steps, seed: own });
+    return finishRun(attack, problem, last, own);
+  });
+}
+
+/** The last look of a run, with memory of its own. */
+export function finishRun<S extends Track>(attack: Attack<S>, problem: Problem, state: S, seed: StepSeed): S {
+  const done = attack.finish?.(state, problem, stepSeed(seed, attack.steps + 1)) ?? state;
+  // The state of a captured step is overwritten by its next run.
+  return mapTensors(done, copy);
+}

@@ -1,0 +1,185 @@
+import { AttackError, check, ShapeError } from '../errors.ts';
+import { abs, cast, equal, lessEqual, mul, notEqual } from '../kernels/elementwise.ts';
+import { gather } from '../kernels/layout.ts';
+import { argmax, max, min } from '../kernels/reduce.ts';
+import type { Device } from '../tensor/device.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { type AttackInputs, type AttackModel, checkInputs, checkModalities, cleanLogits } from './model.ts';
+import { type Budget, checkBudget, type Norm } from './norms.ts';
+import { mapTensors } from './tree.ts';
+
+/** How far one modality may be moved. */
+export interface AttackBudget {
+  /** In the units of the input; Infinity for an attack that looks for the smallest change. 0 leaves it as it is. */
+  readonly epsilon: number;
+  /** `linf` when left out. */
+  readonly norm?: Norm | undefined;
+  /** Of attacks with a fixed step, in the units of ε; their default when left out. */
+  readonly stepSize?: number | undefined;
+}
+
+/** The budget of each attacked modality. One that is left out stays clean. */
+export type AttackBudgets = Readonly<Record<string, AttackBudget>>;
+
+/** A modality that moves. */
+export interface Moved extends Budget {
+  readonly name: string;
+  readonly norm: Norm;
+  readonly stepSize?: number | undefined;
+}
+
+/** The tensors of a problem; all have a row for each sample. */
+export interface ProblemTensors {
+  /** Clean values of what moves, in the order of `moved`. */
+  readonly origins: readonly Tensor[];
+  /** What stays clean, in the order of `still`. */
+  readonly clean: readonly Tensor[];
+  /** i32 [n] */
+  readonly labels: Tensor;
+  /** i32 [n]; undefined in an untargeted attack. */
+  readonly targets: Tensor | undefined;
+  /** Which sample of the whole batch a row is, i32 [n]: draws do not depend on who else is still there. */
+  readonly rows: Tensor;
+}
+
+/** What an attack works on: a model and n samples of a batch of `total`. */
+export interface Problem extends ProblemTensors {
+  readonly model: AttackModel;
+  readonly moved: readonly Moved[];
+  readonly still: readonly string[];
+  readonly classes: number;
+  readonly total: number;
+}
+
+export interface Truth {
+  readonly labels: Tensor;
+  readonly targets?: Tensor | undefined;
+}
+
+/**
+ * A problem for sync use, such as inside a captured step: shapes and budgets are checked, values are not. Throws `ShapeError`
+ * for a modality the model lacks, ε < 0, labels that do not fit; `AttackError` for a model in training mode.
+ */
+export function makeProblem(
+  model: AttackModel,
+  inputs: AttackInputs,
+  { labels, targets }: Truth,
+  budgets: AttackBudgets,
+): { readonly problem: Problem; readonly logits: Tensor } {
+  checkInputs(model, inputs);
+  const names = Object.keys(budgets);
+  checkModalities('attack', model, names);
+  const moved = names.map((name) => movedOf(model, name, budgets[name] as AttackBudget));
+  const moving = moved.filter(({ epsilon }) => epsilon > 0);
+  const still = Object.keys(model.inputs).filter((name) => !moving.some((one) => one.name === name));
+  const logits = cleanLogits(model, inputs, 0);
+  const [total = 0, classes = 0] = logits.shape;
+  for (const [name, tensor] of Object.entries({ labels, ...(targets && { targets }) })) {
+    const fits = tensor.dtype === 'i32' && tensor.shape.length === 1 && tensor.size === total;
+    check(fits, 'attack', () => `${name} must be i32 [${total}]; got ${tensor}`);
+  }
+  const tensors: ProblemTensors = {
+    origins: moving.map(({ name }) => inputs[name] as Tensor),
+    clean: still.map((name) => inputs[name] as Tensor),
+    ...{ labels, targets },
+    rows: labels.device.tensor(Int32Array.from({ length: total }, (_, i) => i)),
+  };
+  return { problem: { model, moved: moving, still, classes, total, ...tensors }, logits };
+}
+
+function movedOf(model: AttackModel, name: string, budget: AttackBudget): Moved {
+  const { epsilon, norm = 'linf', stepSize } = budget;
+  const moved = { name, epsilon, norm, stepSize, range: model.inputs[name] };
+  checkBudget('attack', moved);
+  return moved;
+}
+
+/** The tensors of a problem alone. */
+export function tensorsOf({ origins, clean, labels, targets, rows }: Problem): ProblemTensors {
+  return { origins, clean, labels, targets, rows };
+}
+
+/** The problem of some of its samples: row i of the result is row `indices[i]`. */
+export function subset(problem: Problem, indices: Tensor): Problem {
+  return { ...problem, ...mapTensors(tensorsOf(problem), (tensor) => gather(tensor, indices)) };
+}
+
+/** All inputs of the model, with the moved ones at `points`. */
+export function assemble({ moved, still, clean }: Problem, points: readonly Tensor[]): AttackInputs {
+  const pairs = [
+    ...moved.map(({ name }, i) => [name, points[i]]),
+    ...still.map((name, i) => [name, clean[i]]),
+  ];
+  return Object.fromEntries(pairs) as AttackInputs;
+}
+
+/** u32 [n]: 1 where the attack has its will: another class than the true one, or the target. */
+export function isFooled(logits: Tensor, { labels, targets }: Pick<Problem, 'labels' | 'targets'>): Tensor {
+  const chosen = argmax(logits, { axes: 1 });
+  return targets ? equal(chosen, targets) : notEqual(chosen, labels);
+}
+
+const LARGEST = 3.4e38;
+
+/** u32 [n]: 1 where every logit is a finite number. */
+export function allFinite(logits: Tensor): Tensor {
+  return lessEqual(max(abs(logits), { axes: 1 }), LARGEST);
+}
+
+/**
+ * Looks at the values once, and reads which samples are fooled as they are. Throws `AttackError` for inputs out of the range
+ * the model declares, labels or targets that are no class, and logits that are no numbers.
+ */
+export async function checkValues(problem: Problem, logits: Tensor): Promise<boolean[]> {
+  const { model, classes, labels, targets } = problem;
+  const inputs = assemble(problem, problem.origins);
+  for (const [name, range] of Object.entries(model.inputs)) {
+    const extent = await extentOf(inputs[name] as Tensor);
+    const [low, high] = range ?? [-LARGEST, LARGEST];
+    if (!(extent[0] >= low && extent[1] <= high))
+      throw new AttackError(
+        'attack',
+        `${name} must lie in [${low}, ${high}]; got ${extent.join(' … ')}. Scale it, or declare its range in the model`,
+      );
+  }
+  for (const [name, tensor] of Object.entries({ labels, ...(targets && { targets }) })) {
+    const wrong = (await tensor.read('i32')).find((label) => label < 0 || label >= classes);
+    if (wrong !== undefined)
+      throw new AttackError('attack', `${name} must be in 0 … ${classes - 1}; got ${wrong}`);
+  }
+  const finite = await allFinite(logits).read();
+  throwUnlessFinite('the clean inputs', finite.filter((flag) => flag === 0).length, finite.length);
+  return Array.from(await isFooled(logits, problem).read(), (flag) => flag === 1);
+}
+
+/** Throws `AttackError` naming where, and of how many samples, logits were no numbers. */
+export function throwUnlessFinite(where: string, bad: number, all: number): void {
+  if (bad === 0) return;
+  const share = ((100 * bad) / all).toFixed(1);
+  throw new AttackError('attack', `logits are NaN or infinite at ${where} for ${share} % of ${all} samples`);
+}
+
+async function extentOf(x: Tensor): Promise<[number, number]> {
+  return Promise.all([min(x).item(), max(x).item()]);
+}
+
+/** i32 indices for `gather`. */
+export function indicesOf(device: Device, rows: readonly number[]): Tensor {
+  return device.tensor(Int32Array.from(rows));
+}
+
+/** Throws `ShapeError` for a number that is not a whole one from `least` up. */
+export function checkCount(name: string, value: number, least = 0): void {
+  if (!Number.isInteger(value) || value < least)
+    throw new ShapeError('attack', `${name} must be a whole number of at least ${least}; got ${value}`);
+}
+
+/** A flag u32 [n] as f32. */
+export function asNumber(flag: Tensor): Tensor {
+  return cast(flag, 'f32');
+}
+
+/** Both flags: u32 [n] and u32 [n] → u32 [n]. */
+export function both(a: Tensor, b: Tensor): Tensor {
+  return mul(a, b);
+}

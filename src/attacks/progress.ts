@@ -1,0 +1,122 @@
+import { cast, sub } from '../kernels/elementwise.ts';
+import { concat, gather, stack } from '../kernels/layout.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Attack } from './attack.ts';
+import type { AttackInputs } from './model.ts';
+import { lengths, type Norm } from './norms.ts';
+import { indicesOf, type Problem, throwUnlessFinite } from './problem.ts';
+import { NEVER, type Track } from './track.ts';
+import { copy } from './tree.ts';
+
+/** What an attack has found, in the order of the batch. */
+export interface AttackOutcome {
+  /** The inputs with the attacked ones replaced: what fools the model, else where the last run ended. */
+  readonly inputs: AttackInputs;
+  /** The model is fooled, be it by the clean input. */
+  readonly success: readonly boolean[];
+  /** How far each attacked modality was moved, in its norm. */
+  readonly norms: Readonly<Record<string, readonly number[]>>;
+  /** What was maximised, for each step of all runs a row of the batch; NaN for samples that had left. */
+  readonly losses: readonly (readonly number[])[];
+}
+
+/** The samples that a run is working on. */
+export interface Active {
+  readonly problem: Problem;
+  /** Samples of the batch, in the order of the problem's rows; further rows are padding. */
+  readonly samples: readonly number[];
+}
+
+/** What the runs so far have found for the whole batch. */
+export class Progress {
+  readonly #inputs: AttackInputs;
+  readonly #clean: readonly boolean[];
+  readonly #success: boolean[];
+  readonly #sizes: number[];
+  readonly #found = new Map<string, Tensor>();
+  readonly #losses: { readonly samples: readonly number[]; readonly losses: Tensor }[] = [];
+  readonly recording: boolean;
+
+  constructor(inputs: AttackInputs, fooled: readonly boolean[], recording: boolean) {
+    this.#inputs = inputs;
+    this.#clean = fooled;
+    this.#success = [...fooled];
+    this.#sizes = fooled.map((flag) => (flag ? 0 : NEVER));
+    this.recording = recording;
+  }
+
+  /** Samples that a run has to work on: those not fooled yet; or all that were not fooled from the beginning. */
+  left(everyone: boolean): number[] {
+    const out = everyone ? this.#clean : this.#success;
+    return out.flatMap((fooled, sample) => (fooled ? [] : [sample]));
+  }
+
+  /** Keeps the losses of a step where they are wanted. */
+  recorder({ problem, samples }: Active): ((losses: Tensor) => void) | undefined {
+    if (!this.recording) return undefined;
+    const { device } = problem.labels;
+    return (losses) => void this.#losses.push({ samples, losses: device.keep(copy(losses)) });
+  }
+
+  /**
+   * Takes over what a run has found for its samples. Throws `AttackError` where logits were no numbers, naming the first step
+   * and the share of the samples.
+   */
+  async take({ problem, samples }: Active, state: Track, { smallest, name }: Attack): Promise<void> {
+    const flags = await stack([cast(state.success, 'f32'), state.firstBad, state.size]).read();
+    const row = (k: number, i: number) => flags[k * problem.labels.size + i] ?? 0;
+    const bad = samples.map((_, i) => row(1, i)).filter((step) => step < NEVER);
+    throwUnlessFinite(`step ${Math.min(...bad)} of ${name}`, bad.length, samples.length);
+    const batch = this.#success.length;
+    const places = Array.from({ length: batch }, (_, sample) => sample);
+    for (const [i, sample] of samples.entries()) {
+      const [found, size] = [row(0, i) > 0, smallest ? row(2, i) : 0];
+      const better = found && (!this.#success[sample] || size < (this.#sizes[sample] as number));
+      // The rows of `adversarial` come after those of the batch, those of `points` after them.
+      if (better) places[sample] = batch + i;
+      else if (!this.#success[sample] && !smallest) places[sample] = batch + problem.labels.size + i;
+      if (better) this.#sizes[sample] = size;
+      this.#success[sample] ||= found;
+    }
+    this.#replace(problem, state, places);
+  }
+
+  /** The result, with memory of its own. */
+  async result(budgets: Readonly<Record<string, Norm>>): Promise<AttackOutcome> {
+    const norms: Record<string, number[]> = {};
+    for (const [name, norm] of Object.entries(budgets)) {
+      const found = this.#found.get(name);
+      const moved = found && lengths(sub(found, this.#inputs[name] as Tensor), norm);
+      norms[name] = moved ? Array.from(await moved.read()) : this.#success.map(() => 0);
+    }
+    const pairs = Object.entries(this.#inputs).map(([name, x]) => [name, copy(this.#found.get(name) ?? x)]);
+    const inputs = Object.fromEntries(pairs) as AttackInputs;
+    return { inputs, success: this.#success, norms, losses: await this.#readLosses() };
+  }
+
+  dispose(): void {
+    for (const tensor of [...this.#found.values(), ...this.#losses.map(({ losses }) => losses)])
+      tensor.dispose();
+  }
+
+  #replace({ moved }: Problem, { adversarial, points }: Track, places: readonly number[]): void {
+    for (const [i, { name }] of moved.entries()) {
+      const before = this.#found.get(name) ?? (this.#inputs[name] as Tensor);
+      const all = concat([before, adversarial[i] as Tensor, points[i] as Tensor], { axis: 0 });
+      const { device } = all;
+      const now = gather(all, indicesOf(device, places));
+      this.#found.get(name)?.dispose();
+      this.#found.set(name, device.keep(now));
+    }
+  }
+
+  async #readLosses(): Promise<number[][]> {
+    const rows = await Promise.all(this.#losses.map(({ losses }) => losses.read()));
+    return rows.map((row, k) => {
+      const whole = this.#success.map(() => Number.NaN);
+      for (const [i, sample] of (this.#losses[k]?.samples ?? []).entries())
+        whole[sample] = row[i] ?? Number.NaN;
+      return whole;
+    });
+  }
+}

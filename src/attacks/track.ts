@@ -1,0 +1,140 @@
+import { valueAndGrad } from '../autograd/grad.ts';
+import { add, less, maximum, minimum, mul, where } from '../kernels/elementwise.ts';
+import { full, zeros } from '../kernels/fill.ts';
+import { sum } from '../kernels/reduce.ts';
+import { mapScalars } from '../tensor/scalar.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { AttackObjective } from './losses.ts';
+import { perSample } from './norms.ts';
+import { allFinite, assemble, isFooled, type Problem } from './problem.ts';
+import type { StepSeed } from './stepper.ts';
+
+/** The state that every attack has; each tensor has a row for each sample. */
+export interface Track {
+  /** Where the attack is, in the order of `problem.moved`. */
+  readonly points: readonly Tensor[];
+  /** What it has found: inputs that fool the model. */
+  readonly adversarial: readonly Tensor[];
+  /** u32 [n]: whether it has found any. */
+  readonly success: Tensor;
+  /** Of an attack that looks for the smallest change: the size of what it found, [n]; `NEVER` before. */
+  readonly size: Tensor;
+  /** What it maximises, at the last evaluation, [n]. */
+  readonly losses: Tensor;
+  /** The first evaluation whose logits were no numbers, [n]; `NEVER` as long as there is none. */
+  readonly firstBad: Tensor;
+  /** Number of evaluations so far, [n]. */
+  readonly clock: Tensor;
+}
+
+/** More than any size or count: never. */
+export const NEVER = 1e30;
+
+/** The track of an attack that begins at `points`. */
+export function begin({ labels: { device, size: n } }: Problem, points: readonly Tensor[]): Track {
+  return {
+    points,
+    adversarial: points,
+    success: zeros(device, [n], 'u32'),
+    size: full(device, [n], NEVER),
+    losses: zeros(device, [n]),
+    firstBad: full(device, [n], NEVER),
+    clock: zeros(device, [n]),
+  };
+}
+
+/** Rows of `a` where the flag u32 [n] holds, of `b` elsewhere; for each tensor of a list. */
+export function choose(flag: Tensor, a: readonly Tensor[], b: readonly Tensor[]): Tensor[] {
+  return a.map((tensor, i) => where(perSample(flag, tensor), tensor, b[i] as Tensor));
+}
+
+/** What one evaluation of the model gives. */
+export interface Evaluation {
+  /** [n, classes], averaged over the draws of a random model. */
+  readonly logits: Tensor;
+  /** [n], averaged too. */
+  readonly losses: Tensor;
+}
+
+/** Logits and losses at `points`, averaged over the draws of the model. */
+export function evaluate(
+  problem: Problem,
+  points: readonly Tensor[],
+  objective: AttackObjective,
+  seed: StepSeed,
+): Evaluation {
+  const { model, labels, targets, origins } = problem;
+  const { draws = 1 } = model;
+  const inputs = assemble(problem, points);
+  const drawn = Array.from({ length: draws }, (_, d): Evaluation => {
+    const logits = model.logits(inputs, d === 0 ? seed : mapScalars((s) => s + d * 2 ** 20, seed));
+    return { logits, losses: objective.loss({ logits, labels, targets, points, origins }) };
+  });
+  const mean = (all: readonly Tensor[]) =>
+    draws === 1
+      ? (all[0] as Tensor)
+      : mul(
+          all.reduce((a, b) => add(a, b)),
+          1 / draws,
+        );
+  return { logits: mean(drawn.map(({ logits }) => logits)), losses: mean(drawn.map(({ losses }) => losses)) };
+}
+
+/** `evaluate`, and the gradient of each sample's loss in its points. */
+export function climb(
+  problem: Problem,
+  points: readonly Tensor[],
+  objective: AttackObjective,
+  seed: StepSeed,
+): Evaluation & { readonly grads: readonly Tensor[] } {
+  const { value, grads } = valueAndGrad(() => {
+    const found = evaluate(problem, points, objective, seed);
+    // A sum over the samples, so that a sample's gradient does not depend on its batch.
+    return { ...found, loss: sum(found.losses) };
+  }, points);
+  return { logits: value.logits, losses: value.losses, grads };
+}
+
+/** The track after an evaluation at `points`, which are kept where they fool the model. */
+export function observe<T extends Track>(
+  track: T,
+  problem: Problem,
+  points: readonly Tensor[],
+  { logits, losses }: Evaluation,
+): T {
+  const fooled = isFooled(logits, problem);
+  return {
+    ...track,
+    ...notice(track, logits, losses),
+    adversarial: choose(fooled, points, track.adversarial),
+    success: maximum(track.success, fooled),
+  };
+}
+
+/** As `observe`, for an attack that looks for the smallest change: `sizes` [n] are those of `points`. */
+export function observeSmallest<T extends Track>(
+  track: T,
+  problem: Problem,
+  points: readonly Tensor[],
+  { logits, losses }: Evaluation,
+  sizes: Tensor,
+): T {
+  const fooled = isFooled(logits, problem);
+  const better = mul(fooled, less(sizes, track.size));
+  return {
+    ...track,
+    ...notice(track, logits, losses),
+    adversarial: choose(better, points, track.adversarial),
+    success: maximum(track.success, fooled),
+    size: where(better, sizes, track.size),
+  };
+}
+
+/** What every evaluation tells. */
+function notice({ clock, firstBad }: Track, logits: Tensor, losses: Tensor): Partial<Track> {
+  return {
+    losses,
+    firstBad: minimum(firstBad, where(allFinite(logits), NEVER, clock)),
+    clock: add(clock, 1),
+  };
+}
