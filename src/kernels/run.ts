@@ -1,5 +1,5 @@
 import { KernelError } from '../errors.ts';
-import { type EntryInfo, entryOf, type ShaderFile } from '../tensor/pipelines.ts';
+import { type EntryInfo, entryOf, type ShaderFile, type Specialization } from '../tensor/pipelines.ts';
 import { MAX_GROUPS } from '../tensor/queue.ts';
 import type { ParamScalar } from '../tensor/recording.ts';
 import type { Scalar } from '../tensor/scalar.ts';
@@ -38,11 +38,17 @@ export function run<K extends ShaderFile, E extends keyof K['entries'] & string>
   const info = entryOf(shader, entry);
   const bound = tensorsOf(label, info, tensors);
   const device = (bound[0] as Tensor).device;
+  const packed = packParams(label, info.params, params);
+  const specialization = launch as Specialization;
+  if (device.warmUp) {
+    device.warmUp.want(shader, entry, specialization);
+    return;
+  }
   device.queue.dispatch({
     label,
-    pipeline: device.pipelines.get(shader, entry, launch as Parameters<typeof device.pipelines.get>[2]),
+    pipeline: device.pipelines.get(shader, entry, specialization),
     buffers: bound.map((tensor) => tensor.storage(label).buffer),
-    ...packParams(label, info.params, params),
+    ...packed,
     groups,
     tensors: bound,
     flops: launch.flops,

@@ -87,6 +87,7 @@ class CapturedStep<I extends readonly Tensor[], R> {
   call(inputs: I): R {
     if (this.#disposed) throw new DisposedError('capture', 'the captured step was disposed of');
     const device = checkInputs(inputs);
+    if (device.warmUp) return this.#fn(...inputs);
     if (!this.#recorded) {
       this.#recorded = record(device, this.#fn, inputs);
       return this.#recorded.result;

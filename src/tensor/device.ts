@@ -11,6 +11,7 @@ import { checkShape, type DType, formatShape, type Shape, sizeOf } from './shape
 import { dtypeOf, type Storage, Tensor, type TypedArray } from './tensor.ts';
 import { type Traits, traitsOf } from './traits.ts';
 import { Variants } from './variants.ts';
+import { collect, WarmUp } from './warm.ts';
 import { checkWrapped } from './wrap.ts';
 
 export type { Traits } from './traits.ts';
@@ -96,6 +97,8 @@ export class Device {
   readonly pipelines: Pipelines;
   readonly queue: Queue;
   readonly variants = new Variants();
+  /** Set while a step is run for its pipelines alone. */
+  warmUp: WarmUp | undefined;
   /** Open gradient tapes, innermost last. */
   readonly recorders: Recorder[] = [];
   readonly #errors: ErrorSink;
@@ -136,7 +139,7 @@ export class Device {
       () => `shape ${formatShape(shape)} needs ${sizeOf(shape)} elements; got ${data.length}`,
     );
     const tensor = this.allocate(shape, dtype, 'tensor');
-    if (array.length > 0) this.queue.write(tensor.storage('tensor').buffer, array);
+    if (array.length > 0 && !this.warmUp) this.queue.write(tensor.storage('tensor').buffer, array);
     return tensor;
   }
 
@@ -152,7 +155,7 @@ export class Device {
     check(fits, 'write', () => `${tensor} cannot take ${data.length} elements of ${dtype}`);
     const { buffer } = tensor.storage('write');
     this.checkWritable(tensor, 'write', 'the tensor');
-    if (data.length > 0) this.queue.write(buffer, data);
+    if (data.length > 0 && !this.warmUp) this.queue.write(buffer, data);
   }
 
   /**
@@ -176,7 +179,7 @@ export class Device {
   /** A tensor with undefined elements, for the output of `op`. */
   allocate(shape: Shape, dtype: DType, op: string): Tensor {
     this.#errors.checkAlive();
-    const buffer = this.pool.take(sizeOf(shape) * 4, op);
+    const buffer = this.warmUp?.memory() ?? this.pool.take(sizeOf(shape) * 4, op);
     return new Tensor(this, shape, dtype, { buffer, owners: 0 });
   }
 
@@ -199,6 +202,20 @@ export class Device {
   /** Disposes of `tensor` before its scope would; not if it is in none (see `keep`) or an open gradient tape holds it. */
   release(tensor: Tensor): void {
     this.#scopes.release(tensor, this.recorders);
+  }
+
+  /**
+   * Builds every pipeline that `action` launches and is not there yet, side by side and off the calling thread, so that its
+   * first real run does not wait for compilers; → how many were built. `action` is run once at once, but launches nothing:
+   * tensors it makes have no memory, are disposed of afterwards, and read as zeros; existing ones stay as they are.
+   * Captured steps called inside are not recorded. Whatever else it does is done.
+   * Throws `KernelError` for what does not compile, `DeviceError` when `action` is async, inside another warm-up, a
+   * captured step or a gradient, and what `action` throws.
+   */
+  async warm(action: () => unknown): Promise<number> {
+    this.checkAlive();
+    const wanted = collect(this, new WarmUp(() => this.pool.standIn()), action);
+    return this.pipelines.prepare(wanted);
   }
 
   /** Waits until the GPU has finished; throws what it reported. */
@@ -257,6 +274,7 @@ export class Device {
 
   /** Called by tensors as they are made and disposed of. */
   adopt(tensor: Tensor): void {
+    this.warmUp?.adopt(tensor);
     this.#scopes.adopt(tensor);
   }
 

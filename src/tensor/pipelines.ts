@@ -42,6 +42,21 @@ export interface Pipeline {
   readonly uniform: number;
 }
 
+/** A pipeline that will be needed. */
+export interface Wanted {
+  readonly shader: ShaderFile;
+  readonly entry: string;
+  readonly specialization: Specialization;
+}
+
+/** All a pipeline is built from. */
+interface Draft {
+  readonly descriptor: GPUComputePipelineDescriptor;
+  readonly interface: Omit<Pipeline, 'gpu'>;
+  /** The error of the driver, with the line of the shader where it has one. */
+  readonly explain: (error: Pick<GPUError, 'message'>) => Promise<KernelError>;
+}
+
 interface Layout {
   readonly group: GPUBindGroupLayout;
   readonly pipeline: GPUPipelineLayout;
@@ -54,6 +69,7 @@ export class Pipelines {
   readonly #device: GPUDevice;
   readonly #errors: ErrorSink;
   readonly #pipelines = new Map<string, Pipeline>();
+  readonly #building = new Map<string, Promise<void>>();
   readonly #modules = new Map<string, GPUShaderModule>();
   readonly #layouts = new Map<string, Layout>();
 
@@ -67,45 +83,82 @@ export class Pipelines {
     return this.#pipelines.size;
   }
 
-  get(shader: ShaderFile, entry: string, { constants = {}, lines = {} }: Specialization): Pipeline {
-    const key = `${shader.file}/${entry}/${keyOf(constants)}/${keyOf(lines)}`;
+  get(shader: ShaderFile, entry: string, specialization: Specialization): Pipeline {
+    const key = keyOfPipeline(shader, entry, specialization);
     const known = this.#pipelines.get(key);
     if (known) return known;
-    const built = this.#build(shader, entry, { constants, lines }, () => this.#pipelines.delete(key));
+    const built = this.#build(shader, entry, specialization, () => this.#pipelines.delete(key));
     this.#pipelines.set(key, built);
     return built;
   }
 
-  #build(
-    shader: ShaderFile,
-    entry: string,
-    { constants, lines }: Required<Specialization>,
-    forget: () => void,
-  ): Pipeline {
+  /** Builds those that are not there side by side, off the calling thread; → how many. Throws `KernelError`. */
+  async prepare(wanted: readonly Wanted[]): Promise<number> {
+    const missing = new Map(
+      wanted.map((each) => [keyOfPipeline(each.shader, each.entry, each.specialization), each] as const),
+    );
+    for (const key of this.#pipelines.keys()) missing.delete(key);
+    const builds = await Promise.allSettled([...missing].map(([key, each]) => this.#once(key, each)));
+    await this.#errors.settle(); // what is wrong with a module says more than that its pipeline failed
+    const failed = builds.find((build) => build.status === 'rejected');
+    if (failed) throw failed.reason;
+    return missing.size;
+  }
+
+  /** What two warm-ups need at the same time is built once. */
+  #once(key: string, wanted: Wanted): Promise<void> {
+    const building =
+      this.#building.get(key) ?? this.#prepare(key, wanted).finally(() => this.#building.delete(key));
+    this.#building.set(key, building);
+    return building;
+  }
+
+  async #prepare(key: string, { shader, entry, specialization }: Wanted): Promise<void> {
+    const draft = this.#draft(shader, entry, specialization);
+    // A module without errors makes no report; a pipeline's error is that of its promise, not of an error scope.
+    const work = this.#device.createComputePipelineAsync(draft.descriptor).then(
+      (gpu) => ({ gpu }),
+      async (error: GPUError) => ({ failure: await draft.explain(error) }),
+    );
+    const built = await this.#errors.orLost(work);
+    if ('failure' in built) throw built.failure;
+    // A launch may have come first.
+    if (!this.#pipelines.has(key)) this.#pipelines.set(key, { ...draft.interface, gpu: built.gpu });
+  }
+
+  #build(shader: ShaderFile, entry: string, specialization: Specialization, forget: () => void): Pipeline {
+    const { descriptor, interface: known, explain } = this.#draft(shader, entry, specialization);
+    const create = () => this.#device.createComputePipeline(descriptor);
+    const gpu = this.#errors.guard('validation', `${shader.file}:${entry}`, create, (error) => {
+      forget(); // so that its next use says again what is wrong with it
+      return explain(error);
+    });
+    return { ...known, gpu };
+  }
+
+  #draft(shader: ShaderFile, entry: string, { constants = {}, lines = {} }: Specialization): Draft {
     const info = entryOf(shader, entry);
     const layoutKey = keyOfLayout(info);
     const layout = this.#layout(layoutKey, info);
     const code = specialize(shader, lines);
     const label = `${shader.file}:${entry}`;
     const module = this.#module(`${shader.file}/${keyOf(lines)}`, shader.file, label, code);
-    const gpu = this.#errors.guard(
-      'validation',
-      label,
-      () =>
-        this.#device.createComputePipeline({
-          label,
-          layout: layout.pipeline,
-          compute: { module, entryPoint: entry, constants: { ...constants } },
-        }),
-      async (error) => {
-        forget(); // so that its next use says again what is wrong with it
-        return new KernelError(label, await explainShader(module, shader.file, code, error));
-      },
-    );
     const tensors = Object.values(info.tensors);
-    const bindings = tensors.map(({ binding }) => binding);
-    const written = tensors.map(({ access }) => access === 'read_write');
-    return { gpu, layout: layout.group, layoutKey, bindings, written, uniform: info.uniform };
+    return {
+      descriptor: {
+        label,
+        layout: layout.pipeline,
+        compute: { module, entryPoint: entry, constants: { ...constants } },
+      },
+      interface: {
+        layout: layout.group,
+        layoutKey,
+        bindings: tensors.map(({ binding }) => binding),
+        written: tensors.map(({ access }) => access === 'read_write'),
+        uniform: info.uniform,
+      },
+      explain: async (error) => new KernelError(label, await explainShader(module, shader.file, code, error)),
+    };
   }
 
   #module(key: string, file: string, label: string, code: string): GPUShaderModule {
@@ -172,6 +225,14 @@ function keyOfLayout(info: EntryInfo): string {
   return `${info.uniform}|${storage.join('')}`;
 }
 
+function keyOfPipeline(
+  { file }: ShaderFile,
+  entry: string,
+  { constants = {}, lines = {} }: Specialization,
+): string {
+  return `${file}/${entry}/${keyOf(constants)}/${keyOf(lines)}`;
+}
+
 function keyOf(values: Readonly<Record<string, number | string>>): string {
   return Object.entries(values).join(';');
 }
@@ -181,7 +242,7 @@ async function explainShader(
   module: GPUShaderModule,
   file: string,
   code: string,
-  error: GPUError,
+  error: Pick<GPUError, 'message'>,
 ): Promise<string> {
   const { messages } = await module.getCompilationInfo();
   const errors = messages.filter((message) => message.type === 'error');

@@ -59,6 +59,7 @@ export class Pool {
   readonly #hooks: PoolHooks;
   #observer: PoolObserver | undefined;
   #nextId = 0;
+  #nothing: GPUBuffer | undefined;
 
   constructor(device: GPUDevice, errors: ErrorSink, hooks: PoolHooks) {
     this.#device = device;
@@ -107,6 +108,12 @@ export class Pool {
     return { id: this.#nextId++, gpu, bytes: gpu.size, wrapped: true, version: 0 };
   }
 
+  /** What stands for the memory of a tensor that is never computed: a few bytes that all of them share. */
+  standIn(): PooledBuffer {
+    this.#nothing ??= this.#device.createBuffer({ size: 256, usage: STORAGE_COPY, label: 'warm' });
+    return this.wrap(this.#nothing);
+  }
+
   /** Submits recorded work, then destroys every buffer that is held for reuse. */
   clear(): void {
     this.#hooks.flush();
@@ -122,6 +129,7 @@ export class Pool {
   /** Destroys every buffer, those of tensors that are alive included. */
   dispose(): void {
     this.#clear();
+    this.#nothing?.destroy();
     for (const buffer of this.#all.values()) this.#destroy(buffer);
   }
 

@@ -92,6 +92,31 @@ export class Trainer {
     this.#optimiser.steps = epochs * Math.ceil(this.#indices.length / this.#options.batchSize);
   }
 
+  /** Builds the pipelines of every step side by side, so that the first does not wait for compilers; → how many. */
+  warm(): Promise<number> {
+    const { batchSize } = this.#options;
+    const { length } = this.#indices;
+    const sizes = new Set([Math.min(batchSize, length), length % batchSize]);
+    sizes.delete(0);
+    return this.#device.warm(() => {
+      for (const size of sizes) this.#dryStep(this.#indices.slice(0, size));
+      void this.#weightSum();
+    });
+  }
+
+  /** What `#run` launches, for its pipelines alone: no step is counted. */
+  #dryStep(indices: readonly number[]): void {
+    const { steps } = this.#optimiser;
+    this.#optimiser.prepare(0);
+    this.#optimiser.steps = steps;
+    const batch = uploadBatch(this.#device, this.#dataset, indices, this.network.modalities);
+    const inputs = this.#attacked(batch, 0);
+    this.#update(
+      batch.labels,
+      this.network.modalities.map((modality) => inputOf(inputs, modality)),
+    );
+  }
+
   /**
    * One pass over the samples. `onStep` may be async and may throw to stop; it gets each batch's metrics one step late.
    * Rejects with what `onStep` threw, or names the step at which the loss was no number; nothing is left running then.
@@ -124,13 +149,15 @@ export class Trainer {
     return summary(found);
   }
 
+  /** Σ 0 · w: 0, or no number where a weight is none. */
+  #weightSum(): Tensor {
+    const none = this.#device.tensor([0], []);
+    return this.network.parameters().reduce((all, weight) => add(all, sum(mul(weight, 0))), none);
+  }
+
   /** The last update of an epoch may have ruined weights that no loss has seen. */
   async #checkFinite(): Promise<void> {
-    const zero = this.#device.scope(() =>
-      this.network
-        .parameters()
-        .reduce((all, weight) => add(all, sum(mul(weight, 0))), this.#device.tensor([0], [])),
-    );
+    const zero = this.#device.scope(() => this.#weightSum());
     const value = await zero.item();
     zero.dispose();
     if (value !== 0)

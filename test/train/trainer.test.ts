@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { ActionNetwork } from '../../src/amr/action-network.ts';
 import { KernelwrightError } from '../../src/errors.ts';
 import { decodeState, encodeState } from '../../src/nn/state.ts';
@@ -100,6 +100,21 @@ describe.each([
     expect(await trained(resumed, 2)).toEqual(expected);
     expect(await allBits(resumed.namedState())).toEqual(await allBits(whole.namedState()));
     expect(resumed.epochs).toBe(3);
+  });
+
+  test('warms up: no step builds a pipeline, and nothing is different afterwards', async () => {
+    const fresh = await openTestDevice();
+    const warmed = tinyNetwork(fresh, 'amr');
+    const made = new Trainer(fresh, warmed, DATASET, DATASET.splits.train, { ...OPTIONS, attack });
+    expect(await made.warm()).toBeGreaterThan(10);
+    const create = vi.spyOn(fresh.gpu, 'createComputePipeline');
+    await made.epoch();
+    expect(create).not.toHaveBeenCalled();
+    const plain = tinyNetwork(device, 'amr');
+    const cold = trainer({ attack }, plain);
+    await cold.epoch();
+    expect(await allBits(made.namedState())).toEqual(await allBits(cold.namedState()));
+    fresh.dispose();
   });
 
   test('takes no more memory from epoch to epoch, and gives back what it took', async () => {
