@@ -205,8 +205,8 @@ export class Device {
   }
 
   /**
-   * Builds every pipeline that `action` launches and is not there yet, side by side and off the calling thread, so that its
-   * first real run does not wait for compilers; → how many were built. `action` is run once at once, but launches nothing:
+   * Builds every pipeline that `action` launches and is not there yet, side by side and off the calling thread, and runs it
+   * over nothing, so that the first real run does not wait for compilers; → how many were built. `action` is run once at once, but launches nothing:
    * tensors it makes have no memory, are disposed of afterwards, and read as zeros; existing ones stay as they are.
    * Captured steps called inside are not recorded. Whatever else it does is done.
    * Throws `KernelError` for what does not compile, `DeviceError` when `action` is async, inside another warm-up, a
@@ -215,7 +215,9 @@ export class Device {
   async warm(action: () => unknown): Promise<number> {
     this.checkAlive();
     const wanted = collect(this, new WarmUp(() => this.pool.standIn()), action);
-    return this.pipelines.prepare(wanted);
+    const built = await this.pipelines.prepare(wanted);
+    await this.queue.prime(built);
+    return built.length;
   }
 
   /** Waits until the GPU has finished; throws what it reported. */

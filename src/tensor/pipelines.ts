@@ -92,8 +92,8 @@ export class Pipelines {
     return built;
   }
 
-  /** Builds those that are not there side by side, off the calling thread; → how many. Throws `KernelError`. */
-  async prepare(wanted: readonly Wanted[]): Promise<number> {
+  /** Builds those that are not there side by side, off the calling thread; → them. Throws `KernelError`. */
+  async prepare(wanted: readonly Wanted[]): Promise<Pipeline[]> {
     const missing = new Map(
       wanted.map((each) => [keyOfPipeline(each.shader, each.entry, each.specialization), each] as const),
     );
@@ -102,7 +102,7 @@ export class Pipelines {
     await this.#errors.settle(); // what is wrong with a module says more than that its pipeline failed
     const failed = builds.find((build) => build.status === 'rejected');
     if (failed) throw failed.reason;
-    return missing.size;
+    return [...missing.keys()].flatMap((key) => this.#pipelines.get(key) ?? []);
   }
 
   /** What two warm-ups need at the same time is built once. */

@@ -2,6 +2,7 @@ import { CaptureError, DeviceError, KernelError } from '../errors.ts';
 import type { ErrorSink } from './error-sink.ts';
 import type { Pipeline } from './pipelines.ts';
 import type { PooledBuffer } from './pool.ts';
+import { prime } from './prime.ts';
 import { ReadbackRing } from './readback.ts';
 import type { ParamScalar, Recording } from './recording.ts';
 import type { Replay } from './replay.ts';
@@ -139,6 +140,13 @@ export class Queue {
     }
     this.dispatches += step.dispatches.length;
     this.flush();
+  }
+
+  /** Runs each pipeline over no workgroups at all: some drivers compile at first use. */
+  async prime(pipelines: readonly Pipeline[]): Promise<void> {
+    if (pipelines.length === 0) return;
+    this.#errors.guard('validation', 'warm', () => prime(this.#device, pipelines));
+    await this.#finish(this.#device.queue.onSubmittedWorkDone());
   }
 
   /** The bind group of a launch that is not the queue's own. */

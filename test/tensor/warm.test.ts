@@ -34,6 +34,7 @@ test('a warmed step builds no pipeline when it runs, and gives what it gives wit
   const built = await device.warm(step);
   expect(built).toBeGreaterThan(3);
   expect(device.pipelines.count).toBe(built);
+  expect(device.queue.dispatches).toBe(0);
   expect(builtAtLaunch(step)).toBe(0);
   expect(await step().read()).toEqual(Float32Array.of(158, 274, 266, 482));
   expect(await device.warm(step)).toBe(0);
