@@ -1,5 +1,6 @@
 // The library's networks at sizes like published ones, small enough for a software adapter.
 import { type ActionNetwork, SingleStreamNetwork } from '../src/amr/action-network.ts';
+import { amr } from '../src/amr/amr.ts';
 import { TwoStreamNetwork } from '../src/amr/two-stream.ts';
 import { randomUniform } from '../src/kernels/random.ts';
 import { StGcn } from '../src/models/st-gcn.ts';
@@ -62,7 +63,7 @@ export const networks: Readonly<Record<string, Build>> = {
   'two-stream': (init, size) =>
     new TwoStreamNetwork(init, video(init, size, 'r3d'), skeleton(init, size), size),
   'two-stream-amr': (init, size) =>
-    new TwoStreamNetwork(init, video(init, size, 'r3d'), skeleton(init, size), { ...size, amr: {} }),
+    new TwoStreamNetwork(init, video(init, size, 'r3d'), skeleton(init, size), { ...size, fusion: amr() }),
 };
 
 /** A network with random weights, and a batch for it. */

@@ -1,4 +1,5 @@
 import { type ActionNetwork, type Modality, SingleStreamNetwork } from '../src/amr/action-network.ts';
+import { amr } from '../src/amr/amr.ts';
 import { TwoStreamNetwork } from '../src/amr/two-stream.ts';
 import type { ActionDataset } from '../src/data/dataset.ts';
 import type { Backbone } from '../src/models/backbone.ts';
@@ -42,7 +43,7 @@ export function buildNetwork(
   return new TwoStreamNetwork(init, ...backbones, {
     classes,
     dropout,
-    amr: model === 'amr' ? {} : undefined,
+    fusion: model === 'amr' ? amr() : undefined,
   });
 }
 

@@ -21,7 +21,7 @@ export const IMPORTS: Readonly<Record<string, string>> = {
     "export { openDevice, Linear, Relu, Sequential, AdamW, Initialiser, crossEntropy, valueAndGrad } from './src/index.ts'",
   'attack a network': "export { openDevice, conv2d, crossEntropy, pgd } from './src/index.ts'",
   'two-stream with AMR':
-    "export { openDevice, Initialiser, VideoResNet, StGcn, TwoStreamNetwork, attackNetwork } from './src/index.ts'",
+    "export { openDevice, Initialiser, VideoResNet, StGcn, TwoStreamNetwork, amr, attackNetwork } from './src/index.ts'",
 };
 
 /** What `src/index.ts` re-exports from the folders that know no network. */

@@ -1,8 +1,24 @@
 // The public surface: re-exports only. What is not here is internal.
 export * from './amr/action-network.ts';
+export { amr, ReweightedStage } from './amr/amr.ts';
+export { FeatureMemory, type FeatureMemoryOptions } from './amr/feature-memory.ts';
+export { FeatureInteraction, type FimOptions, fim } from './amr/fim.ts';
+export {
+  type Exchanged,
+  type Fused,
+  type Fusion,
+  FusionHead,
+  type FusionSizes,
+  FusionStage,
+  type Pair,
+  type StreamEnd,
+} from './amr/fusion.ts';
+export { ConcatHead, concatenation, GatedHead, gated, type HeadKind, LateHead, late } from './amr/heads.ts';
 export { type ActionLossOptions, actionLoss } from './amr/loss.ts';
+export { type MmtmOptions, MultimodalTransfer, mmtm } from './amr/mmtm.ts';
 export { AttentionModalityReweighter, type Reweighted, type ReweighterOptions } from './amr/reweighter.ts';
-export { TwoStreamNetwork, type TwoStreamOptions } from './amr/two-stream.ts';
+export { cosineSimilarity, SimMinHead, simMin } from './amr/sim-min.ts';
+export { TwoStreamNetwork, type TwoStreamOptions, twoStream } from './amr/two-stream.ts';
 export type { Attack } from './attacks/attack.ts';
 export { Attacker, type AttackerOptions, type AttackOptions, attack } from './attacks/attacker.ts';
 export { fgsm } from './attacks/fgsm.ts';
@@ -217,7 +233,7 @@ export { AdamW, clipByGlobalNorm, type Optimiser, Sgd } from './nn/optimisers.ts
 export { MaxPool } from './nn/pooling.ts';
 export { Residual } from './nn/residual.ts';
 export { cosine, type Schedule, stepDecay, warmUp } from './nn/schedules.ts';
-export { squeeze } from './nn/squeeze.ts';
+export { excite, squeeze } from './nn/squeeze.ts';
 export { decodeState, encodeState } from './nn/state.ts';
 export { StructuredDropout } from './nn/structured-dropout.ts';
 export type { TorchCounter, TorchEntry, TorchTensor } from './nn/torch-state.ts';

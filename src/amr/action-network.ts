@@ -19,6 +19,8 @@ export interface ActionOutput {
   readonly auxiliary: readonly Tensor[];
   /** Modality weights [N, 2] (RGB, skeleton) of each reweighted stage. */
   readonly weights: readonly Tensor[];
+  /** What the loss adds to the cross-entropy of each sample, [N] (SimMin); undefined in most networks. */
+  readonly penalty?: Tensor | undefined;
 }
 
 /** A network that recognises actions from one or two modalities. */

@@ -1,5 +1,6 @@
 import { add, mul } from '../kernels/elementwise.ts';
 import { crossEntropy } from '../kernels/loss.ts';
+import { mean } from '../kernels/reduce.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { ActionOutput } from './action-network.ts';
 
@@ -9,10 +10,14 @@ export interface ActionLossOptions {
   readonly labelSmoothing: number;
 }
 
-/** `CE(fused, y) + λ · mean over auxiliary heads of CE(aux, y)`, both means over the batch: → a scalar. */
+/**
+ * `CE(fused, y) + λ · mean over auxiliary heads of CE(aux, y)`, and the penalty of a network that has one, all of them
+ * means over the batch: → a scalar.
+ */
 export function actionLoss(output: ActionOutput, labels: Tensor, options: ActionLossOptions): Tensor {
   const { auxiliaryWeight, labelSmoothing } = options;
-  const fused = crossEntropy(output.logits, labels, { labelSmoothing });
+  const own = crossEntropy(output.logits, labels, { labelSmoothing });
+  const fused = output.penalty ? add(own, mean(output.penalty)) : own;
   if (output.auxiliary.length === 0 || auxiliaryWeight === 0) return fused;
   const auxiliary = output.auxiliary.map((logits) => crossEntropy(logits, labels, { labelSmoothing }));
   const sum = auxiliary.reduce((a, b) => add(a, b));

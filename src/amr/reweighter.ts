@@ -7,7 +7,7 @@ import type { Initialiser } from '../nn/initialisers.ts';
 import { Linear, MultiHeadAttention } from '../nn/layers.ts';
 import { Module } from '../nn/module.ts';
 import { LayerNorm } from '../nn/norms.ts';
-import { squeeze } from '../nn/squeeze.ts';
+import { excite, squeeze } from '../nn/squeeze.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /** The parts of AMR, each of which can be switched off or set. */
@@ -115,12 +115,9 @@ function scale(
   weights: Tensor | undefined,
   modality: number,
 ): Tensor {
-  const n = map.shape[0] ?? 0;
-  const own = weights && slice(weights, { begin: [0, modality], size: [n, 1] });
+  const own = weights && slice(weights, { begin: [0, modality], size: [map.shape[0] ?? 0, 1] });
   const factor = gates && own ? mul(gates, own) : (gates ?? own);
-  if (!factor) return map;
-  const ones = new Array<number>(map.shape.length - 2).fill(1);
-  return mul(map, reshape(factor, [n, ...ones, factor.shape[1] ?? 1]));
+  return factor ? excite(map, factor) : map;
 }
 
 function tokenWidth(channels: number, heads: number): number {

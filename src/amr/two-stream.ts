@@ -1,88 +1,133 @@
-import { check } from '../errors.ts';
-import { concat } from '../kernels/layout.ts';
-import type { Backbone } from '../models/backbone.ts';
-import type { Initialiser } from '../nn/initialisers.ts';
-import { Dropout, Linear } from '../nn/layers.ts';
-import { type Layer, type Mode, Module } from '../nn/module.ts';
-import { squeeze } from '../nn/squeeze.ts';
+import { check, ShapeError } from '../errors.ts';
+import { type Backbone, Network } from '../models/backbone.ts';
+import { Initialiser } from '../nn/initialisers.ts';
+import type { Mode } from '../nn/module.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type ActionInputs, ActionNetwork, type ActionOutput, inputOf } from './action-network.ts';
-import { AttentionModalityReweighter, type ReweighterOptions } from './reweighter.ts';
+import {
+  type ActionInputs,
+  ActionNetwork,
+  type ActionOutput,
+  inputOf,
+  type Modality,
+} from './action-network.ts';
+import type { Fusion, FusionHead, FusionStage, Pair, StreamEnd } from './fusion.ts';
+import { concatenation } from './heads.ts';
 
 export interface TwoStreamOptions {
   readonly classes: number;
+  /** How the streams meet; by concatenation of their final features when left out. */
+  readonly fusion?: Fusion | undefined;
   readonly dropout?: number;
-  /** Reweight after stages 2, 3 and 4 (AMR); without it the features are only concatenated at the end. */
-  readonly amr?: ReweighterOptions | undefined;
-}
-
-/** One reweighted stage with its two auxiliary heads. */
-class ReweightedStage extends Module {
-  readonly reweighter: AttentionModalityReweighter;
-  readonly rgbHead: Linear;
-  readonly skeletonHead: Linear;
-
-  constructor(
-    init: Initialiser,
-    channels: { rgb: number; skeleton: number },
-    classes: number,
-    options: ReweighterOptions,
-  ) {
-    super();
-    this.reweighter = new AttentionModalityReweighter(init, channels, options);
-    this.rgbHead = new Linear(init, { in: channels.rgb, out: classes });
-    this.skeletonHead = new Linear(init, { in: channels.skeleton, out: classes });
-  }
+  /** Stages of each backbone after which they exchange; those the backbones name when left out. */
+  readonly taps?: Pair<readonly number[]>;
 }
 
 /**
- * A video and a skeleton backbone run stage by stage, with a linear head on their concatenated final features. With
- * `amr`, both feature maps are reweighted after every stage but the first and go on into their backbones. Throws
- * `ShapeError` when the backbones have different numbers of stages.
+ * A video and a skeleton backbone, of any kind, that a `Fusion` joins: between tapped stages, where both feature maps go
+ * on into their backbones, and in a head. Throws `ShapeError` when a fusion between stages finds different numbers of
+ * taps, or taps that do not ascend.
  */
 export class TwoStreamNetwork extends ActionNetwork {
   readonly modalities = ['rgb', 'skeleton'] as const;
   readonly rgb: Backbone;
   readonly skeleton: Backbone;
-  readonly fusion: readonly ReweightedStage[];
-  readonly head: Linear;
-  readonly #dropout: Dropout;
+  readonly fusion: readonly FusionStage[];
+  readonly head: FusionHead;
+  readonly #taps: Pair<readonly number[]>;
 
   constructor(init: Initialiser, rgb: Backbone, skeleton: Backbone, options: TwoStreamOptions) {
     super();
-    const [clips, poses] = [rgb.stages.length, skeleton.stages.length];
-    check(
-      clips === poses,
-      'TwoStreamNetwork',
-      () => `backbones need equal depth; got ${clips} and ${poses} stages`,
-    );
     this.rgb = rgb;
     this.skeleton = skeleton;
-    const { classes, amr } = options;
-    const later = rgb.channels
-      .map((channels, i) => ({ rgb: channels, skeleton: skeleton.channels[i] ?? 0 }))
-      .slice(1);
-    this.fusion = amr ? later.map((channels) => new ReweightedStage(init, channels, classes, amr)) : [];
-    const features = (rgb.channels.at(-1) ?? 0) + (skeleton.channels.at(-1) ?? 0);
-    this.head = new Linear(init, { in: features, out: classes });
-    this.#dropout = new Dropout(options.dropout ?? 0, 2000);
+    const { classes, dropout = 0, taps = { rgb: rgb.taps, skeleton: skeleton.taps } } = options;
+    const fusion = options.fusion ?? concatenation();
+    const classifies = { rgb: hasHead(rgb), skeleton: hasHead(skeleton) };
+    const at = (r: number, s: number) => {
+      const channels = { rgb: rgb.channels[r] ?? 0, skeleton: skeleton.channels[s] ?? 0 };
+      return { classes, dropout, classifies, channels };
+    };
+    const stage = fusion.stage;
+    this.#taps = stage ? checkTaps(taps, this) : { rgb: [], skeleton: [] };
+    this.fusion = stage
+      ? this.#taps.rgb.map((tap, i) => stage(init, at(tap, this.#taps.skeleton[i] ?? 0)))
+      : [];
+    this.head = fusion.head(init, at(rgb.stages.length - 1, skeleton.stages.length - 1));
   }
 
   forward(inputs: ActionInputs, mode: Mode): ActionOutput {
+    const { rgb, skeleton, auxiliary, weights } = this.#run(inputs, mode);
+    const ends = { rgb: end(this.rgb, rgb, mode), skeleton: end(this.skeleton, skeleton, mode) };
+    return { ...this.head.forward(ends, mode), auxiliary, weights };
+  }
+
+  /** Pooled final features of both streams, [N, Cr] and [N, Cs]. */
+  features(inputs: ActionInputs, mode: Mode): Pair<Tensor> {
+    const { rgb, skeleton } = this.#run(inputs, mode);
+    return { rgb: this.rgb.pool(rgb, mode), skeleton: this.skeleton.pool(skeleton, mode) };
+  }
+
+  /** The last feature maps, and what the fused stages gave on the way. */
+  #run(inputs: ActionInputs, mode: Mode) {
     const auxiliary: Tensor[] = [];
     const weights: Tensor[] = [];
     let [r, s] = [inputOf(inputs, 'rgb'), inputOf(inputs, 'skeleton')];
-    for (const [i, stage] of this.rgb.stages.entries()) {
-      r = stage.forward(r, mode);
-      s = (this.skeleton.stages[i] as Layer).forward(s, mode);
-      const fusion = this.fusion[i - 1];
-      if (!fusion) continue;
-      const out = fusion.reweighter.forward(r, s);
+    for (let leg = 0; leg <= this.fusion.length; leg++) {
+      r = this.#advance('rgb', leg, r, mode);
+      s = this.#advance('skeleton', leg, s, mode);
+      const out = this.fusion[leg]?.forward(r, s, mode);
+      if (!out) break;
       [r, s] = [out.rgb, out.skeleton];
       if (out.weights) weights.push(out.weights);
-      auxiliary.push(fusion.rgbHead.forward(squeeze(r)), fusion.skeletonHead.forward(squeeze(s)));
+      auxiliary.push(...(out.auxiliary ?? []));
     }
-    const features = concat([squeeze(r), squeeze(s)], { axis: -1 });
-    return { logits: this.head.forward(this.#dropout.forward(features, mode)), auxiliary, weights };
+    return { rgb: r, skeleton: s, auxiliary, weights };
   }
+
+  /** Through the stages from one tap to the next, the last leg to the end. */
+  #advance(modality: Modality, leg: number, x: Tensor, mode: Mode): Tensor {
+    const taps = this.#taps[modality];
+    const stages = this[modality].stages.slice((taps[leg - 1] ?? -1) + 1, (taps[leg] ?? Infinity) + 1);
+    return stages.reduce((y, stage) => stage.forward(y, mode), x);
+  }
+}
+
+/**
+ * A fresh two-stream network on the device of its backbones; equal seeds give equal weights of the fusion. Throws
+ * `ShapeError` as `TwoStreamNetwork` does, and for a backbone without weights.
+ */
+export function twoStream({
+  rgb,
+  skeleton,
+  seed = 1,
+  ...options
+}: TwoStreamOptions & Pair<Backbone> & { readonly seed?: number }): TwoStreamNetwork {
+  const device = rgb.parameters()[0]?.device;
+  if (!device) throw new ShapeError('twoStream', 'needs backbones with weights');
+  return new TwoStreamNetwork(new Initialiser(device, seed), rgb, skeleton, options);
+}
+
+function hasHead(backbone: Backbone): boolean {
+  return backbone instanceof Network && backbone.head !== undefined;
+}
+
+function end(backbone: Backbone, map: Tensor, mode: Mode): StreamEnd {
+  const features = backbone.pool(map, mode);
+  const logits = backbone instanceof Network && backbone.head && (() => backbone.classify(features, mode));
+  return { features, logits: logits || undefined };
+}
+
+function checkTaps(
+  taps: Pair<readonly number[]>,
+  { rgb, skeleton }: Pair<Backbone>,
+): Pair<readonly number[]> {
+  const ascends = (list: readonly number[], backbone: Backbone) =>
+    list.every((tap, i) => tap > (list[i - 1] ?? -1) && tap < backbone.stages.length);
+  check(
+    taps.rgb.length === taps.skeleton.length && ascends(taps.rgb, rgb) && ascends(taps.skeleton, skeleton),
+    'TwoStreamNetwork',
+    () =>
+      `needs as many ascending taps of both backbones; got stages [${taps.rgb}] of ${rgb.stages.length} and ` +
+      `[${taps.skeleton}] of ${skeleton.stages.length}`,
+  );
+  return taps;
 }

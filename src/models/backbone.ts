@@ -30,8 +30,14 @@ export abstract class Backbone extends Module {
 
 /** A backbone with a head of its own, under its published names: input → logits [N, classes]. */
 export abstract class Network extends Backbone {
-  /** Pooled features [N, C] → logits [N, classes]. Throws `ShapeError` for a network that was made without classes. */
-  abstract classify(pooled: Tensor, mode: Mode): Tensor;
+  /** The last layer; undefined in a network that was made without classes, a backbone only. */
+  abstract readonly head: Layer | undefined;
+
+  /** Pooled features [N, C] → logits [N, classes]. Throws `ShapeError` for a network without a head. */
+  classify(pooled: Tensor, mode: Mode): Tensor {
+    if (!this.head) throw new ShapeError('Network', 'was made without classes and has no head of its own');
+    return this.head.forward(pooled, mode);
+  }
 
   forward(x: Tensor, mode: Mode): Tensor {
     return this.classify(this.pool(this.features(x, mode), mode), mode);
@@ -50,10 +56,4 @@ export class Stage extends Layer {
   forward(x: Tensor, mode: Mode): Tensor {
     return this.#run(x, mode);
   }
-}
-
-/** The head of a network that was made with `classes`; a `ShapeError` for one made without. */
-export function headOf(network: string, head: Layer | undefined): Layer {
-  if (!head) throw new ShapeError(network, 'was made without classes and has no head of its own');
-  return head;
 }

@@ -6,7 +6,7 @@ import type { Layer, Mode } from '../nn/module.ts';
 import { BatchNorm } from '../nn/norms.ts';
 import { MaxPool } from '../nn/pooling.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { headOf, Network, Stage } from './backbone.ts';
+import { Network, Stage } from './backbone.ts';
 import { type BlockKind, EXPANSION, residualLayer } from './residual-block.ts';
 
 /** Blocks in each of the four layers (He et al. 2016, table 1). */
@@ -69,8 +69,8 @@ export class ResNet extends Network {
     ];
   }
 
-  classify(pooled: Tensor, mode: Mode): Tensor {
-    return headOf('ResNet', this.fc).forward(pooled, mode);
+  get head(): Linear | undefined {
+    return this.fc;
   }
 
   /** [N, H, W, C] → [N, H/4, W/4, width]. */

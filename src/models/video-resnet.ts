@@ -6,7 +6,7 @@ import { Conv3d, Linear, Relu } from '../nn/layers.ts';
 import { Layer, type Mode } from '../nn/module.ts';
 import { BatchNorm } from '../nn/norms.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { headOf, Network, Stage } from './backbone.ts';
+import { Network, Stage } from './backbone.ts';
 
 /** `r3d`: k×k×k kernels; `mc3`: those in the first layer, 1×k×k later; `r2plus1d`: 1×k×k, then k×1×1. */
 export type VideoResNetKind = 'r3d' | 'mc3' | 'r2plus1d';
@@ -87,8 +87,8 @@ export class VideoResNet extends Network {
     ];
   }
 
-  classify(pooled: Tensor, mode: Mode): Tensor {
-    return headOf('VideoResNet', this.fc).forward(pooled, mode);
+  get head(): Linear | undefined {
+    return this.fc;
   }
 }
 

@@ -23,7 +23,10 @@ export interface NetworkAttack {
   readonly relativeStep: number;
   readonly randomStart: boolean;
   readonly seed: number;
-  /** λ of the auxiliary heads in what the adversary maximises; 0 when left out: the fused head alone. */
+  /**
+   * λ of the auxiliary heads in what the adversary maximises, which then is the whole loss, penalty included; 0 when left
+   * out: the fused head's cross-entropy alone.
+   */
   readonly adaptive?: number | undefined;
 }
 
@@ -125,8 +128,10 @@ function attackValue(
 ): AttackValue {
   const output = network.forward(inputs, EVALUATION);
   const losses = crossEntropy(output.logits, labels, { reduction: 'none' });
-  const fused = sum(losses);
-  if (adaptive === 0 || output.auxiliary.length === 0) return { ...output, losses, loss: fused };
+  const own = sum(losses);
+  if (adaptive === 0) return { ...output, losses, loss: own };
+  const fused = output.penalty ? add(own, sum(output.penalty)) : own;
+  if (output.auxiliary.length === 0) return { ...output, losses, loss: fused };
   const heads = output.auxiliary.map((logits) => crossEntropy(logits, labels, { reduction: 'sum' }));
   const auxiliary = mul(
     heads.reduce((a, b) => add(a, b)),

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ActionOutput, SingleStreamNetwork } from '../../src/amr/action-network.ts';
+import { amr } from '../../src/amr/amr.ts';
+import type { Fusion } from '../../src/amr/fusion.ts';
+import { type ConcatHead, concatenation } from '../../src/amr/heads.ts';
 import { actionLoss } from '../../src/amr/loss.ts';
 import { TwoStreamNetwork, type TwoStreamOptions } from '../../src/amr/two-stream.ts';
 import { checkGradients } from '../../src/autograd/check.ts';
@@ -40,7 +43,7 @@ const logits = (network: TwoStreamNetwork) => network.forward(inputs(), EVALUATI
 
 describe('TwoStreamNetwork', () => {
   test('a fresh AMR plugged into a trained network changes no logit, bit for bit', async () => {
-    const [plain, plugged] = [twoStream(), twoStream({ amr: {} })];
+    const [plain, plugged] = [twoStream(), twoStream({ fusion: amr() })];
     randomise(plain.namedParameters(), 50);
     for (const [name, tensor] of plain.namedParameters()) {
       const own = plugged.namedParameters().get(name) as Tensor;
@@ -49,12 +52,12 @@ describe('TwoStreamNetwork', () => {
     const shared = [...plugged.namedParameters()].filter(([name]) => !name.startsWith('fusion.'));
     expect(await allBits(new Map(shared))).toEqual(await allBits(plain.namedParameters()));
     expect(await bits(logits(plugged))).toEqual(await bits(logits(plain)));
-    randomise(plugged.fusion[0]?.reweighter.namedParameters() as never, 60);
+    randomise(plugged.fusion[0]?.namedParameters() as never, 60);
     expect(await bits(logits(plugged))).not.toEqual(await bits(logits(plain)));
   });
 
   test('reweights after stages 2, 3 and 4, with two auxiliary heads each', () => {
-    const out = twoStream({ amr: {} }).forward(inputs(), EVALUATION);
+    const out = twoStream({ fusion: amr() }).forward(inputs(), EVALUATION);
     expect(out.logits.shape).toEqual([N, CLASSES]);
     expect(out.auxiliary.map(({ shape }) => shape)).toEqual(new Array(6).fill([N, CLASSES]));
     expect(out.weights.map(({ shape }) => shape)).toEqual(new Array(3).fill([N, 2]));
@@ -63,12 +66,12 @@ describe('TwoStreamNetwork', () => {
   test('without AMR, or with its weights off, there are none to show', () => {
     const plain = twoStream().forward(inputs(), EVALUATION);
     expect([plain.auxiliary, plain.weights]).toEqual([[], []]);
-    const gated = twoStream({ amr: { weights: false } }).forward(inputs(), EVALUATION);
+    const gated = twoStream({ fusion: amr({ weights: false }) }).forward(inputs(), EVALUATION);
     expect([gated.auxiliary.length, gated.weights.length]).toEqual([6, 0]);
   });
 
   test('both reweighted maps go on into their backbones and into the head', async () => {
-    const network = twoStream({ amr: {} });
+    const network = twoStream({ fusion: amr() });
     randomise(network.namedParameters(), 70);
     let { rgb, skeleton } = inputs();
     for (const [i, stage] of network.rgb.stages.entries()) {
@@ -78,7 +81,7 @@ describe('TwoStreamNetwork', () => {
         EVALUATION,
       );
       const fusion = network.fusion[i - 1];
-      if (fusion) ({ rgb, skeleton } = fusion.reweighter.forward(rgb, skeleton));
+      if (fusion) ({ rgb, skeleton } = fusion.forward(rgb, skeleton, EVALUATION));
     }
     const mean = async (map: Tensor) => {
       const [data, channels] = [await values(map), map.shape.at(-1) ?? 1];
@@ -93,13 +96,14 @@ describe('TwoStreamNetwork', () => {
       );
     };
     const [r, s] = [await mean(rgb), await mean(skeleton)];
-    const [w, b] = [await values(network.head.weight), await values(network.head.bias as Tensor)];
+    const { linear: head } = network.head as ConcatHead;
+    const [w, b] = [await values(head.weight), await values(head.bias as Tensor)];
     const expected = r.flatMap((features, n) => linear([...features, ...(s[n] ?? [])], w, b));
     await expectClose(logits(network), expected);
   });
 
   test('the gradient of the fused loss reaches both inputs through AMR', async () => {
-    const network = twoStream({ amr: {} });
+    const network = twoStream({ fusion: amr() });
     const outer = [...network.namedParameters()].filter(([name]) => /^(fusion|head)/.test(name));
     randomise(new Map(outer), 80);
     const { rgb, skeleton } = inputs();
@@ -125,12 +129,17 @@ describe('TwoStreamNetwork', () => {
     expect(() => network.forward({ skeleton }, EVALUATION)).toThrow('needs the rgb input; got skeleton');
   });
 
-  test.each([undefined, {}])('backbones of different depth are a ShapeError (amr %o)', (amr) => {
+  test('AMR between backbones of different depth is a ShapeError; concatenation does not mind', () => {
     const init = new Initialiser(device, 1);
-    const make = (rgb: readonly number[], skeleton: readonly number[]) => () =>
-      new TwoStreamNetwork(init, new Chain(init, 3, rgb), new Chain(init, 3, skeleton), { classes: 2, amr });
-    expect(make([4, 4], [4, 4, 4])).toThrow(ShapeError);
-    expect(make([4, 4, 4], [4, 4])).toThrow('3 and 2 stages');
+    const make = (fusion: Fusion, rgb: readonly number[], skeleton: readonly number[]) => () =>
+      new TwoStreamNetwork(init, new Chain(init, 3, rgb), new Chain(init, 3, skeleton), {
+        classes: 2,
+        fusion,
+      });
+    expect(make(amr(), [4, 4], [4, 4, 4])).toThrow(ShapeError);
+    expect(make(amr(), [4, 4, 4], [4, 4])).toThrow('got stages [1,2] of 3 and [1] of 2');
+    const plain = make(concatenation(), [4, 4, 4], [4, 4])();
+    expect(plain.forward(inputs(), EVALUATION).logits.shape).toEqual([N, 2]);
   });
 });
 

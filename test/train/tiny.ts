@@ -1,4 +1,5 @@
 import { type ActionNetwork, SingleStreamNetwork } from '../../src/amr/action-network.ts';
+import { amr } from '../../src/amr/amr.ts';
 import { TwoStreamNetwork } from '../../src/amr/two-stream.ts';
 import type { ActionDataset } from '../../src/data/dataset.ts';
 import { Initialiser } from '../../src/nn/initialisers.ts';
@@ -37,5 +38,5 @@ export function tinyNetwork(device: Device, kind: 'skeleton' | 'amr', seed = 1):
   if (kind === 'skeleton')
     return new SingleStreamNetwork(init, 'skeleton', new Chain(init, 3, [4, 4]), options);
   const backbones = [new Chain(init, 1, [4, 4]), new Chain(init, 3, [4, 4])] as const;
-  return new TwoStreamNetwork(init, ...backbones, { ...options, amr: {} });
+  return new TwoStreamNetwork(init, ...backbones, { ...options, fusion: amr() });
 }
