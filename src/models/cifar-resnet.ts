@@ -62,8 +62,8 @@ export class CifarResNet extends Network {
     ];
   }
 
-  classify(pooled: Tensor): Tensor {
-    return this.linear.forward(pooled);
+  get head(): Linear {
+    return this.linear;
   }
 }
 
