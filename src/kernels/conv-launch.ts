@@ -4,6 +4,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { convolveDepthwise, depthwiseWeightGradient, isDepthwise } from './conv-depthwise.ts';
 import { type ConvShape, convFlops } from './conv-shape.ts';
 import { axes, type Direction, positions, tapSteps, windowOf } from './conv-window.ts';
+import { convolveWinograd, isWinograd, winogradWins } from './conv-winograd.ts';
 import {
   columnBlocks,
   type Epilogue,
@@ -41,13 +42,26 @@ function blocksFor(depth: number, columns: number, variant: TileVariant): 1 | 2 
 }
 
 /** The kernels that can compute a convolution, best first. */
-export function convVariants(shape: ConvShape, traits: TileTraits): [ConvVariant, ...ConvVariant[]] {
+export function convVariants(shape: ConvShape, traits: ConvTraits): [ConvVariant, ...ConvVariant[]] {
+  const tiles = tileVariants(traits);
+  if (isDepthwise(shape)) return ['depthwise', ...tiles];
+  if (!isWinograd(shape)) return tiles;
+  return winogradWins(shape, traits) ? ['winograd', ...tiles] : [...tiles, 'winograd'];
+}
+
+/** The kernels that can compute the gradient of its weights, best first. */
+function weightVariants(shape: ConvShape, traits: ConvTraits): ['depthwise' | TileVariant, ...TileVariant[]] {
   const tiles = tileVariants(traits);
   return isDepthwise(shape) ? ['depthwise', ...tiles] : tiles;
 }
 
-/** `depthwise`: four channels a thread, for one channel in a group; else products of tiles. */
-export type ConvVariant = TileVariant | 'depthwise';
+type ConvTraits = TileTraits & Pick<Traits, 'software'>;
+
+/**
+ * `depthwise`: four channels a thread, for one channel in a group. `winograd`: minimal filtering of tiles, for 3×3 with
+ * stride 1. Else products of tiles.
+ */
+export type ConvVariant = TileVariant | 'depthwise' | 'winograd';
 
 /** Writes the convolution of x with w, or the adjoint of a convolution applied to x, to y. */
 export function convolve(
@@ -59,6 +73,7 @@ export function convolve(
   const { traits, variants } = tensors.x.device;
   const variant = variants.choose('conv', convVariants(shape, traits));
   if (variant === 'depthwise') convolveDepthwise(direction, tensors, shape, epilogue);
+  else if (variant === 'winograd') convolveWinograd(direction, tensors, shape, epilogue);
   else convolveTiles(variant, direction, tensors, shape, epilogue);
 }
 
@@ -124,7 +139,7 @@ export function weightPlan(shape: ConvShape, variant: TileVariant, traits: Pick<
 /** Writes the gradient of a convolution with respect to its weights to `out`; g is the gradient of its output. */
 export function weightGradient({ x, g, out }: { x: Tensor; g: Tensor; out: Tensor }, shape: ConvShape): void {
   const { traits, variants } = x.device;
-  const variant = variants.choose('convWeight', convVariants(shape, traits));
+  const variant = variants.choose('convWeight', weightVariants(shape, traits));
   if (variant === 'depthwise') {
     depthwiseWeightGradient({ x, g, out }, shape);
     return;

@@ -178,6 +178,23 @@ export const cases: readonly OpCase[] = [
   conv([1, 4, 4, 4], [3, 3, 1, 4], { groups: 4, padding: 1, stride: 2 }, small),
   conv([1, 5, 4], [3, 1, 8], { groups: 4, padding: 1 }, small),
   conv([0, 5, 4], [3, 4, 4], { padding: 1 }),
+  conv([0, 5, 5, 4], [3, 3, 4, 4], { padding: 1 }),
+  conv([2, 6, 5, 4], [3, 3, 4, 8], { padding: 1 }, small),
+  conv([1, 9, 4, 8], [3, 3, 8, 4], {}, { gradients: ['x', 'w'] }),
+  conv(
+    [1, 5, 5, 4],
+    [3, 3, 4, 4],
+    {
+      padding: [
+        [0, 2],
+        [3, 1],
+      ],
+    },
+    { gradients: ['x', 'w'] },
+  ),
+  conv([2, 3, 5, 6, 4], [1, 3, 3, 4, 8], { padding: [0, 1, 1] }, { gradients: ['x', 'w'] }),
+  conv([1, 2, 6, 5, 4], [1, 3, 3, 4, 4], { padding: [1, 1, 1] }),
+  transposed([1, 5, 4, 8], [3, 3, 4, 8], { padding: 1 }),
   conv([7, 4, 4, 3], [3, 3, 3, 20], { padding: 1, stride: 2 }),
   conv([2, 13, 11, 5], [3, 3, 5, 7], { padding: 1 }),
   conv([2, 9, 10, 12], [3, 5, 12, 36], { padding: [1, 2] }),

@@ -1,0 +1,177 @@
+// Convolution 3×3 with stride 1 by minimal filtering, F(4×4, 3×3): y = Aᵀ·(Σ_c (G·w·Gᵀ) ⊙ (Bᵀ·x·B))·A + bias for each
+// tile of 4×4 outputs, with 36 multiplications in place of 144 (Lavin and Gray 2016, section 4.3). The sums over c are 36
+// products of matrices, which matmul makes between the second and the third entry.
+// filters: u [36, C, O] = G·w·Gᵀ; w [3, 3, C, O], with ADJOINT [3, 3, O, C] turned by 180°. A thread has one c and 4 o.
+// tiles:   v [36, tiles, C] = Bᵀ·x·B of the 6×6 inputs behind each tile, zeros outside; x [images, xH, xW, C].
+//          A thread has one tile and 4 c.
+// outputs: y [images, yH, yW, O] from m [36, tiles, O]; a thread has one tile and 4 o.
+// Tile t is (image·tilesH + row)·tilesW + column, element e of 36 is 6·row + column.
+override ADJOINT: bool = false;
+override HAS_BIAS: bool = false;
+override ACTIVATION: u32 = 0u; // 0 none, 1 relu, 2 leakyRelu
+
+struct WinogradParams {
+  tiles: u32, tilesH: u32, tilesW: u32,
+  channels: u32, filters: u32, // in vec4
+  xH: u32, xW: u32, yH: u32, yW: u32, padH: u32, padW: u32,
+  slope: f32,
+}
+@group(0) @binding(0) var<uniform> p: WinogradParams;
+@group(0) @binding(1) var<storage, read> w: array<vec4f>;
+@group(0) @binding(2) var<storage, read> wScalar: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> m: array<vec4f>;
+@group(0) @binding(2) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> elements: array<vec4f>; // u or v
+@group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
+
+struct Three { a: vec4f, b: vec4f, c: vec4f }
+struct Four { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
+struct Six { a: vec4f, b: vec4f, c: vec4f, d: vec4f, e: vec4f, f: vec4f }
+
+fn byG(w: Three) -> Six {
+  let even = (w.a + w.c) / -6.0;
+  let odd = w.b / 6.0;
+  let evenHalf = w.a / 24.0 + w.c / 6.0;
+  let oddHalf = w.b / 12.0;
+  return Six(w.a / 4.0, even - odd, even + odd, evenHalf + oddHalf, evenHalf - oddHalf, w.c);
+}
+
+fn byB(x: Six) -> Six {
+  let even = x.e - 4.0 * x.c;
+  let odd = x.d - 4.0 * x.b;
+  let evenTwo = x.e - x.c;
+  let oddTwo = 2.0 * (x.d - x.b);
+  return Six(4.0 * x.a - 5.0 * x.c + x.e, even + odd, even - odd, evenTwo + oddTwo, evenTwo - oddTwo, 4.0 * x.b - 5.0 * x.d + x.f);
+}
+
+fn byA(m: Six) -> Four {
+  let sum = m.b + m.c;
+  let difference = m.b - m.c;
+  let sumTwo = m.d + m.e;
+  let differenceTwo = m.d - m.e;
+  return Four(m.a + sum + sumTwo, difference + 2.0 * differenceTwo, sum + 4.0 * sumTwo, difference + 8.0 * differenceTwo + m.f);
+}
+
+// Four filters of one tap and channel.
+fn tap(row: u32, column: u32, c: u32, o: u32) -> vec4f {
+  if (!ADJOINT) { return w[((row * 3u + column) * p.channels * 4u + c) * p.filters + o]; }
+  let pitch = p.channels * 4u;
+  let at = (((2u - row) * 3u + 2u - column) * p.filters * 4u + o * 4u) * pitch + c;
+  return vec4f(wScalar[at], wScalar[at + pitch], wScalar[at + 2u * pitch], wScalar[at + 3u * pitch]);
+}
+
+fn tapRow(row: u32, c: u32, o: u32) -> Six { return byG(Three(tap(row, 0u, c, o), tap(row, 1u, c, o), tap(row, 2u, c, o))); }
+
+// Column `column` of the 6×6 elements that start at `at`, `pitch` apart.
+fn storeColumn(at: u32, pitch: u32, column: u32, s: Six) {
+  let first = at + column * pitch;
+  elements[first] = s.a;
+  elements[first + 6u * pitch] = s.b;
+  elements[first + 12u * pitch] = s.c;
+  elements[first + 18u * pitch] = s.d;
+  elements[first + 24u * pitch] = s.e;
+  elements[first + 30u * pitch] = s.f;
+}
+
+@compute @workgroup_size(64)
+fn filters(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y * groups.x * 64u + id.x;
+  let pitch = p.channels * 4u * p.filters;
+  if (i >= pitch) { return; }
+  let c = i / p.filters;
+  let o = i % p.filters;
+  let top = tapRow(0u, c, o);
+  let middle = tapRow(1u, c, o);
+  let bottom = tapRow(2u, c, o);
+  storeColumn(i, pitch, 0u, byG(Three(top.a, middle.a, bottom.a)));
+  storeColumn(i, pitch, 1u, byG(Three(top.b, middle.b, bottom.b)));
+  storeColumn(i, pitch, 2u, byG(Three(top.c, middle.c, bottom.c)));
+  storeColumn(i, pitch, 3u, byG(Three(top.d, middle.d, bottom.d)));
+  storeColumn(i, pitch, 4u, byG(Three(top.e, middle.e, bottom.e)));
+  storeColumn(i, pitch, 5u, byG(Three(top.f, middle.f, bottom.f)));
+}
+
+struct Tile { image: u32, row: u32, column: u32 }
+
+fn tileOf(t: u32) -> Tile {
+  let line = t / p.tilesW;
+  return Tile(line / p.tilesH, line % p.tilesH * 4u, t % p.tilesW * 4u);
+}
+
+// An input, `row` and `column` counted from before the padding.
+fn input(image: u32, row: u32, column: u32, c: u32) -> vec4f {
+  let at = vec2u(row, column) - vec2u(p.padH, p.padW); // modulo 2³²
+  let inside = at.x < p.xH && at.y < p.xW;
+  return select(vec4f(), x[((image * p.xH + at.x) * p.xW + at.y) * p.channels + c], inside);
+}
+
+fn inputRow(tile: Tile, row: u32, c: u32) -> Six {
+  let at = tile.row + row;
+  return byB(Six(
+    input(tile.image, at, tile.column, c), input(tile.image, at, tile.column + 1u, c), input(tile.image, at, tile.column + 2u, c),
+    input(tile.image, at, tile.column + 3u, c), input(tile.image, at, tile.column + 4u, c), input(tile.image, at, tile.column + 5u, c)));
+}
+
+@compute @workgroup_size(64)
+fn tiles(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y * groups.x * 64u + id.x;
+  let pitch = p.tiles * p.channels;
+  if (i >= pitch) { return; }
+  let tile = tileOf(i / p.channels);
+  let c = i % p.channels;
+  let r0 = inputRow(tile, 0u, c);
+  let r1 = inputRow(tile, 1u, c);
+  let r2 = inputRow(tile, 2u, c);
+  let r3 = inputRow(tile, 3u, c);
+  let r4 = inputRow(tile, 4u, c);
+  let r5 = inputRow(tile, 5u, c);
+  storeColumn(i, pitch, 0u, byB(Six(r0.a, r1.a, r2.a, r3.a, r4.a, r5.a)));
+  storeColumn(i, pitch, 1u, byB(Six(r0.b, r1.b, r2.b, r3.b, r4.b, r5.b)));
+  storeColumn(i, pitch, 2u, byB(Six(r0.c, r1.c, r2.c, r3.c, r4.c, r5.c)));
+  storeColumn(i, pitch, 3u, byB(Six(r0.d, r1.d, r2.d, r3.d, r4.d, r5.d)));
+  storeColumn(i, pitch, 4u, byB(Six(r0.e, r1.e, r2.e, r3.e, r4.e, r5.e)));
+  storeColumn(i, pitch, 5u, byB(Six(r0.f, r1.f, r2.f, r3.f, r4.f, r5.f)));
+}
+
+fn productColumn(at: u32, pitch: u32, column: u32) -> Four {
+  let first = at + column * pitch;
+  return byA(Six(
+    m[first], m[first + 6u * pitch], m[first + 12u * pitch], m[first + 18u * pitch], m[first + 24u * pitch], m[first + 30u * pitch]));
+}
+
+fn storeOutput(tile: Tile, row: u32, column: u32, o: u32, value: vec4f) {
+  let at = vec2u(tile.row + row, tile.column + column);
+  if (at.x >= p.yH || at.y >= p.yW) { return; }
+  var result = value;
+  if (HAS_BIAS) { result += bias[o]; }
+  if (ACTIVATION == 1u) { result = select(result, vec4f(), result < vec4f()); }
+  if (ACTIVATION == 2u) { result = select(result, p.slope * result, result < vec4f()); }
+  y[((tile.image * p.yH + at.x) * p.yW + at.y) * p.filters + o] = result;
+}
+
+fn storeOutputRow(tile: Tile, row: u32, o: u32, s: Four) {
+  storeOutput(tile, row, 0u, o, s.a);
+  storeOutput(tile, row, 1u, o, s.b);
+  storeOutput(tile, row, 2u, o, s.c);
+  storeOutput(tile, row, 3u, o, s.d);
+}
+
+@compute @workgroup_size(64)
+fn outputs(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y * groups.x * 64u + id.x;
+  let pitch = p.tiles * p.filters;
+  if (i >= pitch) { return; }
+  let tile = tileOf(i / p.filters);
+  let o = i % p.filters;
+  let c0 = productColumn(i, pitch, 0u);
+  let c1 = productColumn(i, pitch, 1u);
+  let c2 = productColumn(i, pitch, 2u);
+  let c3 = productColumn(i, pitch, 3u);
+  let c4 = productColumn(i, pitch, 4u);
+  let c5 = productColumn(i, pitch, 5u);
+  storeOutputRow(tile, 0u, o, byA(Six(c0.a, c1.a, c2.a, c3.a, c4.a, c5.a)));
+  storeOutputRow(tile, 1u, o, byA(Six(c0.b, c1.b, c2.b, c3.b, c4.b, c5.b)));
+  storeOutputRow(tile, 2u, o, byA(Six(c0.c, c1.c, c2.c, c3.c, c4.c, c5.c)));
+  storeOutputRow(tile, 3u, o, byA(Six(c0.d, c1.d, c2.d, c3.d, c4.d, c5.d)));
+}

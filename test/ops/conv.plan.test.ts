@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import { convVariants } from '../../src/kernels/conv-launch.ts';
+import type { ConvShape } from '../../src/kernels/conv-shape.ts';
+
+const traits = { software: true, subgroups: true, subgroupMinSize: 4 };
+
+/** A convolution with a 3×3 window over [batch, size, size, channels], padded to keep the size. */
+function conv3x3(batch: number, size: number, channels: number, more: Partial<ConvShape> = {}): ConvShape {
+  const plane = [1, size, size] as const;
+  return {
+    ...{ rank: 2, batch, channels, filters: channels, groups: 1, input: plane, output: plane },
+    ...{ kernel: [1, 3, 3], stride: [1, 1, 1], dilation: [1, 1, 1], padding: [0, 1, 1] },
+    ...more,
+  };
+}
+
+test('minimal filtering comes first on software adapters where it saves more than it moves', () => {
+  const first = (shape: ConvShape, software = true) => convVariants(shape, { ...traits, software })[0];
+  for (const [size, channels] of [
+    [56, 64],
+    [28, 128],
+    [14, 256],
+    [7, 512],
+  ] as const)
+    expect(first(conv3x3(8, size, channels))).toBe('winograd');
+  expect(first(conv3x3(8, 56, 8))).toBe('quad');
+  expect(first(conv3x3(1, 4, 512))).toBe('quad');
+  expect(first(conv3x3(8, 56, 64), false)).toBe('quad');
+});
+
+test('minimal filtering is offered for 3×3 windows with stride 1 and whole vectors of channels only', () => {
+  const offers = (more: Partial<ConvShape>) =>
+    convVariants(conv3x3(8, 56, 64, more), traits).includes('winograd');
+  expect(offers({})).toBe(true);
+  expect(offers({ stride: [1, 2, 2] })).toBe(false);
+  expect(offers({ dilation: [1, 1, 2] })).toBe(false);
+  expect(offers({ kernel: [1, 5, 3] })).toBe(false);
+  expect(offers({ kernel: [3, 3, 3], padding: [1, 1, 1] })).toBe(false);
+  expect(offers({ channels: 66 })).toBe(false);
+  expect(offers({ groups: 2 })).toBe(false);
+});
