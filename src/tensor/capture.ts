@@ -55,9 +55,17 @@ interface Pinned {
   readonly version: number;
 }
 
+/** An input as it was recorded, and how it gets into the step's own memory; undefined where nothing uses it. */
+interface Input {
+  readonly tensor: Tensor;
+  readonly copy: Copy | undefined;
+}
+
 interface Recorded<R> {
   readonly device: Device;
-  readonly inputs: readonly { readonly tensor: Tensor; readonly buffer: PooledBuffer | undefined }[];
+  readonly inputs: readonly Input[];
+  /** Of those inputs that are used. */
+  readonly copies: readonly Copy[];
   readonly result: R;
   readonly outputs: readonly Tensor[];
   readonly replay: Replay;
@@ -94,7 +102,8 @@ class CapturedStep<I extends readonly Tensor[], R> {
     }
     checkUnchanged(this.#recorded, inputs);
     checkPinned(this.#recorded);
-    device.queue.replay(this.#recorded.replay, copiesOf(this.#recorded, inputs));
+    point(this.#recorded, inputs);
+    device.queue.replay(this.#recorded.replay, this.#recorded.copies);
     return this.#recorded.result;
   }
 
@@ -134,12 +143,15 @@ function plan(device: Device, recording: Recording, inputs: readonly Tensor[]) {
   const { slots, assigned } = planMemory(inner);
   const buffers = slots.map((bytes) => device.pool.take(bytes, 'capture'));
   const places = new Map(inner.map((value, i) => [value, buffers[assigned[i] as number] as PooledBuffer]));
-  const owned = inputs.map((tensor) => {
-    const { buffer } = tensor.storage('capture');
-    const value = [...values].find((one) => !one.inner && one.buffer === buffer);
-    const own = value && device.pool.take(buffer.bytes, 'capture');
-    if (own) places.set(value, own);
-    return { tensor, buffer: own };
+  const taken: PooledBuffer[] = [];
+  const known = inputs.map((tensor): Input => {
+    const { buffer: from } = tensor.storage('capture');
+    const value = [...values].find((one) => !one.inner && one.buffer === from);
+    if (!value) return { tensor, copy: undefined };
+    const own = device.pool.take(from.bytes, 'capture');
+    taken.push(own);
+    places.set(value, own);
+    return { tensor, copy: { from, to: own.gpu, bytes: tensor.bytes } };
   });
   const replay = new Replay(
     device.gpu,
@@ -149,10 +161,11 @@ function plan(device: Device, recording: Recording, inputs: readonly Tensor[]) {
   );
   const pinned = [...values].filter((value) => !places.has(value) && !isRetained(recording, value));
   return {
-    inputs: owned,
+    inputs: known,
+    copies: known.flatMap(({ copy }) => copy ?? []),
     replay,
     pinned,
-    owned: [...buffers, ...owned.flatMap(({ buffer }) => buffer ?? []), ...recording.constants],
+    owned: [...buffers, ...taken, ...recording.constants],
     memory: { unplanned: sumBytes(inner), planned: sumBytes(buffers) },
   };
 }
@@ -173,18 +186,23 @@ function sumBytes(all: readonly { readonly bytes: number }[]): number {
 function checkInputs(inputs: readonly Tensor[]): Device {
   const device = inputs[0]?.device;
   if (!device) throw new CaptureError('capture', 'a captured step needs at least one input');
-  const buffers = new Set(inputs.map((input) => input.storage('capture').buffer));
-  if (buffers.size < inputs.length)
-    throw new CaptureError('capture', 'two inputs share memory; pass each tensor once');
-  if (inputs.some((input) => input.device !== device))
-    throw new CaptureError('capture', 'the inputs are on different devices');
-  for (const input of inputs) checkUsage('capture', input.storage('capture').buffer, 'COPY_SRC');
+  for (let i = 0; i < inputs.length; i++) checkInput(inputs, i, device);
   if (device.recorders.length > 0)
     throw new CaptureError('capture', 'no gradient flows through a captured step; take it inside the step');
   if (device.pool.observer)
     throw new CaptureError('capture', 'a captured step cannot call another; capture the two as one');
   device.checkAlive();
   return device;
+}
+
+function checkInput(inputs: readonly Tensor[], i: number, device: Device): void {
+  const input = inputs[i] as Tensor;
+  const { buffer } = input.storage('capture');
+  for (let j = 0; j < i; j++)
+    if (inputs[j]?.storage('capture').buffer === buffer)
+      throw new CaptureError('capture', 'two inputs share memory; pass each tensor once');
+  if (input.device !== device) throw new CaptureError('capture', 'the inputs are on different devices');
+  checkUsage('capture', buffer, 'COPY_SRC');
 }
 
 function checkRecording({ launches, failure }: Recording, inputs: readonly Tensor[], result: unknown): void {
@@ -215,8 +233,9 @@ function checkUnchanged<R>({ inputs: known, device }: Recorded<R>, inputs: reado
   const count = known.length;
   if (inputs.length !== count)
     throw new CaptureError('capture', `the step was recorded with ${count} inputs; got ${inputs.length}`);
-  for (const [i, input] of inputs.entries()) {
-    const { tensor } = known[i] as { tensor: Tensor };
+  for (let i = 0; i < count; i++) {
+    const input = inputs[i] as Tensor;
+    const { tensor } = known[i] as Input;
     const same = sameShape(input.shape, tensor.shape) && input.dtype === tensor.dtype;
     if (!same || input.device !== device)
       throw new CaptureError('capture', `input ${i} was recorded as ${tensor}; got ${input}`);
@@ -229,13 +248,12 @@ function checkPinned<R>({ pinned, outputs }: Recorded<R>): void {
     throw new DisposedError('capture', 'a tensor that the captured step uses or returned was disposed of');
 }
 
-function copiesOf<R>({ inputs: known }: Recorded<R>, inputs: readonly Tensor[]): Copy[] {
-  const copies: Copy[] = [];
-  for (const [i, { buffer }] of known.entries()) {
-    const input = inputs[i] as Tensor;
-    if (buffer) copies.push({ from: input.storage('capture').buffer, to: buffer, bytes: input.bytes });
+/** Lets the copies begin at what is passed this time. */
+function point<R>({ inputs: known }: Recorded<R>, inputs: readonly Tensor[]): void {
+  for (let i = 0; i < known.length; i++) {
+    const { copy } = known[i] as Input;
+    if (copy) copy.from = (inputs[i] as Tensor).storage('capture').buffer;
   }
-  return copies;
 }
 
 function release<R>({ device, outputs, owned, replay }: Recorded<R>): void {

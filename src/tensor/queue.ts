@@ -46,10 +46,10 @@ export interface DispatchTimer {
 /** Makes the bind group of a launch whose params lie in `arena`. */
 export type BindGroupFactory = (dispatch: Dispatch, arena: GPUBuffer) => GPUBindGroup;
 
-/** A copy of the first `bytes` of one buffer to another. */
+/** A copy of the first `bytes` of one buffer to another. A captured step copies from whatever is passed to it. */
 export interface Copy {
-  readonly from: PooledBuffer;
-  readonly to: PooledBuffer;
+  from: PooledBuffer;
+  readonly to: GPUBuffer;
   readonly bytes: number;
 }
 
@@ -133,13 +133,20 @@ export class Queue {
     if (this.#timer) this.flush();
     step.refresh(this.#device.queue);
     this.#labels.add('captured step');
-    for (const { from, to, bytes } of copies) this.#copy(from, to.gpu, bytes);
-    for (const [i, dispatch] of step.dispatches.entries()) {
-      step.encode(this.#openPass(dispatch), i);
-      if (this.#timer && (i + 1) % SLOTS === 0) this.flush();
-    }
+    for (let i = 0; i < copies.length; i++) this.#copy(copies[i] as Copy);
+    if (this.#timer) this.#replayTimed(step);
+    else if (step.dispatches.length > 0)
+      step.encode(this.#openPass(step.dispatches[0] as Dispatch), 0, step.dispatches.length);
     this.dispatches += step.dispatches.length;
     this.flush();
+  }
+
+  /** Each launch in a pass of its own. */
+  #replayTimed(step: Replay): void {
+    for (const [i, dispatch] of step.dispatches.entries()) {
+      step.encode(this.#openPass(dispatch), i, i + 1);
+      if ((i + 1) % SLOTS === 0) this.flush();
+    }
   }
 
   /** Runs each pipeline over no workgroups at all: some drivers compile at first use. */
@@ -174,7 +181,7 @@ export class Queue {
     const size = Math.max(bytes, 4);
     const staging = this.#readback.take(size);
     try {
-      this.#copy(buffer, staging, size);
+      this.#copy({ from: buffer, to: staging, bytes: size });
       this.flush();
       await this.#finish(staging.mapAsync(MAP_READ, 0, size));
       const data = staging.getMappedRange(0, size).slice(0, bytes);
@@ -213,11 +220,11 @@ export class Queue {
     this.#readback.clear();
   }
 
-  #copy(source: PooledBuffer, target: GPUBuffer, size: number): void {
+  #copy({ from, to, bytes }: Copy): void {
     this.#pass?.end();
     this.#pass = undefined;
     this.#encoder ??= this.#device.createCommandEncoder();
-    this.#encoder.copyBufferToBuffer(source.gpu, 0, target, 0, size);
+    this.#encoder.copyBufferToBuffer(from.gpu, 0, to, 0, bytes);
   }
 
   #openPass(dispatch: Dispatch): GPUComputePassEncoder {

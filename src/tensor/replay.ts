@@ -5,6 +5,9 @@ import type { Launch, ParamScalar, Value } from './recording.ts';
 const WORDS = SLOT / 4;
 const UNIFORM_COPY_DST = 0x40 | 0x08;
 
+/** `at` is the word among the params of all launches. */
+type PlacedScalar = ParamScalar & { readonly at: number };
+
 /** The launches of a recorded step with params and bind groups of their own, ready for one encoder after another. */
 export class Replay {
   /** For profiles, which look at every launch. */
@@ -13,9 +16,11 @@ export class Replay {
   readonly #params: Uint32Array<ArrayBuffer>;
   readonly #floats: Float32Array;
   readonly #offsets: Uint32Array;
+  /** x, y and z of each launch. */
+  readonly #workgroups: Uint32Array;
   readonly #pipelines: readonly GPUComputePipeline[];
   readonly #groups: readonly GPUBindGroup[];
-  readonly #scalars: readonly (ParamScalar & { readonly at: number })[];
+  readonly #scalars: readonly PlacedScalar[];
   #uploaded = false;
 
   constructor(
@@ -29,6 +34,7 @@ export class Replay {
     this.#params = new Uint32Array(size / 4);
     this.#floats = new Float32Array(this.#params.buffer);
     this.#offsets = Uint32Array.from(launches, (_, i) => i * SLOT);
+    this.#workgroups = Uint32Array.from(launches.flatMap(({ groups }) => groups));
     for (const [i, { params }] of launches.entries()) this.#params.set(params, i * WORDS);
     this.#pipelines = launches.map(({ pipeline }) => pipeline.gpu);
     this.dispatches = launches.map((launch) => ({ ...launch, buffers: launch.values.map(bufferOf) }));
@@ -41,7 +47,8 @@ export class Replay {
   /** Looks scalars up and uploads the params if any has changed. Earlier replays must have been submitted. */
   refresh(queue: GPUQueue): void {
     let changed = !this.#uploaded;
-    for (const { at, type, scalar } of this.#scalars) {
+    for (let i = 0; i < this.#scalars.length; i++) {
+      const { at, type, scalar } = this.#scalars[i] as PlacedScalar;
       const before = this.#params[at];
       if (type === 'f32') this.#floats[at] = scalar.value;
       else this.#params[at] = scalar.value;
@@ -51,11 +58,21 @@ export class Replay {
     this.#uploaded = true;
   }
 
-  encode(pass: GPUComputePassEncoder, i: number): void {
-    const [x, y, z] = (this.dispatches[i] as Dispatch).groups;
-    pass.setPipeline(this.#pipelines[i] as GPUComputePipeline);
-    pass.setBindGroup(0, this.#groups[i] as GPUBindGroup, this.#offsets, i, 1);
-    pass.dispatchWorkgroups(x, y, z);
+  /** Encodes the launches from `first` up to `end`. Nothing is allocated on the way. */
+  encode(pass: GPUComputePassEncoder, first: number, end: number): void {
+    let current: GPUComputePipeline | undefined;
+    for (let i = first; i < end; i++) {
+      const pipeline = this.#pipelines[i] as GPUComputePipeline;
+      if (pipeline !== current) pass.setPipeline(pipeline);
+      current = pipeline;
+      pass.setBindGroup(0, this.#groups[i] as GPUBindGroup, this.#offsets, i, 1);
+      const at = 3 * i;
+      pass.dispatchWorkgroups(
+        this.#workgroups[at] as number,
+        this.#workgroups[at + 1] as number,
+        this.#workgroups[at + 2] as number,
+      );
+    }
   }
 
   dispose(): void {

@@ -378,3 +378,24 @@ describe('a trap is an error', () => {
     step.dispose();
   });
 });
+
+test('a replay allocates nothing for a launch in JavaScript', async () => {
+  const x = device.tensor([1]);
+  const chain = (length: number) =>
+    capture((y: Tensor) => Array.from({ length }).reduce((last: Tensor) => add(last, 1), y));
+  const [few, many] = [chain(20), chain(220)];
+  /** Bytes of the heap that one call takes: the median of some. */
+  const allocated = (step: typeof few): number => {
+    const bytes = Array.from({ length: 11 }, () => {
+      const before = process.memoryUsage().heapUsed;
+      step(x);
+      return process.memoryUsage().heapUsed - before;
+    });
+    return bytes.sort((a, b) => a - b)[5] as number;
+  };
+  for (const step of [few, many]) allocated(step); // compiled by now
+  await device.idle();
+  expect((allocated(many) - allocated(few)) / 200).toBeLessThan(16);
+  expect(await many(x).item()).toBe(221);
+  for (const step of [few, many]) step.dispose();
+});
