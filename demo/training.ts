@@ -3,6 +3,7 @@ import {
   type ActionNetwork,
   type Device,
   evaluateClean,
+  pgdTraining,
   Trainer,
   type TrainMetrics,
   type TrainOptions,
@@ -158,7 +159,7 @@ function optionsOf(size: DemoSize, { how, learningRate }: TrainingChoice): Train
     labelSmoothing: 0.05,
     auxiliaryWeight: 1,
     augmentation: { turn: 0.2, scale: 0.1, crop: 0.1, shift: 1, brightness: 0.1 },
-    attack: how === 'adversarial' ? attack : undefined,
+    method: how === 'adversarial' ? pgdTraining(attack) : undefined,
     seed: 1,
   };
 }

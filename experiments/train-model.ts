@@ -5,6 +5,7 @@ import { decodeSafetensors } from '../src/formats/safetensors.ts';
 import { decodeState, encodeState } from '../src/nn/state.ts';
 import type { NetworkAttack } from '../src/train/attack-network.ts';
 import { type BatchStatus, evaluateAttack, evaluateClean } from '../src/train/evaluate.ts';
+import { pgdTraining } from '../src/train/methods.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import type { Job } from './job.ts';
 import { buildNetwork } from './networks.ts';
@@ -73,8 +74,8 @@ async function train(job: Job, plan: Plan, network: ActionNetwork, seed: number)
   const id = idOf(plan);
   const sizes = job.preset.training[phaseOf(plan)];
   const { device, dataset, folder, progress, trainingSamples } = job;
-  const attack = plan.train === 'pgd' ? trainingAttack(sizes) : undefined;
-  const trainer = new Trainer(device, network, dataset, trainingSamples, { ...sizes, attack, seed });
+  const method = plan.train === 'pgd' ? pgdTraining(trainingAttack(sizes)) : undefined;
+  const trainer = new Trainer(device, network, dataset, trainingSamples, { ...sizes, method, seed });
   const state = await restore(job, plan, trainer);
   if (trainer.epochs === 0) await startFromSources(job, plan, network);
   try {

@@ -14,7 +14,7 @@ export {
   type StreamEnd,
 } from './amr/fusion.ts';
 export { ConcatHead, concatenation, GatedHead, gated, type HeadKind, LateHead, late } from './amr/heads.ts';
-export { type ActionLossOptions, actionLoss } from './amr/loss.ts';
+export { type ActionLossOptions, actionLoss, withAuxiliary } from './amr/loss.ts';
 export { type MmtmOptions, MultimodalTransfer, mmtm } from './amr/mmtm.ts';
 export { AttentionModalityReweighter, type Reweighted, type ReweighterOptions } from './amr/reweighter.ts';
 export { cosineSimilarity, SimMinHead, simMin } from './amr/sim-min.ts';
@@ -78,6 +78,7 @@ export { type Augmentation, augmentClips, augmentSkeletons, NO_AUGMENTATION } fr
 export { type BatchOptions, batches, gatherLabels, gatherSkeleton, gatherVideo } from './data/batches.ts';
 export type { ActionDataset, SkeletonData, SplitName, VideoData } from './data/dataset.ts';
 export { gunzip } from './data/gunzip.ts';
+export { BatchMixer, betaShare, cutmixClips, cutmixSkeletons, type Mixing, mixup } from './data/mix.ts';
 export { parseDataset, type ReadOptions } from './data/read-dataset.ts';
 export { Rng } from './data/rng.ts';
 export {
@@ -203,7 +204,14 @@ export {
 } from './kernels/reduce.ts';
 export { type ResizeMode, type ResizeOptions, resize } from './kernels/resize.ts';
 export { logSoftmax, type SoftmaxOptions, softmax } from './kernels/softmax.ts';
-export { type AdamwOptions, adamwUpdate, emaUpdate, type SgdOptions, sgdUpdate } from './kernels/update.ts';
+export {
+  type AdamwOptions,
+  accumulateUpdate,
+  adamwUpdate,
+  emaUpdate,
+  type SgdOptions,
+  sgdUpdate,
+} from './kernels/update.ts';
 export { Backbone, Network } from './models/backbone.ts';
 export { CifarBlock, CifarResNet, type CifarResNetOptions } from './models/cifar-resnet.ts';
 export { Classifier } from './models/classifier.ts';
@@ -213,6 +221,7 @@ export { centreOf, hopDistances, spatialPartition } from './models/skeleton-grap
 export { type SkeletonStream, StGcn, type StGcnSize } from './models/st-gcn.ts';
 export { VideoResNet, type VideoResNetKind, type VideoResNetSize } from './models/video-resnet.ts';
 export { type Layers, runLayers } from './nn/chain.ts';
+export { GradientSum } from './nn/gradient-sum.ts';
 export { Initialiser } from './nn/initialisers.ts';
 export {
   Conv1d,
@@ -227,6 +236,7 @@ export {
   Sequential,
 } from './nn/layers.ts';
 export { type LoadTorchOptions, loadTorch } from './nn/load-torch.ts';
+export { LossScaler, type LossScalerOptions } from './nn/loss-scaler.ts';
 export { EVALUATION, Layer, type Mode, Module, type NamedTensors } from './nn/module.ts';
 export { BatchNorm, LayerNorm } from './nn/norms.ts';
 export { AdamW, clipByGlobalNorm, type Optimiser, Sgd } from './nn/optimisers.ts';
@@ -237,6 +247,7 @@ export { excite, squeeze } from './nn/squeeze.ts';
 export { decodeState, encodeState } from './nn/state.ts';
 export { StructuredDropout } from './nn/structured-dropout.ts';
 export type { TorchCounter, TorchEntry, TorchTensor } from './nn/torch-state.ts';
+export { WeightAverage } from './nn/weight-average.ts';
 export { type Captured, capture } from './tensor/capture.ts';
 export { captureShapes } from './tensor/capture-shapes.ts';
 export { Device, type Memory, type OpenOptions, openDevice, type Traits } from './tensor/device.ts';
@@ -262,6 +273,21 @@ export {
   evaluateClean,
 } from './train/evaluate.ts';
 export {
+  type FastOptions,
+  type FreeOptions,
+  fastTraining,
+  freeTraining,
+  type MethodBatch,
+  type MethodLoss,
+  martTraining,
+  naturalTraining,
+  pgdTraining,
+  type RegularisedOptions,
+  type TrainingAttack,
+  type TrainingMethod,
+  tradesTraining,
+} from './train/methods.ts';
+export {
   type Balance,
   mcnemar,
   modalityBalance,
@@ -270,4 +296,13 @@ export {
   type Robustness,
   relativeImprovement,
 } from './train/metrics.ts';
-export { Trainer, type TrainMetrics, type TrainOptions } from './train/trainer.ts';
+export {
+  boostedCrossEntropy,
+  martLoss,
+  predictionDivergence,
+  type RobustLossOptions,
+  tradesLoss,
+} from './train/robust-losses.ts';
+export type { Target } from './train/target.ts';
+export type { TrainMetrics, TrainOptions } from './train/train-options.ts';
+export { Trainer } from './train/trainer.ts';

@@ -15,8 +15,17 @@ export interface ActionLossOptions {
  * means over the batch: → a scalar.
  */
 export function actionLoss(output: ActionOutput, labels: Tensor, options: ActionLossOptions): Tensor {
-  const { auxiliaryWeight, labelSmoothing } = options;
-  const own = crossEntropy(output.logits, labels, { labelSmoothing });
+  const { labelSmoothing } = options;
+  return withAuxiliary(crossEntropy(output.logits, labels, { labelSmoothing }), output, labels, options);
+}
+
+/** Another loss of the fused head with the same auxiliary heads and penalty: a scalar and a network's output → a scalar. */
+export function withAuxiliary(
+  own: Tensor,
+  output: ActionOutput,
+  labels: Tensor,
+  { auxiliaryWeight, labelSmoothing }: ActionLossOptions,
+): Tensor {
   const fused = output.penalty ? add(own, mean(output.penalty)) : own;
   if (output.auxiliary.length === 0 || auxiliaryWeight === 0) return fused;
   const auxiliary = output.auxiliary.map((logits) => crossEntropy(logits, labels, { labelSmoothing }));

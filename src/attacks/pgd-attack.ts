@@ -25,6 +25,8 @@ export interface PgdRunOptions<R> {
   readonly steps: number;
   readonly randomStart?: boolean;
   readonly seed?: number;
+  /** Points to start from, one for each input, instead of a random start. */
+  readonly from?: readonly Tensor[] | undefined;
   /** Called at every iterate, the final one included. */
   readonly observe?: ((iterate: Iterate<R>) => void) | undefined;
 }
@@ -96,7 +98,8 @@ export class PgdAttack<R extends Valued> {
     this.#captured?.dispose();
   }
 
-  #start(x: Tensor, i: number, { randomStart: random = true, seed = 0 }: PgdRunOptions<R>): Tensor {
+  #start(x: Tensor, i: number, { randomStart: random = true, seed = 0, from }: PgdRunOptions<R>): Tensor {
+    if (from) return copy(from[i] as Tensor);
     return random ? randomStart(x, this.#moved[i] as PgdBudget, seed, i) : copy(x);
   }
 

@@ -14,6 +14,8 @@ export interface SgdOptions {
   /** λ; 0 when left out. */
   readonly weightDecay?: number;
   readonly nesterov?: boolean;
+  /** Leave an element (and its velocity) as it is where its gradient is NaN; false when left out. See `LossScaler`. */
+  readonly skipNaN?: boolean;
 }
 
 /**
@@ -26,13 +28,13 @@ export function sgdUpdate(
   param: Tensor,
   grad: Tensor,
   velocity: Tensor | undefined,
-  { learningRate, momentum = 0, weightDecay = 0, nesterov = false }: SgdOptions,
+  { learningRate, momentum = 0, weightDecay = 0, nesterov = false, skipNaN = false }: SgdOptions,
 ): void {
   const given = velocity !== undefined || (momentum === 0 && !nesterov);
   check(given, 'sgdUpdate', () => `momentum ${momentum}, nesterov ${nesterov} need a velocity`);
   checkUpdate('sgdUpdate', velocity ? { param, velocity } : { param }, { grad });
   const count = Math.ceil(param.size / 4);
-  const flags = { momentum, nesterov: nesterov ? 1 : 0 };
+  const flags = { momentum, nesterov: nesterov ? 1 : 0, skipNaN: skipNaN ? 1 : 0 };
   const params = { count, rate: learningRate, decay: weightDecay, ...flags };
   if (velocity)
     run(updateWgsl, 'sgdMomentum', { param, grad, velocity }, params, { groups: groupsOf(count) });
@@ -51,6 +53,8 @@ export interface AdamwOptions {
   readonly weightDecay?: number;
   /** The number of this step, from 1. */
   readonly step: number | Scalar;
+  /** Leave an element (and its moments) as it is where its gradient is NaN; false when left out. See `LossScaler`. */
+  readonly skipNaN?: boolean;
 }
 
 /**
@@ -60,7 +64,8 @@ export interface AdamwOptions {
  * `KernelError` while an open gradient tape needs param, m or v, or when they share memory.
  */
 export function adamwUpdate(param: Tensor, grad: Tensor, m: Tensor, v: Tensor, options: AdamwOptions): void {
-  const { learningRate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01, step } = options;
+  const { learningRate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01 } = options;
+  const { step, skipNaN = false } = options;
   const now = numberOf(step);
   check(Number.isInteger(now) && now >= 1, 'adamwUpdate', () => `step counts from 1; got ${now}`);
   checkUpdate('adamwUpdate', { param, m, v }, { grad });
@@ -71,7 +76,7 @@ export function adamwUpdate(param: Tensor, grad: Tensor, m: Tensor, v: Tensor, o
     keep: mapScalars((rate) => 1 - rate * weightDecay, learningRate),
     rate: mapScalars((rate, t) => rate / (1 - beta1 ** t), learningRate, step),
     rootScale: mapScalars((t) => 1 / Math.sqrt(1 - beta2 ** t), step),
-    ...{ beta1, take1: 1 - beta1, beta2, take2: 1 - beta2 },
+    ...{ beta1, take1: 1 - beta1, beta2, take2: 1 - beta2, skipNaN: skipNaN ? 1 : 0 },
   };
   const tensors = { param, grad, velocity: m, square: v };
   run(updateWgsl, 'adamw', tensors, params, { groups: groupsOf(count) });
@@ -87,6 +92,22 @@ export function emaUpdate(target: Tensor, value: Tensor, { momentum }: { readonl
   const count = Math.ceil(target.size / 4);
   const params = { count, keep: 1 - momentum, take: momentum };
   run(updateWgsl, 'ema', { param: target, grad: value }, params, { groups: groupsOf(count) });
+}
+
+/**
+ * A running sum in place: `target ← target + scale·value`, or `target ← scale·value` (whatever it held) where `fresh` is 1.
+ * Both of one shape, f32. Throws `DisposedError`; `ShapeError` for shapes or dtypes that differ; `KernelError` while an open
+ * gradient tape needs `target`, or when the two share memory.
+ */
+export function accumulateUpdate(
+  target: Tensor,
+  value: Tensor,
+  { scale = 1, fresh = 0 }: { readonly scale?: number | Scalar; readonly fresh?: number | Scalar } = {},
+): void {
+  checkUpdate('accumulateUpdate', { target }, { value });
+  const count = Math.ceil(target.size / 4);
+  const tensors = { param: target, grad: value };
+  run(updateWgsl, 'accumulate', tensors, { count, scale, fresh }, { groups: groupsOf(count) });
 }
 
 type Named = Readonly<Record<string, Tensor>>;

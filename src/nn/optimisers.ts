@@ -2,7 +2,7 @@ import { check, ShapeError } from '../errors.ts';
 import { add, div, minimum, mul, sqrt, square } from '../kernels/elementwise.ts';
 import { zerosLike } from '../kernels/fill.ts';
 import { sum } from '../kernels/reduce.ts';
-import { adamwUpdate, sgdUpdate } from '../kernels/update.ts';
+import { type AdamwOptions, adamwUpdate, sgdUpdate } from '../kernels/update.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { NamedTensors } from './module.ts';
 
@@ -23,7 +23,7 @@ export interface Optimiser {
 }
 
 /** Keeps one zero tensor per parameter and name, outside of all scopes. */
-function slots(parameters: NamedTensors, name: string): NamedTensors {
+export function slots(parameters: NamedTensors, name: string): NamedTensors {
   const make = (parameter: Tensor) =>
     parameter.device.keep(parameter.device.scope(() => zerosLike(parameter)));
   return new Map([...parameters].map(([key, parameter]) => [`${key}.${name}`, make(parameter)]));
@@ -41,13 +41,13 @@ export class Sgd implements Optimiser {
   readonly #learningRate = { value: 0 };
   readonly #parameters: NamedTensors;
   readonly #velocity: NamedTensors;
-  readonly #options: { momentum: number; weightDecay: number; nesterov: boolean };
+  readonly #options: { momentum: number; weightDecay: number; nesterov: boolean; skipNaN: boolean };
 
   constructor(
     parameters: NamedTensors,
-    options: { momentum?: number; weightDecay?: number; nesterov?: boolean } = {},
+    options: { momentum?: number; weightDecay?: number; nesterov?: boolean; skipNaN?: boolean } = {},
   ) {
-    this.#options = { momentum: 0, weightDecay: 0, nesterov: false, ...options };
+    this.#options = { momentum: 0, weightDecay: 0, nesterov: false, skipNaN: false, ...options };
     this.#parameters = parameters;
     this.#velocity = this.#options.momentum === 0 ? new Map() : slots(parameters, 'velocity');
   }
@@ -88,13 +88,10 @@ export class AdamW implements Optimiser {
   readonly #parameters: NamedTensors;
   readonly #first: NamedTensors;
   readonly #second: NamedTensors;
-  readonly #options: { beta1: number; beta2: number; epsilon: number; weightDecay: number };
+  readonly #options: Omit<AdamwOptions, 'learningRate' | 'step'>;
 
-  constructor(
-    parameters: NamedTensors,
-    options: { beta1?: number; beta2?: number; epsilon?: number; weightDecay?: number } = {},
-  ) {
-    this.#options = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, ...options };
+  constructor(parameters: NamedTensors, options: Omit<AdamwOptions, 'learningRate' | 'step'> = {}) {
+    this.#options = options;
     this.#parameters = parameters;
     this.#first = slots(parameters, 'first');
     this.#second = slots(parameters, 'second');

@@ -9,9 +9,14 @@ import { checkBudget } from '../attacks/norms.ts';
 import { type Iterate, PgdAttack } from '../attacks/pgd-attack.ts';
 import { add, mul } from '../kernels/elementwise.ts';
 import { crossEntropy } from '../kernels/loss.ts';
+import { randomNormal } from '../kernels/random.ts';
 import { sum } from '../kernels/reduce.ts';
 import { EVALUATION } from '../nn/module.ts';
+import { type Captured, canCapture } from '../tensor/capture.ts';
+import { captureShapes } from '../tensor/capture-shapes.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { predictionDivergence } from './robust-losses.ts';
+import { type Target, targetLoss, targetOf, targetTensors } from './target.ts';
 
 /** ε of each attacked modality: a share of the pixel range, and metres. A modality left out stays clean. */
 export type Epsilons = Readonly<Partial<Record<Modality, number>>>;
@@ -28,17 +33,21 @@ export interface NetworkAttack {
    * out: the fused head's cross-entropy alone.
    */
   readonly adaptive?: number | undefined;
+  /** What is maximised: the cross-entropy (when left out), or the divergence from the clean prediction, KL(p(x) ‖ p(x')). */
+  readonly objective?: 'crossEntropy' | 'divergence' | undefined;
+  /** Starts at x + σ N(0, 1) instead of a uniform draw from the ball; in the units of the input. */
+  readonly startNoise?: number | undefined;
 }
 
 /** What an attack on a network computes at each iterate. */
 export interface AttackValue extends ActionOutput {
   /** What is maximised. A sum over the samples, so that a sample's gradient does not depend on its batch. */
   readonly loss: Tensor;
-  /** Cross-entropy of the fused head, [N]. */
+  /** Of the fused head, [N]: the cross-entropy, or the divergence. */
   readonly losses: Tensor;
 }
 
-const RANGES = { rgb: [0, 1], skeleton: undefined } as const;
+export const RANGES = { rgb: [0, 1], skeleton: undefined } as const;
 
 type Observer = (iterate: Iterate<AttackValue>, modalities: readonly Modality[]) => void;
 
@@ -56,7 +65,7 @@ export function attackNetwork(
 ): ActionInputs {
   const attacker = new NetworkAttacker(network, attack, attack.steps > 1);
   try {
-    return attacker.attack(inputs, labels, seed, observe);
+    return attacker.attack(inputs, { labels }, seed, observe);
   } finally {
     attacker.dispose();
   }
@@ -69,10 +78,11 @@ export class NetworkAttacker {
   readonly #network: ActionNetwork;
   readonly #options: Omit<NetworkAttack, 'seed'>;
   readonly #attack: PgdAttack<AttackValue>;
+  readonly #logits: Captured<readonly Tensor[], Tensor> | undefined;
 
   /** Throws `ShapeError` for ε < 0. */
   constructor(network: ActionNetwork, attack: Omit<NetworkAttack, 'seed'>, captured = true) {
-    const { epsilons, relativeStep, adaptive } = attack;
+    const { epsilons, relativeStep } = attack;
     for (const epsilon of Object.values(epsilons)) checkBudget('attackNetwork', { epsilon });
     this.#network = network;
     this.#options = attack;
@@ -81,61 +91,95 @@ export class NetworkAttacker {
       const epsilon = epsilons[modality] ?? 0;
       return { epsilon, stepSize: relativeStep * epsilon, range: RANGES[modality] };
     });
-    const loss = (points: readonly Tensor[], [labels, ...clean]: readonly Tensor[]) =>
-      attackValue(network, this.#assemble(points, clean), labels as Tensor, adaptive);
+    const loss = (points: readonly Tensor[], fixed: readonly Tensor[]) => this.#value(points, fixed);
     this.#attack = new PgdAttack(loss, moved, { captured });
+    const diverging = attack.objective === 'divergence';
+    if (captured && diverging)
+      this.#logits = captureShapes((...all: readonly Tensor[]) => this.#predict(all));
   }
 
-  attack(inputs: ActionInputs, labels: Tensor, seed: number, observe?: Observer): ActionInputs {
-    const { steps, randomStart, adaptive } = this.#options;
+  /** The inputs with the attacked modalities replaced. */
+  attack(inputs: ActionInputs, target: Target, seed: number, observe?: Observer): ActionInputs {
+    return target.labels.device.scope(() => this.#run(inputs, target, seed, observe));
+  }
+
+  #run(inputs: ActionInputs, target: Target, seed: number, observe?: Observer): ActionInputs {
+    const { steps, randomStart } = this.#options;
+    const pick = (modalities: readonly Modality[]) => modalities.map((modality) => inputOf(inputs, modality));
+    const fixed = [...pick(this.#clean), ...this.#compared(pick(this.#network.modalities), target)];
     if (this.modalities.length === 0) {
-      const value = () => attackValue(this.#network, inputs, labels, adaptive);
       const final = { step: steps, inputs: [], grads: undefined };
-      if (observe) labels.device.scope(() => observe({ ...final, value: value() }, []));
+      observe?.({ ...final, value: this.#value([], fixed) }, []);
       return inputs;
     }
-    const pick = (modalities: readonly Modality[]) => modalities.map((modality) => inputOf(inputs, modality));
-    const fixed = [labels, ...pick(this.#clean)];
     const seen = (iterate: Iterate<AttackValue>) => observe?.(iterate, this.modalities);
-    const run = { steps, randomStart, seed, observe: observe && seen };
-    return {
-      ...inputs,
-      ...this.#assemble(this.#attack.run(pick(this.modalities), fixed, run), pick(this.#clean)),
-    };
+    const attacked = pick(this.modalities);
+    const from = this.#noisy(attacked, seed);
+    const run = { steps, randomStart, seed, from, observe: observe && seen };
+    return { ...inputs, ...this.#named(this.modalities, this.#attack.run(attacked, fixed, run)) };
   }
 
-  /** Frees the captured step. */
+  /** Frees the captured steps. */
   dispose(): void {
     this.#attack.dispose();
+    this.#logits?.dispose();
   }
 
   get #clean(): readonly Modality[] {
     return this.#network.modalities.filter((modality) => !this.modalities.includes(modality));
   }
 
-  #assemble(points: readonly Tensor[], clean: readonly Tensor[]): ActionInputs {
-    const named = (modalities: readonly Modality[], tensors: readonly Tensor[]) =>
-      modalities.map((modality, i) => [modality, tensors[i]] as const);
-    return Object.fromEntries([...named(this.modalities, points), ...named(this.#clean, clean)]);
+  #named(modalities: readonly Modality[], tensors: readonly Tensor[]): ActionInputs {
+    return Object.fromEntries(modalities.map((modality, i) => [modality, tensors[i]] as const));
+  }
+
+  /** What outputs are compared with: the logits at the clean inputs, or the target. */
+  #compared(inputs: readonly Tensor[], target: Target): Tensor[] {
+    if (this.#options.objective !== 'divergence') return targetTensors(target);
+    const captured = canCapture(target.labels.device) ? this.#logits : undefined;
+    return [captured ? captured(...inputs) : this.#predict(inputs)];
+  }
+
+  #predict(inputs: readonly Tensor[]): Tensor {
+    return this.#network.forward(this.#named(this.#network.modalities, inputs), EVALUATION).logits;
+  }
+
+  #noisy(inputs: readonly Tensor[], seed: number): Tensor[] | undefined {
+    const { startNoise: std } = this.#options;
+    if (std === undefined) return undefined;
+    return inputs.map((x, stream) => add(x, randomNormal(x.device, x.shape, { seed, stream, std })));
+  }
+
+  /** What is maximised, at the points of the attacked modalities; `fixed`: the other inputs, then what is compared with. */
+  #value(points: readonly Tensor[], fixed: readonly Tensor[]): AttackValue {
+    const clean = this.#clean;
+    const inputs = { ...this.#named(this.modalities, points), ...this.#named(clean, fixed) };
+    const compared = fixed.slice(clean.length);
+    const output = this.#network.forward(inputs, EVALUATION);
+    if (this.#options.objective === 'divergence') {
+      const losses = predictionDivergence(compared[0] as Tensor, output.logits);
+      return { ...output, losses, loss: sum(losses) };
+    }
+    return { ...output, ...adversaryLoss(output, targetOf(compared), this.#options.adaptive) };
   }
 }
 
-function attackValue(
-  network: ActionNetwork,
-  inputs: ActionInputs,
-  labels: Tensor,
+function adversaryLoss(
+  output: ActionOutput,
+  target: Target,
   adaptive = 0,
-): AttackValue {
-  const output = network.forward(inputs, EVALUATION);
-  const losses = crossEntropy(output.logits, labels, { reduction: 'none' });
+): Pick<AttackValue, 'loss' | 'losses'> {
+  const losses = targetLoss(target, (labels) => crossEntropy(output.logits, labels, { reduction: 'none' }));
   const own = sum(losses);
-  if (adaptive === 0) return { ...output, losses, loss: own };
+  if (adaptive === 0) return { losses, loss: own };
   const fused = output.penalty ? add(own, sum(output.penalty)) : own;
-  if (output.auxiliary.length === 0) return { ...output, losses, loss: fused };
-  const heads = output.auxiliary.map((logits) => crossEntropy(logits, labels, { reduction: 'sum' }));
+  if (output.auxiliary.length === 0) return { losses, loss: fused };
+  const heads = output.auxiliary.map((logits) =>
+    targetLoss(target, (labels) => crossEntropy(logits, labels, { reduction: 'sum' })),
+  );
   const auxiliary = mul(
     heads.reduce((a, b) => add(a, b)),
     adaptive / heads.length,
   );
-  return { ...output, losses, loss: add(fused, auxiliary) };
+  return { losses, loss: add(fused, auxiliary) };
 }

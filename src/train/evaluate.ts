@@ -146,7 +146,7 @@ async function attackBatch(
   let weights: Tensor[] = [];
   const attacked = attacker.attack(
     inputs,
-    labels,
+    { labels },
     attack.seed,
     ({ step, value, grads }: Iterate<AttackValue>) => {
       const before = right;

@@ -1,64 +1,51 @@
-import { type ActionNetwork, inputOf } from '../amr/action-network.ts';
-import { type ActionLossOptions, actionLoss } from '../amr/loss.ts';
-import { valueAndGrad } from '../autograd/grad.ts';
-import type { Augmentation } from '../data/augment.ts';
+import type { ActionNetwork } from '../amr/action-network.ts';
 import { batches } from '../data/batches.ts';
 import type { ActionDataset } from '../data/dataset.ts';
 import { Rng } from '../data/rng.ts';
 import { KernelwrightError } from '../errors.ts';
-import { add, cast, equal, mul } from '../kernels/elementwise.ts';
-import { argmax, sum } from '../kernels/reduce.ts';
+import { add, mul } from '../kernels/elementwise.ts';
+import { sum } from '../kernels/reduce.ts';
+import { GradientSum } from '../nn/gradient-sum.ts';
+import { LossScaler } from '../nn/loss-scaler.ts';
 import type { NamedTensors } from '../nn/module.ts';
-import { AdamW, clipByGlobalNorm } from '../nn/optimisers.ts';
+import { AdamW } from '../nn/optimisers.ts';
 import { cosine, type Schedule, warmUp } from '../nn/schedules.ts';
-import type { Captured } from '../tensor/capture.ts';
-import { captureShapes } from '../tensor/capture-shapes.ts';
+import { WeightAverage } from '../nn/weight-average.ts';
 import type { Device } from '../tensor/device.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type NetworkAttack, NetworkAttacker } from './attack-network.ts';
-import { type Batch, uploadBatch } from './batch.ts';
+import { NetworkAttacker } from './attack-network.ts';
+import { type Batch, uploadBatch, type Variation } from './batch.ts';
+import { FreePerturbation } from './free-perturbation.ts';
+import { naturalTraining, type TrainingMethod } from './methods.ts';
+import { checkOptions, summary, type TrainMetrics, type TrainOptions } from './train-options.ts';
+import { type StepTensors, UpdateStep } from './update-step.ts';
 
-export interface TrainOptions extends ActionLossOptions {
-  readonly epochs: number;
-  readonly batchSize: number;
-  /** Peak of a cosine schedule with one epoch of warm-up. */
-  readonly learningRate: number;
-  readonly weightDecay: number;
-  /** Largest joint norm of the gradients; not limited when left out. */
-  readonly clip?: number | undefined;
-  readonly augmentation: Augmentation;
-  /** Adversarial training: each batch is replaced by what this attack makes of it (Madry et al. 2018). */
-  readonly attack?: Omit<NetworkAttack, 'seed'> | undefined;
-  readonly seed: number;
-  /** Whether steps are captured (the default); the bits are the same. */
-  readonly captured?: boolean;
-}
-
-/** What a stretch of training came to. */
-export interface TrainMetrics {
-  /** Mean over the samples. */
-  readonly loss: number;
-  readonly accuracy: number;
-  readonly samples: number;
-}
+/** A loss scale below this means that gradients are no numbers at any scale. */
+const LEAST_SCALE = 2 ** -10;
 
 /** Training of a network with AdamW, one epoch at a time, reproducible from its seed and resumable between epochs. */
 export class Trainer {
   /** Epochs done; set when a checkpoint is loaded. */
   epochs = 0;
   readonly network: ActionNetwork;
+  /** The average of the weights, with `averageDecay`. */
+  readonly average: WeightAverage | undefined;
   readonly #device: Device;
   readonly #dataset: ActionDataset;
   readonly #indices: readonly number[];
   readonly #options: TrainOptions;
+  readonly #method: TrainingMethod;
   readonly #optimiser: AdamW;
   readonly #schedule: Schedule;
   readonly #attacker: NetworkAttacker | undefined;
+  readonly #free: FreePerturbation | undefined;
+  readonly #sum: GradientSum | undefined;
+  readonly #scaler: LossScaler | undefined;
   /** Of dropout, in each step. */
   readonly #dropout = { value: 0 };
-  readonly #step: (labels: Tensor, ...inputs: readonly Tensor[]) => StepTensors;
-  readonly #captured: Captured<readonly [Tensor, ...Tensor[]], StepTensors> | undefined;
+  readonly #step: UpdateStep;
 
+  /** Throws `ShapeError` for options that do not go together. */
   constructor(
     device: Device,
     network: ActionNetwork,
@@ -66,30 +53,41 @@ export class Trainer {
     indices: readonly number[],
     options: TrainOptions,
   ) {
+    const { captured = true, lossScaling, averageDecay: decay, accumulation = 1, clip } = options;
+    const { method = naturalTraining(), weightDecay, batchSize } = options;
+    checkOptions(method, options);
     this.network = network;
     this.#device = device;
     this.#dataset = dataset;
     this.#indices = indices;
     this.#options = options;
-    this.#optimiser = new AdamW(network.namedParameters(), { weightDecay: options.weightDecay });
-    const perEpoch = Math.ceil(indices.length / options.batchSize);
+    this.#method = method;
+    const parameters = network.namedParameters();
+    this.#optimiser = new AdamW(parameters, { weightDecay, skipNaN: lossScaling !== undefined });
+    const perEpoch = this.#stepsPerEpoch;
     this.#schedule = warmUp(cosine(options.learningRate, perEpoch * options.epochs), perEpoch);
-    const { attack, captured = true } = options;
+    const { attack, free } = method;
     this.#attacker = attack && new NetworkAttacker(network, attack, captured);
-    const step = (labels: Tensor, ...inputs: readonly Tensor[]) => this.#update(labels, inputs);
-    this.#captured = captured ? captureShapes(step) : undefined;
-    this.#step = this.#captured ?? step;
+    this.#free = free && new FreePerturbation(device, network, dataset, { ...free, size: batchSize });
+    this.#sum = accumulation > 1 ? new GradientSum(parameters) : undefined;
+    this.#scaler = lossScaling && new LossScaler(device, lossScaling);
+    this.average = decay === undefined ? undefined : new WeightAverage(network, { decay });
+    const parts = { free: this.#free, sum: this.#sum, scaler: this.#scaler, average: this.average };
+    const attacked = this.#attacker?.modalities ?? [];
+    const rest = { optimiser: this.#optimiser, dropout: this.#dropout, loss: options, clip, attacked };
+    this.#step = new UpdateStep({ network, method, ...rest, ...parts }, captured);
   }
 
   /** Everything a checkpoint must hold to go on from here; `epochs` besides. */
   namedState(): NamedTensors {
-    return new Map([...this.network.namedState(), ...this.#optimiser.namedState()]);
+    const parts = [this.network, this.#optimiser, this.average, this.#scaler, this.#free];
+    return new Map(parts.flatMap((part) => [...(part?.namedState() ?? [])]));
   }
 
   /** Sets the count of finished epochs after the tensors of `namedState` have been loaded. */
   restore(epochs: number): void {
     this.epochs = epochs;
-    this.#optimiser.steps = epochs * Math.ceil(this.#indices.length / this.#options.batchSize);
+    this.#optimiser.steps = epochs * this.#stepsPerEpoch;
   }
 
   /** Builds the pipelines of every step side by side, so that the first does not wait for compilers; → how many. */
@@ -109,12 +107,9 @@ export class Trainer {
     const { steps } = this.#optimiser;
     this.#optimiser.prepare(0);
     this.#optimiser.steps = steps;
-    const batch = uploadBatch(this.#device, this.#dataset, indices, this.network.modalities);
-    const inputs = this.#attacked(batch, 0);
-    this.#update(
-      batch.labels,
-      this.network.modalities.map((modality) => inputOf(inputs, modality)),
-    );
+    const { augmentation: amount, mixing, seed } = this.#options;
+    const parts = this.#upload(indices, { amount, mixing, seed, epoch: 0 });
+    this.#launch(parts, indices.length, 0, () => {});
   }
 
   /**
@@ -122,7 +117,7 @@ export class Trainer {
    * Rejects with what `onStep` threw, or names the step at which the loss was no number; nothing is left running then.
    */
   async epoch(onStep: (metrics: TrainMetrics) => void | Promise<void> = () => {}): Promise<TrainMetrics> {
-    const { seed, batchSize, augmentation: amount } = this.#options;
+    const { seed, batchSize, augmentation: amount, mixing } = this.#options;
     const epoch = this.epochs;
     const found: TrainMetrics[] = [];
     const settle = async (step: Promise<TrainMetrics> | undefined) => {
@@ -135,7 +130,7 @@ export class Trainer {
     try {
       for (const indices of batches(this.#indices, batchSize, { seed, epoch, shuffle: true })) {
         const previous = pending;
-        pending = this.#run(indices, { amount, seed, epoch });
+        pending = this.#run(indices, { amount, mixing, seed, epoch });
         // It is awaited a step later: a failure until then is not unhandled.
         pending.catch(() => {});
         await settle(previous);
@@ -167,76 +162,96 @@ export class Trainer {
       );
   }
 
-  /** Frees the state of the optimiser and the captured steps, not the network. */
+  /** Frees all state and the captured steps, not the network. */
   dispose(): void {
-    this.#attacker?.dispose();
-    this.#captured?.dispose();
-    this.#optimiser.dispose();
+    const parts = [
+      this.#attacker,
+      this.#step,
+      this.#optimiser,
+      this.#free,
+      this.#sum,
+      this.#scaler,
+      this.average,
+    ];
+    for (const part of parts) part?.dispose();
   }
 
-  /** Enqueues one update and starts reading its metrics. */
-  #run(
-    indices: readonly number[],
-    variation: { amount: Augmentation; seed: number; epoch: number },
-  ): Promise<TrainMetrics> {
-    const device = this.#device;
-    const step = this.#optimiser.steps;
-    return device.scope(() => {
-      const batch = uploadBatch(device, this.#dataset, indices, this.network.modalities, variation);
-      const inputs = this.#attacked(batch, step);
-      this.#dropout.value = new Rng(this.#options.seed, step, 4).uint32();
-      this.#optimiser.prepare(this.#schedule(step));
-      const found = this.#step(
-        batch.labels,
-        ...this.network.modalities.map((modality) => inputOf(inputs, modality)),
-      );
-      // Reads are enqueued at once: the tensors may be freed or overwritten afterwards.
-      return { metrics: readMetrics(found, indices.length, step) };
+  get #stepsPerEpoch(): number {
+    const batches = Math.ceil(this.#indices.length / this.#options.batchSize);
+    return batches * (this.#method.free?.replays ?? 1);
+  }
+
+  /** Enqueues the updates from one batch and starts reading their metrics. */
+  #run(indices: readonly number[], variation: Variation): Promise<TrainMetrics> {
+    return this.#device.scope(() => {
+      const parts = this.#upload(indices, variation);
+      const found: Promise<TrainMetrics>[] = [];
+      for (let replay = 0; replay < (this.#method.free?.replays ?? 1); replay++) {
+        const step = this.#optimiser.steps;
+        this.#optimiser.prepare(this.#schedule(step));
+        // Reads are enqueued at once: the tensors may be freed or overwritten afterwards.
+        this.#launch(parts, indices.length, step, (tensors, size) =>
+          found.push(this.#read(tensors, size, step)),
+        );
+      }
+      return { metrics: Promise.all(found).then((all) => ({ ...summary(all), samples: indices.length })) };
     }).metrics;
   }
 
-  #attacked({ inputs, labels }: Batch, step: number): Batch['inputs'] {
-    return this.#attacker?.attack(inputs, labels, new Rng(this.#options.seed, step, 3).uint32()) ?? inputs;
+  /** A batch in its parts. */
+  #upload(indices: readonly number[], variation: Variation): Batch[] {
+    const { accumulation = 1 } = this.#options;
+    const size = Math.ceil(indices.length / accumulation);
+    return batches(indices, size, { ...variation, shuffle: false }).map((part) =>
+      uploadBatch(this.#device, this.#dataset, part, this.network.modalities, variation),
+    );
   }
 
-  /** Forward, backward and update, all that is captured; `inputs` in the order of the network's modalities. */
-  #update(labels: Tensor, inputs: readonly Tensor[]): StepTensors {
-    const mode = { training: true, seed: this.#dropout };
-    const named = Object.fromEntries(this.network.modalities.map((modality, i) => [modality, inputs[i]]));
-    const { value, grads } = valueAndGrad(() => {
-      const output = this.network.forward(named, mode);
-      return { loss: actionLoss(output, labels, this.#options), logits: output.logits };
-    }, this.network.parameters());
-    const { clip } = this.#options;
-    this.#optimiser.apply(clip === undefined ? grads : clipByGlobalNorm(grads, clip));
-    return { loss: value.loss, correct: countCorrect(value.logits, labels) };
+  /** One update from the parts of a batch; `onPart` gets what each has found, which the next overwrites. */
+  #launch(
+    parts: readonly Batch[],
+    samples: number,
+    step: number,
+    onPart: (found: StepTensors, size: number) => void,
+  ): void {
+    for (const [part, batch] of parts.entries()) {
+      const adversarial = this.#attacked(batch, step, part);
+      this.#dropout.value = this.#seed(step, 4, part);
+      this.#sum?.prepare(batch.size / samples, part === 0);
+      const update = { target: batch.target, clean: batch.inputs, adversarial };
+      const found = this.#sum ? this.#step.part(update) : this.#step.whole(update);
+      onPart(found, batch.size);
+      if (this.#sum && part === parts.length - 1) this.#step.finish(found.loss);
+    }
   }
-}
 
-interface StepTensors {
-  readonly loss: Tensor;
-  readonly correct: Tensor;
-}
+  #attacked({ inputs, target }: Batch, step: number, part: number): Batch['inputs'] {
+    return this.#attacker?.attack(inputs, target, this.#seed(step, 3, part)) ?? inputs;
+  }
 
-/** How many rows of logits [N, classes] have their largest entry at the label: → a scalar. */
-export function countCorrect(logits: Tensor, labels: Tensor): Tensor {
-  return sum(cast(equal(argmax(logits, { axes: -1 }), labels), 'f32'));
-}
+  /** Of a draw in a step; the first part of a batch draws as if there were no others. */
+  #seed(step: number, draw: number, part: number): number {
+    const keys = part === 0 ? [] : [part];
+    return new Rng(this.#options.seed, step, draw, ...keys).uint32();
+  }
 
-/** Means over the samples of all batches. */
-function summary(batches: readonly TrainMetrics[]): TrainMetrics {
-  const samples = batches.reduce((sum, batch) => sum + batch.samples, 0);
-  const mean = (key: 'loss' | 'accuracy') =>
-    batches.reduce((sum, batch) => sum + batch[key] * batch.samples, 0) / samples;
-  return { loss: mean('loss'), accuracy: mean('accuracy'), samples };
-}
-
-async function readMetrics(
-  { loss, correct }: StepTensors,
-  samples: number,
-  step: number,
-): Promise<TrainMetrics> {
-  const [mean, right] = await Promise.all([loss.item(), correct.item()]);
-  if (Number.isFinite(mean)) return { loss: mean, accuracy: right / samples, samples };
-  throw new KernelwrightError('train', `the loss became ${mean} at step ${step}; lower the learning rate`);
+  async #read({ loss, correct }: StepTensors, samples: number, step: number): Promise<TrainMetrics> {
+    const [mean, right, lossScale] = await Promise.all([
+      loss.item(),
+      correct.item(),
+      this.#scaler?.value.item(),
+    ]);
+    if (!Number.isFinite(mean))
+      throw new KernelwrightError(
+        'train',
+        `the loss became ${mean} at step ${step}; lower the learning rate`,
+      );
+    if (lossScale !== undefined && !(lossScale >= LEAST_SCALE))
+      throw new KernelwrightError(
+        'train',
+        `gradients are no numbers at any loss scale (${lossScale} at step ${step}); lower the learning rate`,
+      );
+    const metrics = { loss: mean, accuracy: right / samples, samples };
+    return lossScale === undefined ? metrics : { ...metrics, lossScale };
+  }
 }

@@ -1,5 +1,5 @@
 import { mul } from '../../src/kernels/elementwise.ts';
-import { adamwUpdate, emaUpdate, sgdUpdate } from '../../src/kernels/update.ts';
+import { accumulateUpdate, adamwUpdate, emaUpdate, sgdUpdate } from '../../src/kernels/update.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { normal, type OpCase, opCase, uniform } from './case.ts';
 import { type Nd, nd } from './nd.ts';
@@ -72,10 +72,26 @@ function emaCase(shape: number[]): OpCase {
   });
 }
 
+function accumulateCase(shape: number[], fresh: number): OpCase {
+  return opCase<'target' | 'value'>({
+    name: `accumulateUpdate [${shape}] fresh ${fresh}`,
+    inputs: { target: normal(shape), value: normal(shape) },
+    op: (x) => {
+      const target = copy(x.target);
+      accumulateUpdate(target, x.value, { scale: 0.25, fresh });
+      return target;
+    },
+    reference: ({ target, value }) => zip((t, x) => (fresh ? 0 : t) + 0.25 * x, target, value),
+    gradients: [],
+  });
+}
+
 export const cases: readonly OpCase[] = SHAPES.flatMap((shape) => [
   sgdCase(shape, false),
   sgdCase(shape, true),
   adamwCase(shape, 1),
   adamwCase(shape, 100),
   emaCase(shape),
+  accumulateCase(shape, 0),
+  accumulateCase(shape, 1),
 ]);

@@ -5,7 +5,10 @@ import { decodeState, encodeState } from '../../src/nn/state.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { evaluateClean } from '../../src/train/evaluate.ts';
-import { countCorrect, Trainer, type TrainMetrics, type TrainOptions } from '../../src/train/trainer.ts';
+import { pgdTraining } from '../../src/train/methods.ts';
+import type { TrainMetrics, TrainOptions } from '../../src/train/train-options.ts';
+import { Trainer } from '../../src/train/trainer.ts';
+import { countCorrect } from '../../src/train/update-step.ts';
 import { allBits } from '../nn/tools.ts';
 import { openTestDevice } from '../open.ts';
 import { tinyDataset, tinyNetwork } from './tiny.ts';
@@ -75,11 +78,11 @@ test('reports each batch, and the mean over the samples of the epoch', async () 
 
 describe.each([
   ['natural', undefined],
-  ['adversarial', ATTACK],
-] as const)('%s training', (_, attack) => {
+  ['adversarial', pgdTraining(ATTACK)],
+] as const)('%s training', (_, method) => {
   test('is the same, bit for bit, for the same seed, and another for another', async () => {
     const run = async (seed: number) => {
-      const made = trainer({ seed, attack });
+      const made = trainer({ seed, method });
       const metrics = await trained(made, 2);
       return { metrics, state: await allBits(made.namedState()) };
     };
@@ -89,12 +92,12 @@ describe.each([
   });
 
   test('goes on from a checkpoint as if it had never stopped, bit for bit', async () => {
-    const whole = trainer({ attack });
+    const whole = trainer({ method });
     const [, ...expected] = await trained(whole, 3);
-    const early = trainer({ attack });
+    const early = trainer({ method });
     await trained(early, 1);
     const bytes = await encodeState(early.namedState());
-    const resumed = trainer({ attack }, tinyNetwork(device, 'amr', 99));
+    const resumed = trainer({ method }, tinyNetwork(device, 'amr', 99));
     decodeState(resumed.namedState(), bytes, 'checkpoint');
     resumed.restore(1);
     expect(await trained(resumed, 2)).toEqual(expected);
@@ -105,13 +108,13 @@ describe.each([
   test('warms up: no step builds a pipeline, and nothing is different afterwards', async () => {
     const fresh = await openTestDevice();
     const warmed = tinyNetwork(fresh, 'amr');
-    const made = new Trainer(fresh, warmed, DATASET, DATASET.splits.train, { ...OPTIONS, attack });
+    const made = new Trainer(fresh, warmed, DATASET, DATASET.splits.train, { ...OPTIONS, method });
     expect(await made.warm()).toBeGreaterThan(10);
     const create = vi.spyOn(fresh.gpu, 'createComputePipeline');
     await made.epoch();
     expect(create).not.toHaveBeenCalled();
     const plain = tinyNetwork(device, 'amr');
-    const cold = trainer({ attack }, plain);
+    const cold = trainer({ method }, plain);
     await cold.epoch();
     expect(await allBits(made.namedState())).toEqual(await allBits(cold.namedState()));
     fresh.dispose();
@@ -120,7 +123,7 @@ describe.each([
   test('takes no more memory from epoch to epoch, and gives back what it took', async () => {
     const before = device.memory().live;
     const network = tinyNetwork(device, 'amr');
-    const made = trainer({ attack }, network);
+    const made = trainer({ method }, network);
     const live: number[] = [];
     for (let epoch = 0; epoch < 3; epoch++) {
       await made.epoch();
@@ -139,7 +142,7 @@ test('adversarial training sees harder samples than natural training of the same
   const attack = { ...ATTACK, epsilons: { rgb: 0.3, skeleton: 0.3 } };
   const look = { learningRate: 0, auxiliaryWeight: 0 };
   const [natural] = await trained(trainer(look, network), 1);
-  const [attacked] = await trained(trainer({ ...look, attack }, network), 1);
+  const [attacked] = await trained(trainer({ ...look, method: pgdTraining(attack) }, network), 1);
   expect(attacked?.loss).toBeGreaterThan(2 * (natural?.loss ?? Infinity));
 });
 
@@ -170,7 +173,7 @@ describe('captured steps', () => {
       randomStart: true,
     };
     const run = async (captured: boolean) => {
-      const options = how === 'natural' ? { captured } : { captured, attack };
+      const options = how === 'natural' ? { captured } : { captured, method: pgdTraining(attack) };
       const made = trainer(options, tinyNetwork(device, 'amr'));
       const metrics = [await made.epoch(), await made.epoch()];
       const state = await allBits(made.namedState());

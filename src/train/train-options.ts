@@ -1,0 +1,75 @@
+import type { ActionLossOptions } from '../amr/loss.ts';
+import type { Augmentation } from '../data/augment.ts';
+import type { Mixing } from '../data/mix.ts';
+import { check } from '../errors.ts';
+import type { LossScalerOptions } from '../nn/loss-scaler.ts';
+import type { TrainingMethod } from './methods.ts';
+
+export interface TrainOptions extends ActionLossOptions {
+  readonly epochs: number;
+  readonly batchSize: number;
+  /** Peak of a cosine schedule with one epoch of warm-up. */
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  /** Largest joint norm of the gradients; not limited when left out. */
+  readonly clip?: number | undefined;
+  readonly augmentation: Augmentation;
+  /** Natural training when left out. */
+  readonly method?: TrainingMethod | undefined;
+  /** Samples are mixed in pairs, after they were varied. */
+  readonly mixing?: Mixing | undefined;
+  /** Parts that a batch is cut into, whose gradients are added up; 1 when left out. Each has batch statistics of its own. */
+  readonly accumulation?: number | undefined;
+  /** Scales the loss, and skips steps whose gradients overflow; skipped steps count in the schedule. */
+  readonly lossScaling?: LossScalerOptions | undefined;
+  /** Decay of an average of the weights (`Trainer.average`). */
+  readonly averageDecay?: number | undefined;
+  readonly seed: number;
+  /** Whether steps are captured (the default); the bits are the same. */
+  readonly captured?: boolean;
+}
+
+/** What a stretch of training came to. */
+export interface TrainMetrics {
+  /** Mean over the samples. */
+  readonly loss: number;
+  readonly accuracy: number;
+  readonly samples: number;
+  /** After the last step, with loss scaling. */
+  readonly lossScale?: number;
+}
+
+/** Throws `ShapeError` for options that do not go together. */
+export function checkOptions(
+  method: TrainingMethod,
+  { accumulation = 1, batchSize, mixing }: TrainOptions,
+): void {
+  const { free, mixes } = method;
+  check(
+    Number.isInteger(accumulation) && accumulation >= 1 && accumulation <= batchSize,
+    'train',
+    () => `accumulation must be a count of 1 … ${batchSize} parts of a batch; got ${accumulation}`,
+  );
+  check(
+    !free || accumulation === 1,
+    'train',
+    () => 'free training replays whole batches; leave out accumulation',
+  );
+  const replays = free?.replays ?? 1;
+  check(
+    Number.isInteger(replays) && replays >= 1,
+    'train',
+    () => `replays must be at least 1; got ${replays}`,
+  );
+  check(mixes || !mixing, 'train', () => 'this method needs one class a sample; leave out mixing');
+}
+
+/** Means over the samples of all batches. */
+export function summary(batches: readonly TrainMetrics[]): TrainMetrics {
+  const samples = batches.reduce((sum, batch) => sum + batch.samples, 0);
+  const mean = (key: 'loss' | 'accuracy') =>
+    batches.reduce((sum, batch) => sum + batch[key] * batch.samples, 0) / samples;
+  const { lossScale } = batches.at(-1) ?? {};
+  const found = { loss: mean('loss'), accuracy: mean('accuracy'), samples };
+  return lossScale === undefined ? found : { ...found, lossScale };
+}

@@ -1,0 +1,324 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type ActionNetwork, SingleStreamNetwork } from '../../src/amr/action-network.ts';
+import type { ActionDataset } from '../../src/data/dataset.ts';
+import { Rng } from '../../src/data/rng.ts';
+import { ShapeError } from '../../src/errors.ts';
+import { add, mul, sqrt } from '../../src/kernels/elementwise.ts';
+import { mean } from '../../src/kernels/reduce.ts';
+import { Backbone } from '../../src/models/backbone.ts';
+import { Initialiser } from '../../src/nn/initialisers.ts';
+import { Linear } from '../../src/nn/layers.ts';
+import { Layer } from '../../src/nn/module.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import { attackNetwork } from '../../src/train/attack-network.ts';
+import { uploadBatch } from '../../src/train/batch.ts';
+import { evaluateAttack, evaluateClean } from '../../src/train/evaluate.ts';
+import {
+  fastTraining,
+  freeTraining,
+  martTraining,
+  naturalTraining,
+  pgdTraining,
+  type TrainingMethod,
+  tradesTraining,
+} from '../../src/train/methods.ts';
+import type { TrainMetrics, TrainOptions } from '../../src/train/train-options.ts';
+import { Trainer } from '../../src/train/trainer.ts';
+import { allBits, values } from '../nn/tools.ts';
+import { openTestDevice } from '../open.ts';
+import { tinyDataset, tinyNetwork } from './tiny.ts';
+
+let device: Device;
+beforeAll(async () => {
+  device = await openTestDevice({ poison: true });
+});
+afterAll(() => device.dispose());
+
+const epsilons = { rgb: 0.1, skeleton: 0.1 };
+const METHODS: readonly (readonly [string, TrainingMethod])[] = [
+  ['natural', naturalTraining()],
+  ['pgd', pgdTraining({ epsilons, steps: 2 })],
+  ['trades', tradesTraining({ epsilons, steps: 2 })],
+  ['mart', martTraining({ epsilons, steps: 2 })],
+  ['free', freeTraining({ epsilons, replays: 2 })],
+  ['fast', fastTraining({ epsilons })],
+];
+const DATASET = tinyDataset(12);
+const OPTIONS: TrainOptions = {
+  epochs: 4,
+  batchSize: 8,
+  learningRate: 0.03,
+  weightDecay: 0.01,
+  clip: 5,
+  labelSmoothing: 0,
+  auxiliaryWeight: 1,
+  augmentation: { turn: 0, scale: 0, crop: 0, shift: 0, brightness: 0 },
+  seed: 3,
+};
+
+function trainer(options: Partial<TrainOptions>, network: ActionNetwork, data = DATASET): Trainer {
+  return new Trainer(device, network, data, data.splits.train, { ...OPTIONS, ...options });
+}
+
+async function trained(made: Trainer, epochs: number): Promise<TrainMetrics[]> {
+  const found: TrainMetrics[] = [];
+  for (let epoch = 0; epoch < epochs; epoch++) found.push(await made.epoch());
+  return found;
+}
+
+describe.each(METHODS)('%s training', (name, method) => {
+  test('learns; captured steps give the bits of eager ones, and all memory comes back', async () => {
+    const before = device.memory().live;
+    const run = async (captured: boolean) => {
+      const network = tinyNetwork(device, 'amr');
+      const made = trainer({ method, captured }, network);
+      const metrics = await trained(made, 2);
+      const state = await allBits(made.namedState());
+      made.dispose();
+      network.dispose();
+      return { metrics, state };
+    };
+    const found = await run(true);
+    expect(found.metrics.at(-1)?.loss).toBeLessThan(found.metrics[0]?.loss ?? 0);
+    expect(found.metrics.at(-1)?.samples).toBe(12);
+    expect(await run(false)).toEqual(found);
+    expect(device.memory().live).toBe(before);
+    const kept = Object.keys(found.state).filter((key) => key.startsWith('perturbation'));
+    expect(kept.length).toBe(name === 'free' ? 2 : 0);
+  });
+});
+
+/** Features without batch normalisation or dropout: an affine map, averaged over frames and joints. */
+class Affine extends Backbone {
+  readonly stages: readonly Layer[];
+  readonly channels: readonly number[];
+  constructor(init: Initialiser, more: readonly Layer[]) {
+    super();
+    this.stages = [new Linear(init, { in: 3, out: 2 }), ...more];
+    this.channels = this.stages.map(() => 2);
+  }
+}
+
+function affineNetwork(more: readonly Layer[] = []): ActionNetwork {
+  const init = new Initialiser(device, 1);
+  return new SingleStreamNetwork(init, 'skeleton', new Affine(init, more), { classes: 2 });
+}
+
+/** The identity, with a gradient that is no number. */
+class Kink extends Layer {
+  forward(x: Tensor): Tensor {
+    return add(x, sqrt(mul(x, 0)));
+  }
+}
+
+/**
+ * Poses whose first coordinate tells the class in nine samples of ten, by a metre; the second always, by 5 cm: an adversary
+ * of 10 cm turns it round (Tsipras et al. 2019, section 2).
+ */
+function fragileDataset(samples: number): ActionDataset {
+  const rng = new Rng(5);
+  const labels = Int32Array.from({ length: samples }, (_, i) => i % 2);
+  const skeleton = new Float32Array(samples * 6);
+  for (const [i, label] of labels.entries()) {
+    const side = 2 * label - 1;
+    const sound = i % 20 < 18 ? side : -side;
+    for (const v of [0, 1])
+      skeleton.set([sound + 0.1 * rng.gaussian(), 0.05 * side, 0.1 * rng.gaussian()], (2 * i + v) * 3);
+  }
+  const all = Array.from(labels.keys());
+  return {
+    ...{ name: 'fragile', title: 'Fragile', classes: ['left', 'right'], labels, samples },
+    subjects: all.map(() => 'anyone'),
+    skeleton: { data: skeleton, shape: [1, 2, 3], joints: ['a', 'b'], parents: [-1, 0] },
+    splits: { train: all, validation: [], test: all },
+  };
+}
+
+describe('against an adversary twice as strong as what tells the classes apart', () => {
+  const data = fragileDataset(80);
+  const options = { epochs: 48, batchSize: 40, learningRate: 0.2, weightDecay: 0, clip: undefined };
+  const measure = async (method: TrainingMethod) => {
+    const network = affineNetwork();
+    const made = trainer({ ...options, method }, network, data);
+    await trained(made, options.epochs / (method.free?.replays ?? 1));
+    made.dispose();
+    const share = (flags: readonly boolean[]) => flags.filter(Boolean).length / flags.length;
+    const indices = data.splits.test;
+    const clean = await evaluateClean(device, network, data, indices, { batchSize: 80 });
+    const attack = { epsilons: { skeleton: 0.1 }, steps: 3, relativeStep: 0.5, randomStart: false, seed: 1 };
+    const { robust } = await evaluateAttack(device, network, data, indices, attack, { batchSize: 80 });
+    network.dispose();
+    return { clean: share(clean.correct), robust: share(robust) };
+  };
+
+  test('natural training trusts the fragile feature', async () => {
+    const found = await measure(naturalTraining());
+    expect(found.clean).toBeGreaterThan(0.97);
+    expect(found.robust).toBeLessThan(0.6);
+  });
+
+  const robustly = { epsilons: { skeleton: 0.1 } };
+  test.each([
+    ['pgd', pgdTraining({ ...robustly, steps: 3 })],
+    ['trades', tradesTraining({ ...robustly, steps: 3, relativeStep: 0.5 })],
+    ['mart', martTraining({ ...robustly, steps: 3, relativeStep: 0.5 })],
+    ['free', freeTraining({ ...robustly, replays: 4 })],
+    ['fast', fastTraining(robustly)],
+  ])('%s training does not', async (_, method) => {
+    const found = await measure(method);
+    expect(found.clean).toBeGreaterThan(0.85);
+    expect(found.robust).toBeGreaterThan(0.85);
+  });
+});
+
+describe('what methods attack', () => {
+  const attackOf = (method: TrainingMethod) => method.attack as NonNullable<TrainingMethod['attack']>;
+
+  test('the published defaults', () => {
+    const start = { randomStart: true, startNoise: 0.001 };
+    expect(tradesTraining({ epsilons }).attack).toEqual({
+      ...{ epsilons, steps: 10, relativeStep: 0.003 / 0.031, objective: 'divergence' },
+      ...start,
+    });
+    expect(martTraining({ epsilons }).attack).toEqual({
+      ...{ epsilons, steps: 10, relativeStep: 0.007 / 0.031 },
+      ...start,
+    });
+    expect(fastTraining({ epsilons }).attack).toMatchObject({
+      steps: 1,
+      relativeStep: 1.25,
+      randomStart: true,
+    });
+    expect(freeTraining({ epsilons }).free).toEqual({ epsilons, replays: 8 });
+  });
+
+  test('TRADES starts .001 N(0, 1) away and ascends the divergence from the clean prediction', async () => {
+    const network = tinyNetwork(device, 'amr');
+    const { inputs, labels } = uploadBatch(device, DATASET, [0, 1, 2, 3], network.modalities);
+    const attack = { ...attackOf(tradesTraining({ epsilons, steps: 4, relativeStep: 0.5 })), seed: 1 };
+    const losses: Tensor[] = [];
+    const starts: Tensor[] = [];
+    const moved = attackNetwork(network, inputs, labels, attack, ({ step, value, inputs: points }) => {
+      losses.push(device.keep(mean(value.losses)));
+      if (step === 0) starts.push(...points.map((point) => device.keep(mean(point, { axes: [] }))));
+    });
+    const found = await Promise.all(losses.map((loss) => loss.item()));
+    expect(found[0]).toBeLessThan(1e-3);
+    expect(found.at(-1)).toBeGreaterThan(20 * (found[0] ?? 1));
+    const [x, start, end] = await Promise.all(
+      [inputs.skeleton, starts[1], moved.skeleton].map((t) => values(t as Tensor)),
+    );
+    const apart = (a: number[] = [], b: number[] = []) => a.map((value, i) => Math.abs(value - (b[i] ?? 0)));
+    expect(Math.max(...apart(x, start))).toBeLessThan(0.006);
+    expect(Math.max(...apart(x, start))).toBeGreaterThan(0.001);
+    expect(Math.max(...apart(x, end))).toBeCloseTo(0.1, 5);
+  });
+
+  test('one modality alone, where only it has a budget', async () => {
+    const network = tinyNetwork(device, 'amr');
+    const method = freeTraining({ epsilons: { skeleton: 0.1 }, replays: 2 });
+    const made = trainer({ method }, network);
+    await made.epoch();
+    const names = [...made.namedState().keys()].filter((name) => name.startsWith('perturbation'));
+    expect(names).toEqual(['perturbation.skeleton']);
+    const delta = await values(made.namedState().get('perturbation.skeleton') as Tensor);
+    expect(Math.max(...delta.map(Math.abs))).toBeCloseTo(0.1, 6);
+  });
+});
+
+describe('composed with', () => {
+  const still = () => tinyNetwork(device, 'amr');
+
+  test('mixup and CutMix: learns, reproducibly; captured as eager', async () => {
+    for (const kind of ['mixup', 'cutmix'] as const) {
+      const run = async (captured: boolean) => {
+        const made = trainer({ mixing: { kind, alpha: 1 }, method: METHODS[1]?.[1], captured }, still());
+        return { metrics: await trained(made, 2), state: await allBits(made.namedState()) };
+      };
+      const found = await run(true);
+      expect(await run(false)).toEqual(found);
+      expect(found.metrics[1]?.loss).toBeLessThan(found.metrics[0]?.loss ?? 0);
+    }
+  });
+
+  test('parts of a batch: the update of the whole one, without batch statistics', async () => {
+    const run = async (accumulation: number, captured = true) => {
+      const network = affineNetwork();
+      const made = trainer({ accumulation, captured, batchSize: 7, epochs: 2 }, network);
+      const metrics = await trained(made, 1);
+      const state = made.namedState();
+      return {
+        metrics,
+        bits: await allBits(state),
+        weight: await values(state.get('classifier.head.weight') as Tensor),
+      };
+    };
+    const whole = await run(1);
+    const parts = await run(3);
+    expect(parts.metrics[0]?.loss).toBeCloseTo(whole.metrics[0]?.loss ?? 0, 5);
+    expect(parts.metrics[0]?.accuracy).toBeCloseTo(whole.metrics[0]?.accuracy ?? 0, 9);
+    const apart = parts.weight.map((value, i) => Math.abs(value - (whole.weight[i] ?? 0)));
+    expect(Math.max(...apart)).toBeLessThan(1e-4);
+    expect((await run(3, false)).bits).toEqual(parts.bits);
+  });
+
+  test('loss scaling: the same bits, for a power of two scales without rounding', async () => {
+    const run = async (initial: number | undefined) => {
+      const network = still();
+      const lossScaling = initial === undefined ? undefined : { initial };
+      const made = trainer({ lossScaling, clip: undefined, averageDecay: 0.5 }, network);
+      const metrics = await trained(made, 1);
+      return { metrics, after: await allBits(network.namedParameters()) };
+    };
+    const scaled = await run(256);
+    expect(scaled.after).toEqual((await run(undefined)).after);
+    expect(scaled.metrics[0]?.lossScale).toBe(256);
+  });
+
+  test('loss scaling that finds no scale at all: an error, and weights as they were', async () => {
+    const network = affineNetwork([new Kink()]);
+    const before = await allBits(network.namedParameters());
+    const made = trainer({ lossScaling: { initial: 1, backoff: 2 ** -6 } }, network);
+    await expect(made.epoch()).rejects.toThrow(
+      `train: gradients are no numbers at any loss scale (${2 ** -12} at step 1); lower the learning rate`,
+    );
+    expect(await allBits(network.namedParameters())).toEqual(before);
+  });
+
+  test('an average of the weights, which a checkpoint holds', async () => {
+    const run = async (stop: boolean) => {
+      let made = trainer({ averageDecay: 0.9 }, still());
+      await trained(made, 1);
+      if (stop) {
+        const state = made.namedState();
+        const resumed = trainer({ averageDecay: 0.9 }, tinyNetwork(device, 'amr', 9));
+        for (const [name, tensor] of resumed.namedState())
+          device.write(tensor, await (state.get(name) as Tensor).read());
+        resumed.restore(1);
+        made = resumed;
+      }
+      await trained(made, 1);
+      return allBits(made.namedState());
+    };
+    const whole = await run(false);
+    expect(await run(true)).toEqual(whole);
+    expect(whole['average.head.weight']).not.toEqual(whole['head.weight']);
+  });
+
+  test.each([
+    [{ accumulation: 0 }, 'accumulation must be a count of 1 … 8'],
+    [{ accumulation: 9 }, 'accumulation must be a count of 1 … 8'],
+    [{ accumulation: 2, method: freeTraining({ epsilons }) }, 'free training replays whole batches'],
+    [{ method: freeTraining({ epsilons, replays: 0 }) }, 'replays must be at least 1'],
+    [{ method: freeTraining({ epsilons: { rgb: -1 } }) }, 'epsilon must be a number of at least 0'],
+    [
+      { method: martTraining({ epsilons }), mixing: { kind: 'mixup', alpha: 1 } as const },
+      'leave out mixing',
+    ],
+  ])('%o: refused', (options, message) => {
+    const network = still();
+    expect(() => trainer(options, network)).toThrow(ShapeError);
+    expect(() => trainer(options, network)).toThrow(message);
+  });
+});
