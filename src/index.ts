@@ -215,10 +215,21 @@ export {
 export { Backbone, Network } from './models/backbone.ts';
 export { CifarBlock, CifarResNet, type CifarResNetOptions } from './models/cifar-resnet.ts';
 export { Classifier } from './models/classifier.ts';
+export { CtrGcn, type CtrGcnOptions } from './models/ctr-gcn.ts';
+export { Hcn, type HcnOptions } from './models/hcn.ts';
 export { InflatedResNet, type InflatedResNetOptions, inflateWeights } from './models/inflated-resnet.ts';
 export { ResNet, type ResNetOptions } from './models/resnet.ts';
-export { centreOf, hopDistances, spatialPartition } from './models/skeleton-graph.ts';
+export {
+  centreOf,
+  directedPartition,
+  hopDistances,
+  NTU_PARENTS,
+  type PartitionStrategy,
+  skeletonPartition,
+  spatialPartition,
+} from './models/skeleton-graph.ts';
 export { type SkeletonStream, StGcn, type StGcnSize } from './models/st-gcn.ts';
+export { StGcn18, type StGcn18Options } from './models/st-gcn-18.ts';
 export { VideoResNet, type VideoResNetKind, type VideoResNetSize } from './models/video-resnet.ts';
 export { type Layers, runLayers } from './nn/chain.ts';
 export { GradientSum } from './nn/gradient-sum.ts';
@@ -238,7 +249,7 @@ export {
 export { type LoadTorchOptions, loadTorch } from './nn/load-torch.ts';
 export { LossScaler, type LossScalerOptions } from './nn/loss-scaler.ts';
 export { EVALUATION, Layer, type Mode, Module, type NamedTensors } from './nn/module.ts';
-export { BatchNorm, LayerNorm } from './nn/norms.ts';
+export { BatchNorm, type BatchNormOptions, LayerNorm } from './nn/norms.ts';
 export { AdamW, clipByGlobalNorm, type Optimiser, Sgd } from './nn/optimisers.ts';
 export { MaxPool } from './nn/pooling.ts';
 export { Residual } from './nn/residual.ts';

@@ -18,7 +18,8 @@ export type NamedTensors = Map<string, Tensor>;
 
 /**
  * Something with weights. Fields that hold tensors are parameters (or buffers, when `bufferNames` lists them), fields
- * that hold modules or arrays of modules, nested or not, are children; names are paths such as `stages.1.conv.weight`.
+ * that hold modules are children, and arrays of either, nested or not, are numbered; names are paths such as
+ * `stages.1.conv.weight`.
  */
 export abstract class Module {
   /** Fields that are not trained, such as running averages. */
@@ -56,13 +57,18 @@ export abstract class Module {
    * or layouts differ from PyTorch's overrides this; `loadTorch` and `saveTorch` know no layer.
    */
   torchState(): TorchEntry[] {
-    const own = Object.entries(this).filter((field): field is [string, Tensor] => field[1] instanceof Tensor);
     const buffers = this.bufferNames();
-    const sorted = own.sort(([a], [b]) => Number(buffers.includes(a)) - Number(buffers.includes(b)));
-    const children = Object.entries(this).flatMap(([name, value]) =>
-      childrenOf(value).flatMap(([suffix, child]) => underPath(`${name}${suffix}`, child.torchState())),
+    const fields = Object.entries(this).sort(
+      ([a], [b]) => Number(buffers.includes(a)) - Number(buffers.includes(b)),
     );
-    return [...sorted.map(([name, tensor]) => torchTensor(name, tensor)), ...children];
+    const parts = fields.flatMap(([name, value]) =>
+      partsOf(value).map(([suffix, part]) => [`${name}${suffix}`, part] as const),
+    );
+    const own = parts.flatMap(([name, part]) => (part instanceof Tensor ? [torchTensor(name, part)] : []));
+    const children = parts.flatMap(([path, part]) =>
+      part instanceof Module ? underPath(path, part.torchState()) : [],
+    );
+    return [...own, ...children];
   }
 
   /** Frees parameters and buffers. */
@@ -73,9 +79,12 @@ export abstract class Module {
   #collect(wanted: (module: Module, name: string) => boolean): NamedTensors {
     const found: NamedTensors = new Map();
     for (const [name, value] of Object.entries(this)) {
-      if (value instanceof Tensor && wanted(this, name)) found.set(name, value);
-      for (const [suffix, child] of childrenOf(value)) {
-        for (const [path, tensor] of child.#collect(wanted)) found.set(`${name}${suffix}.${path}`, tensor);
+      for (const [suffix, part] of partsOf(value)) {
+        if (part instanceof Tensor) {
+          if (wanted(this, name)) found.set(`${name}${suffix}`, part);
+          continue;
+        }
+        for (const [path, tensor] of part.#collect(wanted)) found.set(`${name}${suffix}.${path}`, tensor);
       }
     }
     return found;
@@ -87,10 +96,11 @@ export abstract class Layer extends Module {
   abstract forward(x: Tensor, mode: Mode): Tensor;
 }
 
-function childrenOf(value: unknown): [string, Module][] {
-  if (value instanceof Module) return [['', value]];
+/** Tensors and modules of a field, with the numbers of the arrays they lie in. */
+function partsOf(value: unknown): [string, Module | Tensor][] {
+  if (value instanceof Module || value instanceof Tensor) return [['', value]];
   if (!Array.isArray(value)) return [];
   return value.flatMap((item, i) =>
-    childrenOf(item).map(([path, child]): [string, Module] => [`.${i}${path}`, child]),
+    partsOf(item).map(([path, part]): [string, Module | Tensor] => [`.${i}${path}`, part]),
   );
 }

@@ -7,6 +7,13 @@ import type { Initialiser } from './initialisers.ts';
 import { Layer, type Mode } from './module.ts';
 import { type TorchCounter, type TorchEntry, torchTensor } from './torch-state.ts';
 
+export interface BatchNormOptions {
+  readonly epsilon?: number;
+  readonly momentum?: number;
+  /** What γ starts at; 1 when left out. */
+  readonly gamma?: number;
+}
+
 /**
  * `γ (x − mean) / √(variance + ε) + β` over all axes but the last: [..., C] → [..., C]. Training uses the batch's
  * statistics and moves the running ones by `momentum`; evaluation uses the running ones. The batch is normalised by its
@@ -23,9 +30,12 @@ export class BatchNorm extends Layer {
   readonly #epsilon: number;
   readonly #momentum: number;
 
-  constructor(init: Initialiser, channels: number, options: { epsilon?: number; momentum?: number } = {}) {
+  constructor(init: Initialiser, channels: number, options: BatchNormOptions = {}) {
     super();
-    this.gamma = init.ones([channels]);
+    this.gamma =
+      options.gamma === undefined
+        ? init.ones([channels])
+        : init.values(new Float32Array(channels).fill(options.gamma), [channels]);
     this.beta = init.zeros([channels]);
     this.mean = init.zeros([channels]);
     this.variance = init.ones([channels]);

@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { ShapeError } from '../../src/errors.ts';
-import { centreOf, hopDistances, PARTITIONS, spatialPartition } from '../../src/models/skeleton-graph.ts';
+import {
+  centreOf,
+  directedPartition,
+  hopDistances,
+  PARTITIONS,
+  NTU_PARENTS as PUBLIC,
+  skeletonPartition,
+  spatialPartition,
+} from '../../src/models/skeleton-graph.ts';
 import { NTU_PARENTS, SMALL_PARENTS, UTD_PARENTS } from './trees.ts';
 
 /** Hops by way of the closest common ancestor: another method than that of the library. */
@@ -77,4 +85,69 @@ test('centreOf finds the joint with the least sum of distances, the first of equ
     expect(sums[centreOf(parents)]).toBe(Math.min(...sums));
   }
   expect(centreOf(NTU_PARENTS)).toBe(20);
+});
+
+describe('partitions by other strategies', () => {
+  const joints = NTU_PARENTS.length;
+  const every = Array.from({ length: joints }, (_, v) => v);
+  const linked = (u: number, v: number) => hops(NTU_PARENTS, u, v) <= 1;
+  const at = (data: Float32Array, k: number, u: number, v: number) =>
+    data[(k * joints + u) * joints + v] ?? 0;
+  const whole = skeletonPartition(NTU_PARENTS, 20, 'uniform');
+
+  test.each([
+    ['uniform', 1],
+    ['distance', 2],
+    ['mmskeleton', 3],
+  ] as const)('%s splits the same mean into %i', (strategy, kinds) => {
+    const split = skeletonPartition(NTU_PARENTS, 20, strategy);
+    expect(split.length).toBe(kinds * joints ** 2);
+    for (const u of every) {
+      for (const v of every) {
+        const own = Array.from({ length: kinds }, (_, k) => at(split, k, u, v));
+        expect(own.filter((value) => value > 0).length).toBe(linked(u, v) ? 1 : 0);
+        expect(Math.max(...own)).toBe(at(whole, 0, u, v));
+        if (kinds > 1 && linked(u, v)) expect((own[0] ?? 0) > 0).toBe(u === v);
+      }
+    }
+  });
+
+  test('mmskeleton knows no distance beyond one hop: there, all neighbours fall together', () => {
+    const split = skeletonPartition(NTU_PARENTS, 20, 'mmskeleton');
+    const nearer = every.flatMap((u) => every.filter((v) => at(split, 2, u, v) > 0).map((v) => [u, v]));
+    // Only the centre and its four neighbours are nearer than anything.
+    const first = [1, 2, 4, 8];
+    const outward = [0, 3, 5, 9];
+    expect(nearer).toEqual([...first.map((u, i) => [u, outward[i]]), ...first.map((v) => [20, v])]);
+    expect(at(split, 1, 4, 20)).toBeGreaterThan(0);
+    expect([at(split, 1, 6, 5), at(split, 1, 5, 6)].every((value) => value > 0)).toBe(true);
+    expect(at(skeletonPartition(NTU_PARENTS, 20, 'spatial'), 1, 5, 6)).toBeGreaterThan(0);
+    expect(at(split, 2, 5, 6)).toBe(0);
+  });
+
+  test('by direction: itself, its children, its parent, columns adding up to 1 or 0', () => {
+    const split = directedPartition(NTU_PARENTS);
+    for (const u of every) {
+      for (const v of every) {
+        const siblings = NTU_PARENTS.filter((parent) => parent === v).length;
+        expect(at(split, 0, u, v)).toBe(u === v ? 1 : 0);
+        expect(at(split, 1, u, v)).toBe(NTU_PARENTS[v] === u ? 1 : 0);
+        expect(at(split, 2, u, v)).toBe(NTU_PARENTS[u] === v ? Math.fround(1 / siblings) : 0);
+      }
+    }
+    expect(() => directedPartition([-1, -1])).toThrow(ShapeError);
+  });
+
+  test('the joints of NTU RGB+D are those of the public code', () => {
+    // (child, parent), counted from 1.
+    const edges =
+      '1,2 2,21 3,21 4,3 5,21 6,5 7,6 8,7 9,21 10,9 11,10 12,11 13,1 14,13 15,14 16,15 17,1 18,17 19,18 20,19';
+    const hands = '22,23 23,8 24,25 25,12';
+    const expected = new Array<number>(25).fill(-1);
+    for (const edge of `${edges} ${hands}`.split(' ')) {
+      const [child = 0, parent = 0] = edge.split(',').map(Number);
+      expected[child - 1] = parent - 1;
+    }
+    expect(PUBLIC).toEqual(expected);
+  });
 });
