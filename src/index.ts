@@ -19,59 +19,7 @@ export { type MmtmOptions, MultimodalTransfer, mmtm } from './amr/mmtm.ts';
 export { AttentionModalityReweighter, type Reweighted, type ReweighterOptions } from './amr/reweighter.ts';
 export { cosineSimilarity, SimMinHead, simMin } from './amr/sim-min.ts';
 export { TwoStreamNetwork, type TwoStreamOptions, twoStream } from './amr/two-stream.ts';
-export type { Attack } from './attacks/attack.ts';
-export { Attacker, type AttackerOptions, type AttackOptions, attack } from './attacks/attacker.ts';
-export { fgsm } from './attacks/fgsm.ts';
-export {
-  bimAttack,
-  cwInfAttack,
-  type FgsmAttackOptions,
-  fgsmAttack,
-  type IterativeOptions,
-  miFgsmAttack,
-  type PgdAttackOptions,
-  pgdAttack,
-} from './attacks/first-order.ts';
-export {
-  ballStart,
-  type Constraint,
-  cleanStart,
-  type Direction,
-  iterativeAttack,
-  type Parts,
-  type Start,
-} from './attacks/iterative.ts';
-export { runAttack } from './attacks/loop.ts';
-export {
-  type AttackObjective,
-  crossEntropyObjective,
-  dlrObjective,
-  type Evaluated,
-  marginObjective,
-} from './attacks/losses.ts';
-export type { AttackInputs, AttackModel, ValueRange } from './attacks/model.ts';
-export { ascend, type Budget, type Norm, project, randomStart } from './attacks/norms.ts';
-export {
-  type Attacked,
-  type AttackLoss,
-  type JointOptions,
-  type PgdOptions,
-  pgd,
-  pgdJoint,
-} from './attacks/pgd.ts';
-export { type Iterate, PgdAttack, type PgdBudget, type PgdRunOptions } from './attacks/pgd-attack.ts';
-export {
-  type AttackBudget,
-  type AttackBudgets,
-  type Moved,
-  makeProblem,
-  type Problem,
-  type ProblemTensors,
-  type Truth,
-} from './attacks/problem.ts';
-export type { AttackOutcome } from './attacks/progress.ts';
-export { type Step, type StepKind, Stepper, type StepSeed } from './attacks/stepper.ts';
-export type { Track } from './attacks/track.ts';
+export * from './attacks/index.ts';
 export { type CheckOptions, checkGradients } from './autograd/check.ts';
 export { grad, stopGradient, type ValueAndGrad, valueAndGrad } from './autograd/grad.ts';
 export { type Augmentation, augmentClips, augmentSkeletons, NO_AUGMENTATION } from './data/augment.ts';

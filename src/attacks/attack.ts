@@ -10,11 +10,11 @@ export interface Attack<S extends Track = Track> {
   readonly name: string;
   readonly budgets: AttackBudgets;
   readonly steps: number;
-  /** How often it runs on what is still robust: restarts × targets. */
-  readonly runs: number;
+  /** How often it runs on what is still robust: restarts × targets, of which there are no more than other classes. */
+  readonly runs: number | ((problem: Problem) => number);
   /** It looks for the smallest change: with ε = Infinity every run sees every sample. */
   readonly smallest?: boolean | undefined;
-  /** After so many steps fooled samples may be taken out of the batch; never within a run when left out. */
+  /** After so many steps samples with success may be taken out of the batch; never within a run when left out. */
   readonly phase?: number | undefined;
   /** Throws `ShapeError` for a problem that it cannot work on. */
   check?(problem: Problem): void;

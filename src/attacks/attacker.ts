@@ -84,7 +84,7 @@ export class Attacker {
     try {
       for (const [i, attack] of this.#attacks.entries()) {
         const { problem } = problems[i] as (typeof problems)[0];
-        for (let number = 0; number < attack.runs && problem.moved.length > 0; number++)
+        for (let number = 0; number < runsOf(attack, problem); number++)
           await this.#run({ attack, number, seed: runSeed(seed, runs++) }, problem, progress);
         // The recordings of an attack are of no use to the next one.
         if (this.#attacks.length > 1) this.#stepper.dispose();
@@ -132,10 +132,15 @@ export async function attack(
 
 function problemOf(model: AttackModel, attack: Attack, inputs: AttackInputs, options: AttackOptions) {
   checkCount('steps', attack.steps);
-  checkCount('runs', attack.runs, 1);
   const made = makeProblem(model, inputs, options, attack.budgets);
   attack.check?.(made.problem);
   return made;
+}
+
+/** None where nothing may move. */
+function runsOf({ runs }: Attack, problem: Problem): number {
+  if (problem.moved.length === 0) return 0;
+  return typeof runs === 'number' ? runs : runs(problem);
 }
 
 function normsOf(attacks: readonly Attack[]): Record<string, Norm> {

@@ -1,13 +1,15 @@
-import { add } from '../kernels/elementwise.ts';
+import { add, mul } from '../kernels/elementwise.ts';
 import { zerosLike } from '../kernels/fill.ts';
-import { gather } from '../kernels/layout.ts';
+import { randomNormal, randomUniform } from '../kernels/random.ts';
+import type { Device } from '../tensor/device.ts';
+import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Attack } from './attack.ts';
 import { type AttackObjective, checkClasses } from './losses.ts';
-import { ascend, project, startNoise } from './norms.ts';
-import type { AttackBudgets, Moved, Problem } from './problem.ts';
+import { ascend, type Norm, normalized, project, startNoise } from './norms.ts';
+import { type AttackBudgets, checkCount, type Moved, type Problem } from './problem.ts';
 import type { StepSeed } from './stepper.ts';
-import { begin, climb, evaluate, observe, type Track } from './track.ts';
+import { begin, climb, draw, evaluate, observe, type Track } from './track.ts';
 import { copy } from './tree.ts';
 
 /** Where an attack begins: the points, in the order of `problem.moved`. */
@@ -45,7 +47,7 @@ interface Climb extends Track {
  * A first-order attack from four parts: `x ← P(x + α s(d(∇ loss)))`, where s is the steepest direction of the norm (`ascend`) and
  * every iterate that fools the model counts.
  */
-export function iterativeAttack(parts: Parts): Attack<Climb> {
+export function iterativeAttack(parts: Parts): Attack {
   const { name, budgets, steps, restarts = 1, loss, start, direction, relativeStep } = parts;
   const advance = (
     problem: Problem,
@@ -63,7 +65,8 @@ export function iterativeAttack(parts: Parts): Attack<Climb> {
     });
     return { points, memory };
   };
-  return {
+  checkCount('restarts', restarts, 1);
+  const recipe: Attack<Climb> = {
     ...{ name, budgets, steps, runs: restarts },
     check: ({ classes, targets }) => checkClasses(loss, classes, targets !== undefined),
     start(problem, _run, seed) {
@@ -78,15 +81,30 @@ export function iterativeAttack(parts: Parts): Attack<Climb> {
     finish: (state, problem, seed) =>
       observe(state, problem, state.points, evaluate(problem, state.points, loss, seed)),
   };
+  return recipe;
 }
 
 /** At the clean inputs. */
 export const cleanStart: Start = ({ origins }) => origins.map(copy);
 
-/** At a random point of each ball, as `randomStart`; the same for a sample whoever else is in the batch. */
-export const ballStart: Start = ({ origins, moved, rows, total }, seed) =>
-  origins.map((x, i) => {
-    const budget = moved[i] as Moved;
-    const noise = startNoise(x.device, [total, ...x.shape.slice(1)], budget, seed, i);
-    return project(add(x, gather(noise, rows)), x, budget);
+/** At a random point of each ball, as `randomStart`. */
+export const ballStart: Start = (problem, seed) =>
+  problem.origins.map((x, i) => {
+    const budget = problem.moved[i] as Moved;
+    const noise = draw(problem, x.shape, (shape) => startNoise(x.device, shape, budget, seed, i));
+    return project(add(x, noise), x, budget);
   });
+
+/** At a random point at a distance of `share` · ε, as long as that lies in the range. */
+export function sphereStart(problem: Problem, seed: StepSeed, share = 1): readonly Tensor[] {
+  return problem.origins.map((x, i) => {
+    const budget = problem.moved[i] as Moved;
+    const noise = draw(problem, x.shape, (shape) => directionNoise(x.device, shape, budget.norm, seed, i));
+    return project(add(x, mul(normalized(noise, budget.norm), share * budget.epsilon)), x, budget);
+  });
+}
+
+function directionNoise(device: Device, shape: Shape, norm: Norm, seed: StepSeed, stream: number): Tensor {
+  if (norm === 'linf') return randomUniform(device, shape, { seed, stream, low: -1, high: 1 });
+  return randomNormal(device, shape, { seed, stream });
+}

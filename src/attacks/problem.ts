@@ -183,3 +183,9 @@ export function asNumber(flag: Tensor): Tensor {
 export function both(a: Tensor, b: Tensor): Tensor {
   return mul(a, b);
 }
+
+/** The norm of all budgets; undefined where they differ. */
+export function sameNorm(budgets: AttackBudgets | readonly Moved[]): Norm | undefined {
+  const norms = new Set(Object.values(budgets).map(({ norm = 'linf' }) => norm));
+  return norms.size === 1 ? [...norms][0] : undefined;
+}

@@ -1,8 +1,10 @@
 import { valueAndGrad } from '../autograd/grad.ts';
-import { add, less, maximum, minimum, mul, where } from '../kernels/elementwise.ts';
+import { add, less, lessEqual, maximum, minimum, mul, where } from '../kernels/elementwise.ts';
 import { full, zeros } from '../kernels/fill.ts';
+import { gather } from '../kernels/layout.ts';
 import { sum } from '../kernels/reduce.ts';
 import { mapScalars } from '../tensor/scalar.ts';
+import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { AttackObjective } from './losses.ts';
 import { perSample } from './norms.ts';
@@ -46,6 +48,11 @@ export function begin({ labels: { device, size: n } }: Problem, points: readonly
 /** Rows of `a` where the flag u32 [n] holds, of `b` elsewhere; for each tensor of a list. */
 export function choose(flag: Tensor, a: readonly Tensor[], b: readonly Tensor[]): Tensor[] {
   return a.map((tensor, i) => where(perSample(flag, tensor), tensor, b[i] as Tensor));
+}
+
+/** A random tensor [n, …]: drawn for the whole batch, so that a sample's draw does not depend on who else is left. */
+export function draw({ rows, total }: Problem, shape: Shape, make: (shape: Shape) => Tensor): Tensor {
+  return gather(make([total, ...shape.slice(1)]), rows);
 }
 
 /** What one evaluation of the model gives. */
@@ -111,13 +118,15 @@ export function observe<T extends Track>(
   };
 }
 
-/** As `observe`, for an attack that looks for the smallest change: `sizes` [n] are those of `points`. */
+/** As `observe`, for an attack that looks for the smallest change: `sizes` [n] are those of `points`, and
+ * success is a size of at most `limit`. */
 export function observeSmallest<T extends Track>(
   track: T,
   problem: Problem,
   points: readonly Tensor[],
   { logits, losses }: Evaluation,
   sizes: Tensor,
+  limit: number,
 ): T {
   const fooled = isFooled(logits, problem);
   const better = mul(fooled, less(sizes, track.size));
@@ -125,7 +134,7 @@ export function observeSmallest<T extends Track>(
     ...track,
     ...notice(track, logits, losses),
     adversarial: choose(better, points, track.adversarial),
-    success: maximum(track.success, fooled),
+    success: maximum(track.success, mul(fooled, lessEqual(sizes, limit))),
     size: where(better, sizes, track.size),
   };
 }

@@ -1,0 +1,174 @@
+import { valueAndGrad } from '../autograd/grad.ts';
+import {
+  add,
+  div,
+  greaterEqual,
+  less,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  sqrt,
+  square,
+  sub,
+  tanh,
+  where,
+} from '../kernels/elementwise.ts';
+import { full, ones, zeros, zerosLike } from '../kernels/fill.ts';
+import { sum } from '../kernels/reduce.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Attack } from './attack.ts';
+import { jointNorm, limitOf, toJoint } from './joint.ts';
+import { marginObjective } from './losses.ts';
+import { lengths, perSample } from './norms.ts';
+import { type AttackBudgets, checkCount, isFooled, type Moved, type Problem } from './problem.ts';
+import type { StepSeed } from './stepper.ts';
+import { begin, evaluate, NEVER, observeSmallest, type Track } from './track.ts';
+import { copy } from './tree.ts';
+
+export interface CwL2Options {
+  /** Norm `l2`; ε = Infinity for the smallest change whatever its size. */
+  readonly budgets: AttackBudgets;
+  /** Steps of Adam for each c: 50. */
+  readonly steps?: number;
+  /** Values of c that are tried: 9; 1 for a fixed c. */
+  readonly searches?: number;
+  /** The first c: 1. */
+  readonly c?: number;
+  /** κ: by how much the wrong class must be preferred: 0. */
+  readonly confidence?: number;
+  /** 0.01 */
+  readonly learningRate?: number;
+}
+
+/** Numbers are [n]. */
+interface CwState extends Track {
+  /** The variables: x = (tanh w + 1)/2 of the range; x itself where there is none. */
+  readonly w: readonly Tensor[];
+  /** Adam's moments, and β₁ᵗ, β₂ᵗ. */
+  readonly m: readonly Tensor[];
+  readonly v: readonly Tensor[];
+  readonly power1: Tensor;
+  readonly power2: Tensor;
+  readonly c: Tensor;
+  /** The largest c that failed, the smallest that did not. */
+  readonly lower: Tensor;
+  readonly upper: Tensor;
+  /** u32: this c has fooled the model. */
+  readonly hit: Tensor;
+}
+
+const [BETA1, BETA2] = [0.9, 0.999];
+const UNKNOWN = 1e10;
+
+/**
+ * CW ℓ2 (Carlini & Wagner 2017, section VI-A): Adam on w minimises `‖x(w) − x₀‖² + c · max(z_y − max_{i≠y} z_i, −κ)` with
+ * x(w) = (tanh w + 1)/2 in the range, and a binary search for each sample finds the smallest c that succeeds.
+ */
+export function cwL2Attack(options: CwL2Options): Attack {
+  const { budgets, steps = 50, searches = 9, c = 1, confidence = 0, learningRate = 0.01 } = options;
+  jointNorm('CW l2', budgets, ['l2']);
+  checkCount('steps', steps, 1);
+  checkCount('searches', searches, 1);
+  const recipe: Attack<CwState> = {
+    ...{ name: 'CW ℓ2', budgets, steps: steps * searches, runs: 1, smallest: true },
+    start(problem) {
+      const { device, size: n } = problem.labels;
+      return {
+        ...begin(problem, problem.origins),
+        ...fresh(problem),
+        c: full(device, [n], c),
+        lower: zeros(device, [n]),
+        upper: full(device, [n], UNKNOWN),
+      };
+    },
+    step(state, problem, seed) {
+      const found = descend(state, problem, confidence, seed);
+      const sizes = lengths(found.change, 'l2');
+      // κ > 0 asks for more than another class.
+      const enough = mul(isFooled(found.logits, problem), greaterEqual(found.losses, confidence));
+      const seen = observeSmallest(
+        state,
+        problem,
+        found.points,
+        found,
+        where(enough, sizes, FAR),
+        limitOf(problem),
+      );
+      return { ...seen, ...adam(state, found.grads, learningRate), hit: maximum(state.hit, enough) };
+    },
+    between: {
+      after: (done) => done % steps === 0,
+      step: (state, problem) => ({ ...state, ...search(state), ...fresh(problem) }),
+    },
+  };
+  return recipe;
+}
+
+/** A size that is never the smallest. */
+const FAR = 2 * NEVER;
+
+/** What a new c begins with. */
+function fresh({ origins, moved, labels: { device, size: n } }: Problem) {
+  const w = origins.map((x, i) => toVariable(x, moved[i] as Moved));
+  const moments = () => w.map(zerosLike);
+  const [power1, power2] = [ones(device, [n]), ones(device, [n])];
+  return { w, m: moments(), v: moments(), power1, power2, hit: zeros(device, [n], 'u32') };
+}
+
+/** Where the variables are, what the model says there, and the gradient of the objective in them. */
+function descend({ w, c }: CwState, problem: Problem, confidence: number, seed: StepSeed) {
+  const { value, grads } = valueAndGrad(() => {
+    const points = w.map((variable, i) => toPoint(variable, problem.moved[i] as Moved));
+    const changes = points.map((point, i) => sub(point, problem.origins[i] as Tensor));
+    const change = toJoint(problem, changes);
+    const found = evaluate(problem, points, marginObjective, seed);
+    const price = mul(maximum(neg(found.losses), -confidence), c);
+    return { points, change, ...found, loss: add(sum(square(change)), sum(price)) };
+  }, w);
+  return { ...value, grads };
+}
+
+/** `w ← w − lr · m̂ / (√v̂ + 10⁻⁸)` (Kingma & Ba 2015, algorithm 1). */
+function adam(state: CwState, grads: readonly Tensor[], learningRate: number): Partial<CwState> {
+  const [power1, power2] = [mul(state.power1, BETA1), mul(state.power2, BETA2)];
+  const mix = (old: Tensor, now: Tensor, beta: number) => add(mul(old, beta), mul(now, 1 - beta));
+  const m = grads.map((grad, i) => mix(state.m[i] as Tensor, grad, BETA1));
+  const v = grads.map((grad, i) => mix(state.v[i] as Tensor, square(grad), BETA2));
+  const w = state.w.map((variable, i) => {
+    const [first, second] = [m[i] as Tensor, v[i] as Tensor];
+    const spread = sqrt(div(second, perSample(sub(1, power2), second)));
+    const step = div(div(first, perSample(sub(1, power1), first)), add(spread, 1e-8));
+    return sub(variable, mul(step, learningRate));
+  });
+  return { w, m, v, power1, power2 };
+}
+
+/** A smaller c after a success, halfway to what failed; a larger one after a failure: halfway, or ten times where none fits. */
+function search({ c, hit, lower, upper }: CwState): Partial<CwState> {
+  const above = where(hit, minimum(upper, c), upper);
+  const below = where(hit, lower, maximum(lower, c));
+  const known = less(above, UNKNOWN);
+  return {
+    c: where(known, mul(add(below, above), 0.5), mul(c, 10)),
+    lower: below,
+    upper: above,
+  };
+}
+
+/** The range without its ends, where the inverse of tanh is infinite. */
+const INSIDE = 0.999999;
+
+function toVariable(x: Tensor, { range }: Moved): Tensor {
+  if (!range) return copy(x);
+  const [low, high] = range;
+  const inside = mul(sub(mul(sub(x, low), 2 / (high - low)), 1), INSIDE);
+  return mul(log(div(add(inside, 1), sub(1, inside))), 0.5);
+}
+
+function toPoint(w: Tensor, { range }: Moved): Tensor {
+  if (!range) return mul(w, 1);
+  const [low, high] = range;
+  return add(mul(add(tanh(w), 1), (high - low) / 2), low);
+}
