@@ -2,12 +2,14 @@
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { build } from 'esbuild';
+import { minifiedShaders } from './shaders-plugin.ts';
 
 rmSync('dist', { recursive: true, force: true });
 await build({
   entryPoints: { index: 'src/index.ts', 'node/index': 'src/node/index.ts' },
   outdir: 'dist',
   bundle: true,
+  plugins: [minifiedShaders],
   splitting: true, // the error classes of both entries must be the same
   format: 'esm',
   platform: 'neutral',

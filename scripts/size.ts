@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib';
 import Table from 'cli-table3';
 import { Command } from 'commander';
 import { build } from 'esbuild';
+import { minifiedShaders } from './shaders-plugin.ts';
 
 /** Bytes of one bundle. */
 export interface BundleSize {
@@ -43,6 +44,7 @@ async function bundleSize(contents: string): Promise<BundleSize> {
     stdin: { contents, resolveDir: '.', loader: 'ts' },
     bundle: true,
     minify: true,
+    plugins: [minifiedShaders],
     write: false,
     format: 'esm',
     target: 'es2022',

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { launchBrowser, openTestPage, type TestPage } from '../../scripts/browser.ts';
+import { minifiedShaders } from '../../scripts/shaders-plugin.ts';
 import { families } from '../ops/index.ts';
 import type { PageApi } from './page.ts';
 
@@ -10,7 +11,9 @@ let page: TestPage;
 
 beforeAll(async () => {
   browser = await launchBrowser();
-  page = await openTestPage(browser, fileURLToPath(new URL('page.ts', import.meta.url)));
+  // With the shaders as they are shipped.
+  const entry = fileURLToPath(new URL('page.ts', import.meta.url));
+  page = await openTestPage(browser, entry, { plugins: [minifiedShaders] });
   const adapter = await page.page.evaluate(() => (globalThis as unknown as PageApi).open());
   expect(adapter).toBe('swiftshader');
 });

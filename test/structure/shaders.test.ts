@@ -1,5 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { minifyShaders } from '../../scripts/minify-wgsl.ts';
 import { isFresh } from '../../scripts/reflect.ts';
+import { shippedShaders } from '../../scripts/shaders-plugin.ts';
 import * as generated from '../../src/kernels/wgsl.gen.ts';
 import { nullGpu } from '../../src/node/gpu.ts';
 import { ErrorSink } from '../../src/tensor/error-sink.ts';
@@ -51,6 +53,28 @@ describe('every entry compiles within the default limits', () => {
     const { params, uniform } = shader?.entries[entry ?? ''] ?? broken.entries.main!;
     const poor: ShaderFile = { ...(shader ?? broken), entries: { fill: { tensors: {}, params, uniform } } };
     await expect(compile(poor, 'fill')).rejects.toThrow(/elementwise-fill\.wgsl:fill: .*binding/is);
+  });
+});
+
+describe('as they are shipped', () => {
+  const shipped = shippedShaders();
+
+  test.each(Object.entries(shipped))('%s compiles, and every line is where it was', async (name, shader) => {
+    const plain = (generated as Readonly<Record<string, ShaderFile>>)[name] as ShaderFile;
+    for (const entry of Object.keys(shader.entries)) await compile(shader, entry);
+    const filled = ({ code }: ShaderFile) => code.split('\n').map((line) => line.trim() !== '');
+    expect(filled(shader)).toEqual(filled(plain));
+    expect(shader.code.length).toBeLessThan(0.8 * plain.code.length);
+    for (const line of Object.values(shader.lines)) expect(shader.code).toContain(line);
+    expect(Object.values(shader.lines)).not.toContain('');
+  });
+
+  test('what an operator or a number is stays what it is', () => {
+    const code =
+      'fn first(value: f32) -> f32 {\n  let other = value - -1.5e-3f;\n  return other + +value;\n}';
+    expect(minifyShaders([{ code, kept: new Set(['first']) }])).toEqual([
+      'fn first(c:f32)->f32{\nlet d=c- -1.5e-3f;\nreturn d+ +c;\n}',
+    ]);
   });
 });
 
