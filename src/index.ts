@@ -42,8 +42,12 @@ export {
   StateError,
 } from './errors.ts';
 export { decodeArrays } from './formats/decode.ts';
+export { decodeNpy, decodeNpz } from './formats/npy.ts';
+export { type ReadBytesOptions, readBytes } from './formats/read-bytes.ts';
 export { decodeSafetensors, encodeSafetensors, type StoredTensors } from './formats/safetensors.ts';
 export { type StoredDtype, type StoredTensor, toNative } from './formats/stored.ts';
+export { type DecodeTorchOptions, decodeTorch } from './formats/torch-file.ts';
+export { encodeTorch } from './formats/torch-writer.ts';
 export { type AttentionOptions, attention } from './kernels/attention.ts';
 export {
   type ConvGeometry,
@@ -201,6 +205,7 @@ export { BatchNorm, type BatchNormOptions, LayerNorm } from './nn/norms.ts';
 export { AdamW, clipByGlobalNorm, type Optimiser, Sgd } from './nn/optimisers.ts';
 export { MaxPool } from './nn/pooling.ts';
 export { Residual } from './nn/residual.ts';
+export { saveTorch, torchStateDict } from './nn/save-torch.ts';
 export { cosine, type Schedule, stepDecay, warmUp } from './nn/schedules.ts';
 export { excite, squeeze } from './nn/squeeze.ts';
 export { decodeState, encodeState } from './nn/state.ts';

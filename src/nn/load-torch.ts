@@ -15,6 +15,8 @@ export interface LoadTorchOptions {
   readonly strict?: boolean;
   /** Whether NaN and ±∞ are loaded; an error when left out. */
   readonly nonFinite?: boolean;
+  /** Path of the state_dict in the file, keys joined by dots, '' for all of it; found by itself when left out. */
+  readonly root?: string;
   /** What the file is called in errors. */
   readonly what?: string;
 }
@@ -33,10 +35,11 @@ type Write = () => void;
 export async function loadTorch(
   model: Module,
   file: Uint8Array | State,
-  { strict = true, nonFinite = false, what = 'the file' }: LoadTorchOptions = {},
+  { strict = true, nonFinite = false, root, what = 'the file' }: LoadTorchOptions = {},
 ): Promise<StateDifference> {
   const entries = new Map(model.torchState().map((entry) => [entry.name, entry]));
-  const found = withoutPrefixes(file instanceof Uint8Array ? await decodeArrays(file, what) : file, entries);
+  const state = file instanceof Uint8Array ? await decodeArrays(file, what, { root }) : file;
+  const found = withoutPrefixes(state, entries);
   const difference = {
     missing: [...entries.values()].filter((entry) => 'parts' in entry && !found.has(entry.name)).map(nameOf),
     unexpected: [...found.keys()].filter((name) => !entries.has(name)),
