@@ -168,8 +168,10 @@ export { Backbone, Network } from './models/backbone.ts';
 export { CifarBlock, CifarResNet, type CifarResNetOptions } from './models/cifar-resnet.ts';
 export { Classifier } from './models/classifier.ts';
 export { CtrGcn, type CtrGcnOptions } from './models/ctr-gcn.ts';
+export { DividedBlock, type DividedBlockSize, type TokenGrid } from './models/divided-attention.ts';
 export { Hcn, type HcnOptions } from './models/hcn.ts';
 export { InflatedResNet, type InflatedResNetOptions, inflateWeights } from './models/inflated-resnet.ts';
+export { Mlp, type MlpOptions } from './models/mlp.ts';
 export { ResNet, type ResNetOptions } from './models/resnet.ts';
 export {
   centreOf,
@@ -180,8 +182,10 @@ export {
   skeletonPartition,
   spatialPartition,
 } from './models/skeleton-graph.ts';
+export { SkeletonTransformer, type SkeletonTransformerOptions } from './models/skeleton-transformer.ts';
 export { type SkeletonStream, StGcn, type StGcnSize } from './models/st-gcn.ts';
 export { StGcn18, type StGcn18Options } from './models/st-gcn-18.ts';
+export { TimeSformer, type TimeSformerOptions } from './models/timesformer.ts';
 export { VideoResNet, type VideoResNetKind, type VideoResNetSize } from './models/video-resnet.ts';
 export { type Layers, runLayers } from './nn/chain.ts';
 export { GradientSum } from './nn/gradient-sum.ts';
