@@ -49,6 +49,7 @@ export { type StoredDtype, type StoredTensor, toNative } from './formats/stored.
 export { type DecodeTorchOptions, decodeTorch } from './formats/torch-file.ts';
 export { encodeTorch } from './formats/torch-writer.ts';
 export { type AttentionOptions, attention } from './kernels/attention.ts';
+export { boneProjection } from './kernels/bone-projection.ts';
 export {
   type ConvGeometry,
   type ConvOptions,

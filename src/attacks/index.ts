@@ -3,6 +3,8 @@ export { type ApgdOptions, apgdAttack } from './apgd.ts';
 export type { Attack } from './attack.ts';
 export { Attacker, type AttackerOptions, type AttackOptions, attack } from './attacker.ts';
 export { type AutoAttackOptions, autoAttack } from './auto-attack.ts';
+export { type BoneLengthOptions, boneLengthAttack } from './bone-length.ts';
+export { bonePgdAttack } from './bone-pgd.ts';
 export { type CwL2Options, cwL2Attack } from './cw.ts';
 export { type DeepFoolOptions, deepFoolAttack } from './deep-fool.ts';
 export { type FabOptions, fabAttack } from './fab.ts';
@@ -55,6 +57,14 @@ export {
   type Truth,
 } from './problem.ts';
 export type { AttackOutcome } from './progress.ts';
+export {
+  boneLengths,
+  boneVectors,
+  type PerceptualOptions,
+  perceptualDistance,
+  type SkeletonOptions,
+} from './skeleton.ts';
+export { type SmartOptions, smartAttack } from './smart.ts';
 export { type SquareOptions, squareAttack } from './square.ts';
 export { type Step, type StepKind, Stepper, type StepSeed } from './stepper.ts';
 export type { Track } from './track.ts';
