@@ -45,7 +45,8 @@ export class Stepper {
         ? this.#replay(step, state, fixed, seed, kind)
         : step(state, fixed, seed),
     );
-    const kept = new Set(listTensors(next));
+    // A state may begin with tensors of the problem itself.
+    const kept = new Set([...listTensors(next), ...listTensors(fixed)]);
     for (const tensor of given) if (!kept.has(tensor)) device.release(tensor);
     return next;
   }
