@@ -100,6 +100,7 @@ export {
 } from './kernels/elementwise.ts';
 export { full, ones, onesLike, zeros, zerosLike } from './kernels/fill.ts';
 export { type GraphConvOptions, graphConv } from './kernels/graph-conv.ts';
+export { type ImageOptions, tensorFromImage } from './kernels/image.ts';
 export {
   broadcastTo,
   concat,

@@ -1,5 +1,6 @@
 import { CaptureError, DeviceError, KernelError } from '../errors.ts';
 import type { ErrorSink } from './error-sink.ts';
+import { copyImage, type ImageSize } from './image-copy.ts';
 import type { Pipeline } from './pipelines.ts';
 import type { PooledBuffer } from './pool.ts';
 import { prime } from './prime.ts';
@@ -171,6 +172,16 @@ export class Queue {
     checkUsage('write', buffer, 'COPY_DST');
     if (this.#touched.has(buffer.id)) this.flush();
     this.#device.queue.writeBuffer(buffer.gpu, 0, data.buffer, data.byteOffset, data.byteLength);
+  }
+
+  /** Uploads a picture; see `copyImage`. Recorded dispatches may use the memory: they are submitted first. */
+  image(source: GPUCopyExternalImageSource, size: ImageSize, { gpu }: PooledBuffer, flipY: boolean): void {
+    if (this.#recording)
+      throw new CaptureError('tensorFromImage', 'a captured step would not see the next picture; pass it in');
+    this.#errors.checkAlive();
+    this.flush();
+    const copy = () => copyImage(this.#device, source, size, gpu, flipY);
+    this.#errors.guard('validation', 'tensorFromImage', copy);
   }
 
   /** Downloads the first `bytes` of `buffer`. */
