@@ -29,6 +29,7 @@ export { gunzip } from './data/gunzip.ts';
 export { BatchMixer, betaShare, cutmixClips, cutmixSkeletons, type Mixing, mixup } from './data/mix.ts';
 export { parseDataset, type ReadOptions } from './data/read-dataset.ts';
 export { Rng } from './data/rng.ts';
+export { mirrorJoints } from './data/skeleton-variations.ts';
 export {
   AttackError,
   CaptureError,

@@ -4,6 +4,7 @@ import { gatherLabels, gatherSkeleton, gatherVideo } from '../data/batches.ts';
 import type { ActionDataset } from '../data/dataset.ts';
 import { BatchMixer, type Mixing } from '../data/mix.ts';
 import { Rng } from '../data/rng.ts';
+import { mirrorJoints } from '../data/skeleton-variations.ts';
 import type { Device } from '../tensor/device.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Target } from './target.ts';
@@ -45,9 +46,10 @@ export function uploadBatch(
     inputs.rgb = device.tensor(clips, [indices.length, ...shape]);
   }
   if (modalities.includes('skeleton') && dataset.skeleton) {
-    const { shape } = dataset.skeleton;
+    const { shape, joints } = dataset.skeleton;
     const skeletons = gatherSkeleton(dataset, indices);
-    if (keys) augmentSkeletons(skeletons, shape, keys, variation.amount);
+    const mirror = variation?.amount.flip ? mirrorJoints(joints) : undefined;
+    if (keys) augmentSkeletons(skeletons, shape, keys, variation.amount, mirror);
     mixer?.skeletons(skeletons, shape);
     inputs.skeleton = device.tensor(skeletons, [indices.length, ...shape]);
   }

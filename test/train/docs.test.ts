@@ -17,7 +17,7 @@ test('the examples of docs/training.md run, one after the other', async () => {
     await writeFile(file, code);
     const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', file]);
     const losses = [...stdout.matchAll(/loss: (\d+\.\d+)/g)].map(([, loss]) => Number(loss));
-    expect(losses).toHaveLength(7);
+    expect(losses).toHaveLength(8);
     expect(stdout.trim().split('\n').slice(-1)[0]).toMatch(/^\d/);
   } finally {
     await rm(folder, { recursive: true });
