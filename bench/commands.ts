@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import type { AdapterChoice } from '../src/node/gpu.ts';
 import { chromeTrace } from '../src/tensor/profile-report.ts';
+import { type ATTACK_SIZES, attacks, formatAttacks, measureAttacks } from './attacks.ts';
 import { type ModelLine, measureModel } from './models.ts';
 import { formatKernels, formatModels } from './models-report.ts';
 import { networks, type SizeName } from './networks.ts';
@@ -86,6 +87,23 @@ export async function modelsCommand(names: readonly string[], flags: ModelsFlags
     if (flags.json === undefined) return;
     const passes = lines.map(({ profile, ...line }) => ({ ...line, kernels: profile.kernels }));
     writeResults(flags.json, { adapter: bench.adapter, measured: now(), size: flags.size, passes });
+  });
+}
+
+export interface AttacksFlags extends Omit<CommonFlags, 'seconds'> {
+  readonly rounds: number;
+  readonly size: keyof typeof ATTACK_SIZES;
+}
+
+export async function attacksCommand(names: readonly string[], flags: AttacksFlags): Promise<void> {
+  const chosen = names.length > 0 ? names : Object.keys(attacks);
+  await withBench(flags, async ({ device, adapter }) => {
+    const onProgress = (done: number) => note(`${Math.round(100 * done)} %`);
+    const lines = await measureAttacks(device, chosen, { ...flags, onProgress });
+    note('');
+    print(`${adapter}\n${formatAttacks(lines)}`);
+    if (flags.json !== undefined)
+      writeResults(flags.json, { adapter, measured: now(), size: flags.size, attacks: lines });
   });
 }
 

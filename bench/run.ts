@@ -1,6 +1,7 @@
 // The command line of `npm run bench`.
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { modelsCommand, opsCommand, rooflineCommand } from './commands.ts';
+import { ATTACK_SIZES, attacks } from './attacks.ts';
+import { attacksCommand, modelsCommand, opsCommand, rooflineCommand } from './commands.ts';
 import { exitWith } from './exit.ts';
 import { networks, SIZES } from './networks.ts';
 import { shapes } from './shapes/index.ts';
@@ -63,5 +64,17 @@ program
   .addOption(jsonOption())
   .addOption(adapterOption())
   .action(modelsCommand);
+
+program
+  .command('attacks')
+  .description(
+    'attacks on a CIFAR ResNet-20: samples × steps a second, and the share of time outside kernels',
+  )
+  .argument('[attack...]', `${Object.keys(attacks).join(', ')}; all when left out`)
+  .addOption(new Option('--size <name>', 'how large').choices(Object.keys(ATTACK_SIZES)).default('small'))
+  .addOption(roundsOption())
+  .addOption(jsonOption())
+  .addOption(adapterOption())
+  .action(attacksCommand);
 
 await exitWith(() => program.parseAsync());

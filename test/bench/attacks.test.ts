@@ -1,0 +1,34 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { attacks, formatAttacks, measureAttacks } from '../../bench/attacks.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import { openTestDevice } from '../open.ts';
+
+let device: Device;
+beforeAll(async () => {
+  device = await openTestDevice();
+});
+afterAll(() => device.dispose());
+
+const quick = { size: 'tiny', rounds: 1, roundTime: 0.01 } as const;
+
+test('attacks are measured and leave nothing behind', async () => {
+  const before = device.memory().live;
+  const lines = await measureAttacks(device, ['fgsm', 'pgd-linf'], quick);
+  expect(device.memory().live).toBe(before);
+  expect(lines.map(({ attack, steps, batch }) => [attack, steps, batch])).toEqual([
+    ['fgsm', 1, 2],
+    ['pgd-linf', 10, 2],
+  ]);
+  for (const { rate, outside, batch, steps, measured } of lines) {
+    expect(rate).toBeCloseTo((1000 * batch * steps) / measured.wall.median, 6);
+    expect(outside === undefined || (outside >= 0 && outside < 1)).toBe(true);
+  }
+  expect(formatAttacks(lines)).toMatch(/pgd-linf.*10/);
+  expect(Object.keys(attacks).length).toBeGreaterThan(15);
+});
+
+test('a name that is none is a RangeError', async () => {
+  await expect(measureAttacks(device, ['pgd9'], quick)).rejects.toThrow(
+    /'pgd9' is no attack; there are fgsm/,
+  );
+});
