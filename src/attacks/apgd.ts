@@ -48,7 +48,7 @@ export function apgdAttack(options: ApgdOptions): Attack {
   const aimed = (state: Pick<ApgdState, 'target'>, problem: Problem) =>
     state.target ? { ...problem, targets: state.target } : problem;
   const recipe: Attack<ApgdState> = {
-    ...{ name: `APGD${targets > 0 ? '-T' : ''} (${loss.name})`, budgets, steps },
+    ...{ name: `APGD${targets > 0 ? '-T' : ''} (${loss.name})`, budgets, steps, phase: 25 },
     runs: runsOver(targets, restarts),
     check(problem) {
       checkNorms(problem);

@@ -14,6 +14,8 @@ export interface AttackOutcome {
   readonly inputs: AttackInputs;
   /** The model is fooled, be it by the clean input. */
   readonly success: readonly boolean[];
+  /** The attack that fooled it first, `clean` where none was needed; undefined where the sample is robust. */
+  readonly by: readonly (string | undefined)[];
   /** How far each attacked modality was moved, in its norm. */
   readonly norms: Readonly<Record<string, readonly number[]>>;
   /** What was maximised, for each step of all runs a row of the batch; NaN for samples that had left. */
@@ -32,6 +34,7 @@ export class Progress {
   readonly #inputs: AttackInputs;
   readonly #clean: readonly boolean[];
   readonly #success: boolean[];
+  readonly #by: (string | undefined)[];
   readonly #sizes: number[];
   readonly #found = new Map<string, Tensor>();
   readonly #losses: { readonly samples: readonly number[]; readonly losses: Tensor }[] = [];
@@ -41,6 +44,7 @@ export class Progress {
     this.#inputs = inputs;
     this.#clean = fooled;
     this.#success = [...fooled];
+    this.#by = fooled.map((flag) => (flag ? 'clean' : undefined));
     this.#sizes = fooled.map((flag) => (flag ? 0 : NEVER));
     this.recording = recording;
   }
@@ -77,6 +81,7 @@ export class Progress {
       else if (!this.#success[sample] && !smallest) places[sample] = batch + problem.labels.size + i;
       if (better) this.#sizes[sample] = size;
       this.#success[sample] ||= found;
+      if (found) this.#by[sample] ??= name;
     }
     this.#replace(problem, state, places);
   }
@@ -91,7 +96,7 @@ export class Progress {
     }
     const pairs = Object.entries(this.#inputs).map(([name, x]) => [name, copy(this.#found.get(name) ?? x)]);
     const inputs = Object.fromEntries(pairs) as AttackInputs;
-    return { inputs, success: this.#success, norms, losses: await this.#readLosses() };
+    return { inputs, success: this.#success, by: this.#by, norms, losses: await this.#readLosses() };
   }
 
   dispose(): void {

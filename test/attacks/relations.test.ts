@@ -69,7 +69,11 @@ test('AutoAttack ≤ each part; APGD ≤ PGD ≤ FGSM; more steps and larger ε 
     fabAttack({ budgets, steps: 10 }),
     squareAttack({ budgets, queries: 60 }),
   ];
-  const all = await left(parts);
+  const { success, by } = await run(parts);
+  const all = robust(success);
+  // Each part is credited with what it was the first to fool.
+  expect(by.filter((name) => name === undefined).length).toBe(all);
+  expect(by.filter((name) => name === parts[0]?.name).length).toBe(12 - (await left(parts[0] as Attack)));
   const each: number[] = [];
   for (const part of parts) each.push(await left(part));
   for (const one of each) expect(all).toBeLessThanOrEqual(one);
