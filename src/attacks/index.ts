@@ -2,6 +2,13 @@
 export { type ApgdOptions, apgdAttack } from './apgd.ts';
 export type { Attack } from './attack.ts';
 export { Attacker, type AttackerOptions, type AttackOptions, attack } from './attacker.ts';
+export {
+  type AuditBatch,
+  type AuditCheck,
+  type AuditOptions,
+  auditRobustness,
+  type RobustnessAudit,
+} from './audit.ts';
 export { type AutoAttackOptions, autoAttack } from './auto-attack.ts';
 export { type BoneLengthOptions, boneLengthAttack } from './bone-length.ts';
 export { bonePgdAttack } from './bone-pgd.ts';

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 
-const PAGES = ['smart', 'bone-pgd', 'bone-length'];
+const PAGES = ['smart', 'bone-pgd', 'bone-length', 'audit'];
 
 /** The example of a page: its imports, and what follows them as a block. */
 async function exampleOf(page: string): Promise<{ imports: string[]; body: string }> {
@@ -17,7 +17,7 @@ async function exampleOf(page: string): Promise<{ imports: string[]; body: strin
   };
 }
 
-test('the examples of the attacks on skeletons run', async () => {
+test('the examples of the attacks on skeletons and of the audit run', async () => {
   const examples = await Promise.all(PAGES.map(exampleOf));
   const imports = new Set(examples.flatMap((example) => example.imports));
   const code = [...imports, ...examples.map(({ body }) => body)]
@@ -30,6 +30,7 @@ test('the examples of the attacks on skeletons run', async () => {
     await writeFile(file, code);
     const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', file]);
     expect([...stdout.matchAll(/fooled \d of 4/g)]).toHaveLength(3);
+    expect(stdout).toMatch(/the gradient is zero throughout/);
     expect([...stdout.matchAll(/(distance|\(m\)) [\d.e-]+\n/g)]).toHaveLength(3);
   } finally {
     await rm(folder, { recursive: true });

@@ -1,0 +1,248 @@
+import { check } from '../errors.ts';
+import { abs, equal } from '../kernels/elementwise.ts';
+import { max } from '../kernels/reduce.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { apgdAttack } from './apgd.ts';
+import type { Attack } from './attack.ts';
+import { Attacker } from './attacker.ts';
+import { fgsmAttack } from './first-order.ts';
+import { ballStart, cleanStart, iterativeAttack } from './iterative.ts';
+import { type AttackObjective, crossEntropyObjective, marginObjective } from './losses.ts';
+import type { AttackInputs, AttackModel } from './model.ts';
+import { rowsOf } from './norms.ts';
+import { type AttackBudgets, checkCount, makeProblem } from './problem.ts';
+import { squareAttack } from './square.ts';
+import { climb } from './track.ts';
+
+/** Samples to audit with, one batch. */
+export interface AuditBatch {
+  readonly inputs: AttackInputs;
+  /** i32 [N]. */
+  readonly labels: Tensor;
+}
+
+export interface AuditOptions {
+  /** What the robust accuracy is claimed for. */
+  readonly budgets: AttackBudgets;
+  /** Of PGD; 10 when left out. It is compared with one step, and with four times as many. */
+  readonly steps?: number;
+  /** Of the black-box attack; 300 when left out. */
+  readonly queries?: number;
+  /** Share of the samples by which a relation may fail by chance; 0.02 when left out, and always one sample. */
+  readonly tolerance?: number;
+  readonly seed?: number;
+}
+
+/** One item of the list. */
+export interface AuditCheck {
+  readonly name: 'steps' | 'radius' | 'unbounded' | 'black box' | 'APGD' | 'zero gradients';
+  readonly suspicious: boolean;
+  /** What was found, and what to think of it. */
+  readonly sentence: string;
+}
+
+export interface RobustnessAudit {
+  readonly samples: number;
+  /** Share of the samples that are right, by attack: `clean`, `FGSM`, `PGD-10`, `PGD-40`, `PGD-10 at 2ε` … */
+  readonly accuracy: Readonly<Record<string, number>>;
+  /** Share of the samples, right ones only, whose input gradient of the cross-entropy is zero throughout. */
+  readonly zeroGradients: number;
+  readonly checks: readonly AuditCheck[];
+  /** The sentences of the checks that failed; none for a network that masks nothing. */
+  readonly suspicious: readonly string[];
+}
+
+/**
+ * Looks for gradient masking: a network that only seems robust, because attacks that follow its gradient fail (Athalye et al. 2018,
+ * section 3.1; Carlini et al. 2019, section 4). More steps and a larger ε must never raise accuracy, an unbounded ε must bring it to
+ * 0, no black-box attack may beat the white-box one, APGD must do at least as well as PGD, and gradients must not vanish. Throws what
+ * attacks throw, and `ShapeError` without samples.
+ */
+export async function auditRobustness(
+  model: AttackModel,
+  data: AuditBatch | readonly AuditBatch[],
+  options: AuditOptions,
+): Promise<RobustnessAudit> {
+  const batches = 'inputs' in data ? [data] : data;
+  const samples = batches.reduce((sum, { labels }) => sum + labels.size, 0);
+  check(samples > 0, 'auditRobustness', () => 'needs at least one sample');
+  const { budgets, steps = 10, queries = 300, tolerance = 0.02, seed = 0 } = options;
+  checkCount('steps', steps, 2);
+  const accuracyUnder = (...attacks: readonly Attack[]) => measure(model, batches, attacks, seed);
+  const pgd = (scaled: AttackBudgets, count: number) => accuracyUnder(climber(scaled, count));
+  const wide = await unbounded(model, batches, budgets);
+  const many = 4 * steps;
+  const accuracy: Record<string, number> = {
+    clean: await accuracyUnder(climber(budgets, 0)),
+    FGSM: await accuracyUnder(fgsmAttack({ budgets })),
+    [`PGD-${steps}`]: await pgd(budgets, steps),
+    [`PGD-${many}`]: await pgd(budgets, many),
+    [`PGD-${steps} at 2ε`]: await pgd(times(budgets, 2), steps),
+    [`PGD-${steps} at 4ε`]: await pgd(times(budgets, 4), steps),
+    'PGD at any ε': await accuracyUnder(climber(wide, many), climber(wide, many, marginObjective)),
+    'black box': await accuracyUnder(blackBox(budgets, queries)),
+    APGD: await accuracyUnder(apgdAttack({ budgets, steps: many })),
+  };
+  const zero = await zeroGradientShare(model, batches, budgets);
+  const slack = Math.max(tolerance, 1 / samples) + 1e-9;
+  const checks = [
+    rising('steps', accuracy, ['FGSM', `PGD-${steps}`, `PGD-${many}`], slack),
+    rising('radius', accuracy, ['clean', `PGD-${steps}`, `PGD-${steps} at 2ε`, `PGD-${steps} at 4ε`], slack),
+    bounded(accuracy, slack),
+    beaten(accuracy, `PGD-${many}`, slack),
+    rising('APGD', accuracy, [`PGD-${many}`, 'APGD'], slack),
+    vanishing(zero, slack),
+  ];
+  const suspicious = checks.flatMap((item) => (item.suspicious ? [item.sentence] : []));
+  return { samples, accuracy, zeroGradients: zero, checks, suspicious };
+}
+
+/** Share of the samples that none of the attacks fools. */
+async function measure(
+  model: AttackModel,
+  batches: readonly AuditBatch[],
+  attacks: readonly Attack[],
+  seed: number,
+): Promise<number> {
+  const attacker = new Attacker(model, attacks);
+  let [right, all] = [0, 0];
+  try {
+    for (const { inputs, labels } of batches) {
+      const { success, inputs: moved } = await attacker.attack(inputs, { labels, seed });
+      for (const tensor of Object.values(moved)) tensor.dispose();
+      right += success.filter((fooled) => !fooled).length;
+      all += success.length;
+    }
+  } finally {
+    attacker.dispose();
+  }
+  return right / all;
+}
+
+/** PGD with steps of 2.5 ε / steps, from the clean sample. */
+function climber(
+  budgets: AttackBudgets,
+  steps: number,
+  loss: AttackObjective = crossEntropyObjective,
+): Attack {
+  const own = Object.entries(budgets).map(([name, budget]) => [name, { ...budget, stepSize: undefined }]);
+  const relativeStep = Math.min(1, 2.5 / Math.max(steps, 1));
+  const parts = { steps, loss, relativeStep, start: cleanStart };
+  return iterativeAttack({ name: `PGD-${steps}`, budgets: Object.fromEntries(own), ...parts });
+}
+
+/** Square; where it is not defined (ℓ1) points drawn from the ball. */
+function blackBox(budgets: AttackBudgets, queries: number): Attack {
+  const square = Object.values(budgets).every(({ norm }) => norm !== 'l1');
+  if (square) return squareAttack({ budgets, queries });
+  const parts = { steps: 0, restarts: queries, relativeStep: 0, start: ballStart };
+  return iterativeAttack({ name: 'random', budgets, loss: marginObjective, ...parts });
+}
+
+function times(budgets: AttackBudgets, factor: number): AttackBudgets {
+  const pairs = Object.entries(budgets).map(([name, budget]) => [
+    name,
+    { ...budget, epsilon: budget.epsilon * factor },
+  ]);
+  return Object.fromEntries(pairs);
+}
+
+/** Budgets without effect: the whole range of an input, or ten times its largest value where it has none. */
+async function unbounded(
+  model: AttackModel,
+  batches: readonly AuditBatch[],
+  budgets: AttackBudgets,
+): Promise<AttackBudgets> {
+  const wide: [string, AttackBudgets[string]][] = [];
+  for (const [name, budget] of Object.entries(budgets)) {
+    const range = model.inputs[name];
+    const inputs = batches.flatMap(({ inputs: all }) => all[name] ?? []);
+    const reach = range ? range[1] - range[0] : 10 * Math.max(...(await Promise.all(inputs.map(largest))));
+    const count = (inputs[0]?.size ?? 1) / (inputs[0]?.shape[0] || 1);
+    const power = { linf: 0, l2: 0.5, l1: 1 }[budget.norm ?? 'linf'];
+    // A modality that stays clean does so here too.
+    wide.push([name, { ...budget, epsilon: budget.epsilon > 0 ? reach * count ** power : 0 }]);
+  }
+  return Object.fromEntries(wide);
+}
+
+function largest(x: Tensor): Promise<number> {
+  return x.device.scope(() => max(abs(x)).item());
+}
+
+/** Share of the samples that are right and have no gradient at all. */
+async function zeroGradientShare(
+  model: AttackModel,
+  batches: readonly AuditBatch[],
+  budgets: AttackBudgets,
+): Promise<number> {
+  let [zero, right] = [0, 0];
+  for (const { inputs, labels } of batches) {
+    const flags = await labels.device.scope(async () => {
+      const { problem } = makeProblem(model, inputs, { labels }, budgets);
+      const { logits, grads } = climb(problem, problem.origins, crossEntropyObjective, 0);
+      const sizes = grads.map((grad) => max(abs(rowsOf(grad)), { axes: 1 }));
+      const margins = marginObjective.loss({ logits, labels, points: [], origins: [] });
+      const none = await Promise.all(sizes.map((size) => equal(size, 0).read()));
+      return { none, margins: await margins.read() };
+    });
+    for (const [i, margin] of flags.margins.entries()) {
+      if (!(margin < 0)) continue;
+      right++;
+      if (flags.none.every((flag) => flag[i] === 1)) zero++;
+    }
+  }
+  return right === 0 ? 0 : zero / right;
+}
+
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+
+const REASONS = {
+  steps: 'more steps must never help a network; the gradient does not lead uphill, or the step size is wrong',
+  radius: 'a larger ball holds the smaller one; the attack loses its way, so the gradient misleads it',
+  APGD: 'APGD chooses its own step size and must do at least as well; PGD was not run well, or the loss is jagged',
+} as const;
+
+/** Whether accuracy rises along attacks of which each must do at least as well as the one before. */
+function rising(
+  name: keyof typeof REASONS,
+  accuracy: Readonly<Record<string, number>>,
+  order: readonly string[],
+  slack: number,
+): AuditCheck {
+  const shares = order.map((attack) => accuracy[attack] ?? Number.NaN);
+  const worst = shares.findIndex((share, i) => share > Math.min(...shares.slice(0, i)) + slack);
+  const listed = order.map((attack, i) => `${attack} ${percent(shares[i] ?? 0)}`).join(', ');
+  const suspicious = worst > 0;
+  const sentence = suspicious
+    ? `Accuracy rises with a stronger attack (${listed}): ${REASONS[name]}.`
+    : `Accuracy never rises with a stronger attack (${listed}).`;
+  return { name, suspicious, sentence };
+}
+
+function bounded(accuracy: Readonly<Record<string, number>>, slack: number): AuditCheck {
+  const left = accuracy['PGD at any ε'] ?? Number.NaN;
+  const suspicious = !(left <= slack);
+  const sentence = suspicious
+    ? `${percent(left)} are still right when ε has no bound: every network can be fooled then, so the gradient does not show the way.`
+    : `Without a bound on ε accuracy falls to ${percent(left)}.`;
+  return { name: 'unbounded', suspicious, sentence };
+}
+
+function beaten(accuracy: Readonly<Record<string, number>>, white: string, slack: number): AuditCheck {
+  const [blind, seeing] = [accuracy['black box'] ?? Number.NaN, accuracy[white] ?? Number.NaN];
+  const suspicious = !(blind >= seeing - slack);
+  const told = `an attack without gradients leaves ${percent(blind)} right, ${white} with gradients ${percent(seeing)}`;
+  const sentence = suspicious
+    ? `Searching blindly beats following the gradient (${told}): the gradient is masked.`
+    : `Searching blindly does not beat following the gradient (${told}).`;
+  return { name: 'black box', suspicious, sentence };
+}
+
+function vanishing(share: number, slack: number): AuditCheck {
+  const suspicious = !(share <= slack);
+  const sentence = suspicious
+    ? `For ${percent(share)} of the samples that are right the gradient is zero throughout: attacks on the cross-entropy cannot move them. Look for steps and quantisation in the network, and for logits so large that the softmax saturates; attack the margin of the logits instead.`
+    : `The gradient is zero throughout for ${percent(share)} of the samples that are right.`;
+  return { name: 'zero gradients', suspicious, sentence };
+}

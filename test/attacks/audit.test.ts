@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type AuditCheck, auditRobustness } from '../../src/attacks/audit.ts';
+import type { AttackModel } from '../../src/attacks/model.ts';
+import type { Norm } from '../../src/attacks/norms.ts';
+import { stopGradient } from '../../src/autograd/grad.ts';
+import { add, cast, mul, sub } from '../../src/kernels/elementwise.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import { openTestDevice } from '../open.ts';
+import { type Linear, linear } from './linear.ts';
+import { trained } from './network.ts';
+
+let device: Device;
+let sound: Linear;
+let epsilon: number;
+beforeAll(async () => {
+  device = await openTestDevice({ poison: true });
+  sound = linear(device, { n: 8, size: 6, classes: 3, range: [0, 1] });
+  // Some samples fall within ε, some do not.
+  const distances = [...sound.distances.linf].sort((a, b) => a - b);
+  epsilon = ((distances[3] ?? 0) + (distances[4] ?? 0)) / 2;
+});
+afterAll(() => device.dispose());
+
+const audit = (model: AttackModel, norm: Norm = 'linf', size = epsilon) =>
+  auditRobustness(
+    model,
+    { inputs: { x: sound.x }, labels: sound.labels },
+    { budgets: { x: { epsilon: size, norm } }, steps: 8, queries: 60, tolerance: 0 },
+  );
+const failed = (checks: readonly AuditCheck[]) =>
+  checks.flatMap(({ name, suspicious }) => (suspicious ? [name] : []));
+
+describe('a sound network', () => {
+  test('has nothing against it, and its numbers are those of its distances', async () => {
+    const before = device.memory().live;
+    const found = await audit(sound.model);
+    expect(found.suspicious).toEqual([]);
+    expect(found.checks.map(({ name }) => name)).toEqual([
+      'steps',
+      'radius',
+      'unbounded',
+      'black box',
+      'APGD',
+      'zero gradients',
+    ]);
+    expect(found.samples).toBe(8);
+    expect(found.accuracy.clean).toBe(1);
+    for (const attack of ['FGSM', 'PGD-8', 'PGD-32', 'APGD']) expect(found.accuracy[attack]).toBe(0.5);
+    expect(found.accuracy['PGD at any ε']).toBe(0);
+    expect(found.zeroGradients).toBe(0);
+    expect(device.memory().live).toBe(before);
+  });
+
+  test('nor has one that is not linear', async () => {
+    const { model, x, labels } = trained(device);
+    const budgets = { x: { epsilon: 0.05 } };
+    const found = await auditRobustness(model, { inputs: { x }, labels }, { budgets, queries: 60 });
+    expect(found.suspicious).toEqual([]);
+    expect(found.accuracy['PGD-10']).toBeLessThan(found.accuracy.clean ?? 0);
+  });
+
+  test('in the other norms too', async () => {
+    for (const norm of ['l2', 'l1'] as const) {
+      const distances = [...sound.distances[norm]].sort((a, b) => a - b);
+      const size = ((distances[3] ?? 0) + (distances[4] ?? 0)) / 2;
+      const found = await audit({ ...sound.model, inputs: { x: undefined } }, norm, size);
+      expect(found.suspicious).toEqual([]);
+    }
+  });
+
+  test('over several batches', async () => {
+    const budgets = { x: { epsilon } };
+    const batch = { inputs: { x: sound.x }, labels: sound.labels };
+    const found = await auditRobustness(sound.model, [batch, batch], { budgets, steps: 4, queries: 5 });
+    expect([found.samples, found.accuracy['PGD-4']]).toEqual([16, 0.5]);
+    await expect(auditRobustness(sound.model, [], { budgets })).rejects.toThrow('needs at least one sample');
+    await expect(auditRobustness(sound.model, batch, { budgets, steps: 1 })).rejects.toThrow(
+      'steps must be a whole number of at least 2',
+    );
+  });
+});
+
+describe('objects to', () => {
+  test('logits so large that the softmax saturates: no gradient, and blind search does better', async () => {
+    const model: AttackModel = {
+      inputs: sound.model.inputs,
+      logits: (inputs, seed) => mul(sound.model.logits(inputs, seed), 1e4),
+    };
+    const found = await audit(model);
+    expect(found.zeroGradients).toBeGreaterThan(0.5);
+    expect(failed(found.checks)).toEqual(expect.arrayContaining(['zero gradients', 'black box']));
+    expect(found.suspicious.join(' ')).toMatch(/gradient is zero throughout.*attack the margin/);
+    expect(found.suspicious.join(' ')).toMatch(/Searching blindly beats following the gradient/);
+  });
+
+  test('a layer that rounds its input, and has no gradient', async () => {
+    const rounded = (x: Tensor) => mul(cast(cast(add(mul(x, 8), 0.5), 'i32'), 'f32'), 1 / 8);
+    const model: AttackModel = {
+      inputs: sound.model.inputs,
+      logits: ({ x }, seed) => sound.model.logits({ x: rounded(x as Tensor) }, seed),
+    };
+    const found = await audit(model);
+    expect(found.zeroGradients).toBe(1);
+    expect(failed(found.checks)).toEqual(
+      expect.arrayContaining(['unbounded', 'black box', 'zero gradients']),
+    );
+    expect(found.suspicious.join(' ')).toMatch(/are still right when ε has no bound/);
+  });
+
+  test('a gradient that points the wrong way, though it is not zero', async () => {
+    // The value of the sound network with the opposite gradient: z(x) = 2 z(stop x) − z(x).
+    const model: AttackModel = {
+      inputs: sound.model.inputs,
+      logits({ x }, seed) {
+        const own = sound.model.logits({ x: x as Tensor }, seed);
+        return sub(mul(stopGradient(own), 2), own);
+      },
+    };
+    const found = await audit(model);
+    expect(found.zeroGradients).toBe(0);
+    expect(failed(found.checks)).toEqual(expect.arrayContaining(['unbounded', 'black box']));
+  });
+});
