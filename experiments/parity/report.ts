@@ -1,0 +1,27 @@
+import Table from 'cli-table3';
+import type { Parity } from './measure.ts';
+
+/** The figures as text, for people. */
+export function formatParity(parity: Parity): string {
+  const { clean1000, foolbox20, logits, loss, inputGradNorm, robust } = parity;
+  const lines = [
+    `clean: ${percent(clean1000)} of the 1000 re-encoded images, ${percent(foolbox20)} of the 20 lossless ones`,
+    `loss of the first ${logits.length} of the 1000: ${loss.toFixed(6)}; norm of its gradient by them: ${inputGradNorm.toFixed(6)}`,
+    `their logits:\n${logits.map((row) => row.map((z) => z.toFixed(4).padStart(9)).join('')).join('\n')}`,
+  ];
+  const measured = Object.entries(robust);
+  if (measured.length > 0) lines.push('robust accuracy of the first 200 of the 1000:', table(measured));
+  return `${lines.join('\n')}\n`;
+}
+
+function table(measured: [string, Readonly<Record<string, number>>][]): string {
+  const columns = [...new Set(measured.flatMap(([, figures]) => Object.keys(figures)))];
+  const made = new Table({ head: ['attack', ...columns], style: { head: [], border: [] } });
+  for (const [name, figures] of measured)
+    made.push([name, ...columns.map((column) => percent(figures[column]))]);
+  return made.toString();
+}
+
+function percent(share: number | undefined): string {
+  return share === undefined ? '' : `${(100 * share).toFixed(1)} %`;
+}
