@@ -17,7 +17,7 @@ export function convolveDepthwise(
   direction: Direction,
   { x, w, y }: { x: Tensor; w: Tensor; y: Tensor },
   shape: ConvShape,
-  { bias, activation, slope }: Epilogue,
+  { bias, residual, activation, slope }: Epilogue,
 ): void {
   const forward = direction === 'forward';
   const { input, output, channels } = shape;
@@ -36,10 +36,12 @@ export function convolveDepthwise(
   const constants = {
     INPUT_GRAD: Number(!forward),
     HAS_BIAS: Number(bias !== undefined),
+    HAS_RESIDUAL: Number(residual !== undefined),
     ACTIVATION: activation,
   };
   const options = { groups: groupsPerPhase * phases, constants, flops: convFlops(shape) };
-  run(convDepthwiseWgsl, 'depthwise', { x, w, bias: bias ?? w, y }, params, options);
+  const tensors = { x, w, bias: bias ?? w, residual: residual ?? w, y };
+  run(convDepthwiseWgsl, 'depthwise', tensors, params, options);
 }
 
 /** How the pixels of a depthwise weight gradient are cut into splits; pure. */

@@ -86,7 +86,8 @@ function convolveTiles(
 ): void {
   const shader = variant === 'quad' ? convSubgroupWgsl : convWgsl;
   const tiles = convTiles(shape, direction, variant);
-  const inputs = { x, xScalar: x, w, wScalar: w, bias: epilogue.bias ?? w };
+  const { bias = w, residual = w } = epilogue;
+  const inputs = { x, xScalar: x, w, wScalar: w, bias, residual };
   const params = { ...paramsOf(shape, direction, tiles), slope: epilogue.slope };
   const constants = {
     INPUT_GRAD: Number(direction === 'inputGrad'),
@@ -95,6 +96,7 @@ function convolveTiles(
     VEC_COLUMNS: Number(tiles.columns % 4 === 0),
     COLS: tiles.blocks,
     HAS_BIAS: Number(epilogue.bias !== undefined),
+    HAS_RESIDUAL: Number(epilogue.residual !== undefined),
     ACTIVATION: epilogue.activation,
   };
   const options = { groups: tiles.groupsPerPhase * tiles.phases, constants, flops: convFlops(shape) };

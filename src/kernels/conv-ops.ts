@@ -22,6 +22,7 @@ interface ConvInputs {
   readonly x: Tensor;
   readonly w: Tensor;
   readonly bias: Tensor | undefined;
+  readonly residual: Tensor | undefined;
 }
 
 // conv, its adjoint in x and its adjoint in w: each is linear in its two tensors, and the gradients of each are the
@@ -30,10 +31,10 @@ interface ConvInputs {
 const convOp = defineOp<ConvInputs, ConvAttrs, [Spec]>({
   name: 'conv',
   outputs: (_, { shape }) => [f32(outputShape(shape))],
-  forward({ x, w, bias }, [y], { shape, activation, slope }) {
-    convolve('forward', { x, w, y }, shape, { bias, activation: codeOf(activation), slope });
+  forward({ x, w, bias, residual }, [y], { shape, activation, slope }) {
+    convolve('forward', { x, w, y }, shape, { bias, residual, activation: codeOf(activation), slope });
   },
-  gradient({ inputs: { x, w, bias }, attrs, outputs: [y], grads: [g] }) {
+  gradient({ inputs: { x, w, bias, residual }, attrs, outputs: [y], grads: [g] }) {
     // Shared by the thunks, and computed only once one is called.
     let product: Tensor | undefined;
     const incoming = () => {
@@ -44,6 +45,7 @@ const convOp = defineOp<ConvInputs, ConvAttrs, [Spec]>({
       x: () => convInputGrad(incoming(), w, { shape: attrs.shape }),
       w: () => convWeightGrad(x, incoming(), attrs),
       bias: bias && (() => sumTo(incoming(), bias.shape)),
+      residual: residual && incoming,
     };
   },
 });
@@ -72,12 +74,13 @@ const weightGradOp = defineOp<{ x: Tensor; g: Tensor }, Attrs, [Spec]>({
 });
 
 /** A convolution and what follows it. */
-type ConvCall = Attrs & Partial<ConvAttrs> & { readonly bias?: Tensor | undefined };
+type ConvCall = Attrs &
+  Partial<ConvAttrs> & { readonly bias?: Tensor | undefined; readonly residual?: Tensor | undefined };
 
 /** The convolution itself. */
 export function conv(x: Tensor, w: Tensor, call: ConvCall): Tensor {
-  const { shape, bias, activation = 'none', slope = 0 } = call;
-  return convOp({ x, w, bias }, { shape, activation, slope })[0];
+  const { shape, bias, residual, activation = 'none', slope = 0 } = call;
+  return convOp({ x, w, bias, residual }, { shape, activation, slope })[0];
 }
 
 /** dLoss/dx from g = dLoss/dy, with a bias where it stands for a transposed convolution. */

@@ -72,8 +72,13 @@ export function convolveWinograd(
   });
   run(winogradWgsl, 'tiles', { x, elements: v }, params, { groups: groups((cut.tiles * k) / 4) });
   multiply(v, u, m, productOf(cut.tiles, n, k), { activation: 0, slope: 0 });
-  const last = { HAS_BIAS: Number(epilogue.bias !== undefined), ACTIVATION: epilogue.activation };
-  const tensors = { m, bias: epilogue.bias ?? w, y };
+  const { bias, residual, activation: ACTIVATION } = epilogue;
+  const last = {
+    HAS_BIAS: Number(bias !== undefined),
+    HAS_RESIDUAL: Number(residual !== undefined),
+    ACTIVATION,
+  };
+  const tensors = { m, bias: bias ?? w, residual: residual ?? w, y };
   run(winogradWgsl, 'outputs', tensors, params, { groups: groups((cut.tiles * n) / 4), constants: last });
   for (const part of [u, v, m]) part.dispose();
 }

@@ -5,8 +5,9 @@ import {
   type ConvTransposeGeometry,
   convShape,
   convTransposeShape,
+  outputShape,
 } from './conv-shape.ts';
-import { checkBias } from './matmul.ts';
+import { checkBias, checkResidual } from './matmul.ts';
 import { type Activation, activate, checkActivation, followsFromOutput } from './matmul-activation.ts';
 
 export type { ConvGeometry, ConvTransposeGeometry, Padding, PerAxis } from './conv-shape.ts';
@@ -14,6 +15,8 @@ export type { ConvGeometry, ConvTransposeGeometry, Padding, PerAxis } from './co
 export interface ConvOptions extends ConvGeometry {
   /** [O], added to each output. */
   readonly bias?: Tensor | undefined;
+  /** Of the shape of the output, added to it: what a residual connection leads around the convolution. */
+  readonly residual?: Tensor | undefined;
   /** Applied last: `none` by default. */
   readonly activation?: Activation | undefined;
   /** What `leakyRelu` multiplies negative values by: 0.01 by default. */
@@ -29,13 +32,14 @@ export interface ConvTransposeOptions extends ConvTransposeGeometry {
 const FUSED: readonly Activation[] = ['none', 'relu', 'leakyRelu'];
 
 function convNd(op: string, rank: number, x: Tensor, w: Tensor, options: ConvOptions): Tensor {
-  const { bias, activation = 'none', slope = 0.01 } = options;
+  const { bias, residual, activation = 'none', slope = 0.01 } = options;
   const shape = convShape(op, x, w, rank, options);
   checkActivation(op, activation);
   if (bias) checkBias(op, bias, shape.filters);
+  if (residual) checkResidual(op, residual, outputShape(shape));
   if (FUSED.includes(activation) && followsFromOutput(activation, slope))
-    return conv(x, w, { shape, bias, activation, slope });
-  return activate(conv(x, w, { shape, bias }), activation, slope);
+    return conv(x, w, { shape, bias, residual, activation, slope });
+  return activate(conv(x, w, { shape, bias, residual }), activation, slope);
 }
 
 function convTransposeNd(
@@ -51,7 +55,7 @@ function convTransposeNd(
 }
 
 /**
- * `y[n, l, o] = f(Σ_k Σ_c x[n, l·stride − padding + k·dilation, c] · w[k, c, o] + bias[o])`, zeros outside x, c running
+ * `y[n, l, o] = f(Σ_k Σ_c x[n, l·stride − padding + k·dilation, c] · w[k, c, o] + bias[o] + residual[n, l, o])`, zeros outside x, c running
  * over the channels of o's group. x [N, L, C], w [K, C/groups, O] → [N, L', O] with
  * L' = ⌊(L + padding before + after − (K − 1)·dilation − 1) / stride⌋ + 1.
  * Throws `ShapeError` where dimensions do not fit together or the output would be empty.

@@ -23,6 +23,8 @@ export interface Product {
 /** What is done to a product as it is stored. */
 export interface Epilogue {
   readonly bias?: Tensor | undefined;
+  /** Of the shape of the result, added to it before the activation. */
+  readonly residual?: Tensor | undefined;
   /** ACTIVATION in matmul.wgsl. */
   readonly activation: number;
   readonly slope: number;
@@ -119,14 +121,20 @@ export function multiply(a: Tensor, b: Tensor, out: Tensor, product: Product, ep
   const partSize = ceilTo(out.size, 4);
   const parts = a.device.allocate([plan.splits, partSize], 'f32', 'matmul');
   launch(shader, { a, b, out: parts }, product, plan, { activation: 0, slope: 0 }, partSize);
-  sumParts(parts, out, plan.splits, product.n, epilogue.bias);
+  sumParts(parts, out, plan.splits, product.n, epilogue);
   parts.dispose();
 }
 
-/** out = Σ parts + bias, the parts being ⌈out.size / 4⌉ vectors each; `n` is the size of the bias. */
-export function sumParts(parts: Tensor, out: Tensor, splits: number, n: number, bias?: Tensor): void {
+/** out = Σ parts + bias + residual, the parts being ⌈out.size / 4⌉ vectors each; `n` is the size of the bias. */
+export function sumParts(
+  parts: Tensor,
+  out: Tensor,
+  splits: number,
+  n: number,
+  { bias, residual }: Partial<Epilogue> = {},
+): void {
   const vectors = Math.ceil(out.size / 4);
-  const tensors = { parts, out, bias: bias ?? parts };
+  const tensors = { parts, out, bias: bias ?? parts, residual: residual ?? parts };
   run(
     matmulSumWgsl,
     'sumParts',
@@ -134,7 +142,7 @@ export function sumParts(parts: Tensor, out: Tensor, splits: number, n: number, 
     { vectors, splits, n },
     {
       groups: Math.ceil(vectors / 64),
-      constants: { HAS_BIAS: Number(bias !== undefined) },
+      constants: { HAS_BIAS: Number(bias !== undefined), HAS_RESIDUAL: Number(residual !== undefined) },
     },
   );
 }
@@ -147,7 +155,8 @@ function launch(
   epilogue: Epilogue,
   partSize = 0,
 ): void {
-  const inputs = { a, aScalar: a, b, bScalar: b, bias: epilogue.bias ?? b };
+  const { bias = b, residual = b } = epilogue;
+  const inputs = { a, aScalar: a, b, bScalar: b, bias, residual };
   const params = { ...paramsOf(product, plan), partSize, slope: epilogue.slope };
   const options = {
     groups: Math.ceil((plan.tiles * plan.splits) / 16),
@@ -172,7 +181,7 @@ function vectorsOf({ m, n, k, transposeA, transposeB }: Product): [boolean, bool
   return [(transposeA ? m : k) % 4 === 0, (transposeB ? k : n) % 4 === 0];
 }
 
-function constantsOf(product: Product, plan: Plan, { bias, activation }: Epilogue) {
+function constantsOf(product: Product, plan: Plan, { bias, residual, activation }: Epilogue) {
   const [vecA, vecB] = vectorsOf(product);
   return {
     VEC_A: Number(vecA),
@@ -184,6 +193,7 @@ function constantsOf(product: Product, plan: Plan, { bias, activation }: Epilogu
     COLS: plan.blocks,
     SUM_BATCHES: Number(product.sumBatches),
     HAS_BIAS: Number(bias !== undefined),
+    HAS_RESIDUAL: Number(residual !== undefined),
     ACTIVATION: activation,
   };
 }

@@ -24,6 +24,8 @@ export interface MatmulOptions {
   readonly transposeB?: boolean | undefined;
   /** [N], added to each row of the product. */
   readonly bias?: Tensor | undefined;
+  /** [..., M, N], added to the product: what a residual connection leads around it. */
+  readonly residual?: Tensor | undefined;
   /** Applied last, in the same kernel: `none` by default. */
   readonly activation?: Activation | undefined;
   /** What `leakyRelu` multiplies negative values by: 0.01 by default. */
@@ -35,6 +37,7 @@ interface Inputs {
   readonly a: Tensor;
   readonly b: Tensor;
   readonly bias: Tensor | undefined;
+  readonly residual?: Tensor | undefined;
 }
 
 interface Attrs {
@@ -52,8 +55,9 @@ const matmulOp = defineOp<Inputs, Attrs, [Spec]>({
     return [f32(matmulShapes(inputs, attrs).shape)];
   },
   forward(inputs, [out], attrs) {
-    const epilogue = { bias: inputs.bias, activation: codeOf(attrs.activation), slope: attrs.slope };
-    multiply(inputs.a, inputs.b, out, productOf(inputs, attrs), epilogue);
+    const { a, b, bias, residual } = inputs;
+    const epilogue = { bias, residual, activation: codeOf(attrs.activation), slope: attrs.slope };
+    multiply(a, b, out, productOf(inputs, attrs), epilogue);
   },
   gradient({ inputs, attrs, outputs: [y], grads: [g] }) {
     // Shared by the thunks, and computed only once one is called.
@@ -66,6 +70,7 @@ const matmulOp = defineOp<Inputs, Attrs, [Spec]>({
       a: () => gradientOfA(inputs, attrs, incoming()),
       b: () => gradientOfB(inputs, attrs, incoming()),
       bias: inputs.bias && (() => sumTo(incoming(), (inputs.bias as Tensor).shape)),
+      residual: inputs.residual && incoming,
     };
   },
 });
@@ -112,7 +117,7 @@ function matrixOf(x: Tensor, transposed: boolean): [number, number] {
 }
 
 /** The shape rule. */
-function matmulShapes({ a, b, bias }: Inputs, { transposeA, transposeB, sumBatches }: Attrs) {
+function matmulShapes({ a, b, bias, residual }: Inputs, { transposeA, transposeB, sumBatches }: Attrs) {
   checkF32('matmul', 'a', a);
   checkF32('matmul', 'b', b);
   const given = `a ${formatShape(a.shape)} and b ${formatShape(b.shape)}`;
@@ -122,14 +127,23 @@ function matmulShapes({ a, b, bias }: Inputs, { transposeA, transposeB, sumBatch
   const flags = `transposeA ${transposeA}, transposeB ${transposeB}`;
   check(k === kOfB, 'matmul', () => `inner dimensions ${k} and ${kOfB} differ: ${given}, ${flags}`);
   const batch = broadcastShapes(batchOf(a), batchOf(b), 'matmul');
+  const shape = sumBatches ? [m, n] : [...batch, m, n];
   if (bias) checkBias('matmul', bias, n);
-  return { m, n, k, shape: sumBatches ? [m, n] : [...batch, m, n], batch };
+  if (residual) checkResidual('matmul', residual, shape);
+  return { m, n, k, shape, batch };
 }
 
 /** Throws `ShapeError` unless `bias` is f32 [n]. */
 export function checkBias(op: string, bias: Tensor, n: number): void {
   checkF32(op, 'bias', bias);
   check(sameShape(bias.shape, [n]), op, () => `bias must be [${n}]; got ${formatShape(bias.shape)}`);
+}
+
+/** Throws `ShapeError` unless `residual` is f32 and of the shape of the result. */
+export function checkResidual(op: string, residual: Tensor, shape: Shape): void {
+  checkF32(op, 'residual', residual);
+  const given = () => `residual must be ${formatShape(shape)}; got ${formatShape(residual.shape)}`;
+  check(sameShape(residual.shape, shape), op, given);
 }
 
 /** What the kernels are told; batches become rows (or steps of k) where memory already lies so. */
@@ -164,17 +178,19 @@ function outermostFirst(values: readonly number[], fallback: number, scale: numb
 }
 
 /**
- * Products of matrices: `y[…, i, j] = f(Σ_k a[…, i, k] · b[…, k, j] + bias[j])`, f being `activation`.
+ * Products of matrices: `y[…, i, j] = f(Σ_k a[…, i, k] · b[…, k, j] + bias[j] + residual[…, i, j])`, f being `activation`.
  * a [..., M, K] ([..., K, M] with `transposeA`) and b [..., K, N] ([..., N, K] with `transposeB`) → [..., M, N]; leading
- * dimensions broadcast. Throws `ShapeError` unless all are f32, K agrees, the leading dimensions broadcast and bias is [N].
+ * dimensions broadcast. Throws `ShapeError` unless all are f32, K agrees, the leading dimensions broadcast, bias is [N] and residual has
+ * the shape of the result.
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
   const attrs = attrsOf(options);
   const { activation, slope } = attrs;
   checkActivation('matmul', activation);
-  const inputs = { a, b, bias: options.bias };
+  const { bias, residual } = options;
+  const inputs = { a, b, bias, residual };
   // Where the gradient needs the sum itself, the sum is kept and the activation is an op of its own.
-  if (followsFromOutput(activation, slope) || !isTracked(a, b, options.bias))
+  if (followsFromOutput(activation, slope) || !isTracked(a, b, bias, residual))
     return matmulOp(inputs, attrs)[0];
   return activate(matmulOp(inputs, { ...attrs, activation: 'none' })[0], activation, slope);
 }

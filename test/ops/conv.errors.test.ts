@@ -50,6 +50,11 @@ describe('convolutions reject', () => {
       () => conv1d(zeros(1, 5, 4), zeros(3, 4, 3), { bias: zeros(4) }),
       /bias must be \[3\]/,
     ],
+    [
+      'a residual of another shape',
+      () => conv1d(zeros(1, 5, 4), zeros(3, 4, 3), { residual: zeros(1, 5, 3) }),
+      /residual must be \[1, 3, 3\]; got \[1, 5, 3\]/,
+    ],
     ['integers', () => conv1d(device.tensor(new Int32Array(8), [1, 2, 4]), zeros(1, 4, 3)), /x must be f32/],
     [
       'transposed weights for other channels',

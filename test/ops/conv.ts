@@ -16,7 +16,7 @@ type Shape = readonly number[];
 type Extra = Partial<
   Pick<OpCase<'x' | 'w'>, 'linear' | 'gradients' | 'secondOrder' | 'flops' | 'bytes' | 'name'>
 >;
-type Options = Omit<ConvOptions & ConvTransposeOptions, 'bias' | 'padding'> & {
+type Options = Omit<ConvOptions & ConvTransposeOptions, 'bias' | 'residual' | 'padding'> & {
   padding?: ConvOptions['padding'];
 };
 
@@ -98,6 +98,24 @@ function biased(x: Shape, w: Shape, options: Options, gradients?: readonly ('x' 
     reference: (t) => activated(convReference(t.x, t.w, y, window, t.bias), options),
     secondOrder: options.activation === undefined && !gradients,
     ...(gradients && { gradients }),
+  });
+}
+
+/** With bias, what leads around the convolution, and activation. */
+function residual(x: Shape, w: Shape, options: Options, extra: Pick<OpCase, 'secondOrder'> = {}): OpCase {
+  const window = windowOf(x.slice(1, -1), w.slice(0, -2), options);
+  const y = yShapeOf(x, w, window);
+  const added = (sum: Nd, more: Nd) =>
+    nd(
+      sum.shape,
+      sum.data.map((value, i) => value + (more.data[i] ?? 0)),
+    );
+  return opCase<'x' | 'w' | 'bias' | 'residual'>({
+    name: label('residual', x, w, options),
+    inputs: { x: normal(x), w: normal(w), bias: normal([w.at(-1) ?? 0]), residual: normal(y) },
+    op: (t) => (CONV[x.length - 3] ?? conv3d)(t.x, t.w, { ...options, bias: t.bias, residual: t.residual }),
+    reference: (t) => activated(added(convReference(t.x, t.w, y, window, t.bias), t.residual), options),
+    ...extra,
   });
 }
 
@@ -215,6 +233,9 @@ export const cases: readonly OpCase[] = [
   biased([2, 5, 4], [3, 4, 5], { activation: 'leakyRelu', padding: 1 }),
   biased([2, 5, 4], [3, 4, 4], { activation: 'tanh' }),
   biased([2, 6, 5, 20], [3, 3, 20, 12], { activation: 'relu', padding: 1 }, []),
+  residual([2, 5, 3], [3, 3, 2], { padding: 1 }, { secondOrder: true }),
+  residual([1, 5, 4, 4], [3, 3, 4, 8], { padding: 1, activation: 'tanh' }),
+  residual([1, 5, 8], [3, 1, 8], { groups: 8, padding: 1, stride: 2 }),
   transposed([1, 3, 3, 4], [3, 3, 4, 4], { stride: 2, padding: 1, outputPadding: 1 }),
   transposed([1, 3, 2, 3], [2, 3, 2, 3], {
     stride: [3, 1],

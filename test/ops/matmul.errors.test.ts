@@ -41,6 +41,11 @@ describe('matmul rejects', () => {
       () => matmul(zeros(2, 3), zeros(3, 5), { bias: zeros(2) }),
       /bias must be \[5\]; got \[2\]/,
     ],
+    [
+      'a residual of another shape',
+      () => matmul(zeros(2, 3), zeros(3, 5), { residual: zeros(5) }),
+      /residual must be \[2, 5\]; got \[5\]/,
+    ],
     ['integers', () => matmul(device.tensor(new Int32Array(4), [2, 2]), zeros(2, 2)), /a must be f32/],
     [
       'an unknown activation',

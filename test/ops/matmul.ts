@@ -2,7 +2,7 @@ import { type Activation, type MatmulOptions, matmul } from '../../src/kernels/m
 import { normal, type OpCase, opCase, uniform, values } from './case.ts';
 import { indices, type Nd, nd, offset } from './nd.ts';
 
-type Options = Omit<MatmulOptions, 'bias'>;
+type Options = Omit<MatmulOptions, 'bias' | 'residual'>;
 type Shape = readonly number[];
 type Extra = Partial<Pick<OpCase<'a' | 'b'>, 'linear' | 'gradients' | 'secondOrder' | 'flops' | 'bytes'>>;
 
@@ -43,7 +43,7 @@ function batchShape(a: Shape, b: Shape): number[] {
   });
 }
 
-export function matmulReference(a: Nd, b: Nd, bias: Nd | undefined, options: Options): Nd {
+export function matmulReference(a: Nd, b: Nd, bias: Nd | undefined, options: Options, residual?: Nd): Nd {
   const { transposeA, transposeB, activation = 'none' } = options;
   const [m, k] = [a.shape.at(transposeA ? -1 : -2) ?? 0, a.shape.at(transposeA ? -2 : -1) ?? 0];
   const n = b.shape.at(transposeB ? -2 : -1) ?? 0;
@@ -60,7 +60,8 @@ export function matmulReference(a: Nd, b: Nd, bias: Nd | undefined, options: Opt
           const left = a.data[aAt + (transposeA ? p * m + i : i * k + p)] ?? 0;
           total += left * (b.data[bAt + (transposeB ? j * k + p : p * n + j)] ?? 0);
         }
-        out.data[flat++] = f(total);
+        out.data[flat] = f(total + (residual?.data[flat] ?? 0));
+        flat++;
       }
     }
   }
@@ -92,6 +93,18 @@ function layer(a: Shape, b: Shape, options: Options, extra: Extra = {}): OpCase 
   });
 }
 
+/** With bias, what leads around the product, and activation. */
+function residual(a: Shape, b: Shape, options: Options = {}, extra: Extra = {}): OpCase {
+  const n = b.at(-1) ?? 0;
+  return opCase<'a' | 'b' | 'bias' | 'residual'>({
+    name: `residual [${a}]·[${b}] ${options.activation ?? 'none'}`,
+    inputs: { a: normal(a), b: normal(b), bias: normal([n]), residual: normal([...a.slice(0, -1), n]) },
+    op: (x) => matmul(x.a, x.b, { ...options, bias: x.bias, residual: x.residual }),
+    reference: (x) => matmulReference(x.a, x.b, x.bias, options, x.residual),
+    ...extra,
+  });
+}
+
 function measured(m: number, n: number, k: number, options: Options = {}): OpCase {
   const a = options.transposeA ? [k, m] : [m, k];
   const b = options.transposeB ? [n, k] : [k, n];
@@ -114,6 +127,10 @@ function transposes(m: number, n: number, k: number, extra: Extra): OpCase[] {
 const infinite = values([3, 3], [1, Number.POSITIVE_INFINITY, -1, 2, 0.5, 1, Number.NaN, 1, 1]);
 
 export const cases: readonly OpCase[] = [
+  residual([3, 4], [4, 8], {}, { secondOrder: true }),
+  residual([2, 5, 3], [3, 7], { activation: 'tanh' }),
+  residual([3, 4], [4, 8], { activation: 'gelu' }),
+  residual([17, 1030], [1030, 6], {}, { gradients: [] }), // in splits of k
   ...transposes(3, 5, 2, small),
   ...transposes(4, 8, 12, small),
   ...transposes(20, 36, 24, {}),

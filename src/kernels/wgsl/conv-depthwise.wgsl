@@ -1,5 +1,5 @@
 // Convolution where each channel is a group of its own: y[n, q, c] = Σ_tap x[n, q·stride − pad + tap·dilation, c] ·
-// w[tap, c] + bias[c], then the activation; x [N, D, H, W, C], w [KD, KH, KW, 1, C], f32, C a multiple of 4.
+// w[tap, c] + bias[c] + residual[n, q, c], then the activation; x [N, D, H, W, C], w [KD, KH, KW, 1, C], f32, C a multiple of 4.
 // With INPUT_GRAD its adjoint, one phase of positions for each workgroup as in conv.wgsl. A thread computes 4 channels
 // of 4 positions, a workgroup 256 such quarters of pixels.
 // depthwiseWeight is the gradient with respect to w: out[tap, c] = Σ_n Σ_q x[n, q·stride − pad + tap·dilation, c] · g[n, q, c];
@@ -31,6 +31,7 @@ struct DepthwiseWeightParams {
 
 override INPUT_GRAD: bool = false;
 override HAS_BIAS: bool = false;
+override HAS_RESIDUAL: bool = false;
 override ACTIVATION: u32 = 0u; // 0 none, 1 relu, 2 leakyRelu
 
 @group(0) @binding(0) var<uniform> params: DepthwiseParams;
@@ -39,6 +40,7 @@ override ACTIVATION: u32 = 0u; // 0 none, 1 relu, 2 leakyRelu
 @group(0) @binding(2) var<storage, read> w: array<vec4f>;
 @group(0) @binding(2) var<storage, read> g: array<vec4f>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(5) var<storage, read> residual: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
 
 // The first tap that a phase has along an axis, and how far its input is from q times the pace, modulo 2³².
@@ -61,6 +63,7 @@ fn load(i: u32, valid: bool) -> vec4f {
 fn store(i: u32, valid: bool, v: vec4f, cBlock: u32) {
   var result = v;
   if (HAS_BIAS) { result += bias[cBlock]; }
+  if (HAS_RESIDUAL) { result += residual[i]; }
   if (ACTIVATION == 1u) { result = select(result, vec4f(), result < vec4f()); }
   if (ACTIVATION == 2u) { result = select(result, params.slope * result, result < vec4f()); }
   if (valid) { y[i] = result; }

@@ -23,6 +23,7 @@ override VEC_DEPTH: bool = true; // depth is a multiple of 4
 override VEC_COLUMNS: bool = true;
 override COLS: u32 = 4u; // blocks in a tile: 1, 2 or 4
 override HAS_BIAS: bool = false;
+override HAS_RESIDUAL: bool = false;
 override ACTIVATION: u32 = 0u; // 0 none, 1 relu, 2 leakyRelu
 
 @group(0) @binding(0) var<uniform> params: ConvParams;
@@ -31,6 +32,7 @@ override ACTIVATION: u32 = 0u; // 0 none, 1 relu, 2 leakyRelu
 @group(0) @binding(3) var<storage, read> w: array<vec4f>;
 @group(0) @binding(4) var<storage, read> wScalar: array<f32>; // w again
 @group(0) @binding(5) var<storage, read> bias: array<f32>;
+@group(0) @binding(7) var<storage, read> residual: array<f32>;
 @group(0) @binding(6) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> yScalar: array<f32>;
 
@@ -183,12 +185,13 @@ fn tileProduct(thread: u32, group: u32) -> Blocks {
   return Blocks(c0, c1, c2, c3);
 }
 
-fn finished(v: vec4f, j: u32) -> vec4f {
+fn finished(v: vec4f, j: u32, at: u32) -> vec4f {
   var result = v;
   if (HAS_BIAS) {
     let i = channel + j;
     result += vec4f(bias[i], bias[i + 1u], bias[i + 2u], bias[i + 3u]);
   }
+  if (HAS_RESIDUAL) { result += vec4f(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u]); }
   if (ACTIVATION == 1u) { return select(result, vec4f(), result < vec4f()); }
   if (ACTIVATION == 2u) { return select(result, params.slope * result, result < vec4f()); }
   return result;
@@ -215,7 +218,7 @@ fn conv(
   for (var i = 0u; i < params.vectors; i++) {
     let j = col + i / 4u * 4u;
     let at = yAt[i % 4u] * params.yChannels + channel + j;
-    if (stored[i % 4u] && j < params.columns) { y[at / 4u] = finished(tile[i], j); }
+    if (stored[i % 4u] && j < params.columns) { y[at / 4u] = finished(tile[i], j, at); }
   }
 }
 
@@ -231,7 +234,7 @@ fn convAnyColumns(
   for (var i = 0u; i < params.vectors; i++) {
     let j = col + i / 4u * 4u;
     let at = yAt[i % 4u] * params.yChannels + channel + j;
-    let values = finished(tile[i], j);
+    let values = finished(tile[i], j, at);
     let width = select(0u, params.columns - min(j, params.columns), stored[i % 4u]);
     if (width > 0u) { yScalar[at] = values.x; }
     if (width > 1u) { yScalar[at + 1u] = values.y; }

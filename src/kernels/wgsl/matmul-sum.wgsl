@@ -1,12 +1,14 @@
-// out[i] = Σ_s parts[s · size + i] + bias[i mod n]: the splits of a product, added up in order.
+// out[i] = Σ_s parts[s · size + i] + bias[i mod n] + residual[i]: the splits of a product, added up in order.
 // Flat f32 arrays; size is a multiple of 4 and includes padding. A thread computes 4 elements.
 struct SumPartsParams { vectors: u32, splits: u32, n: u32 } // vectors: size / 4
 
 override HAS_BIAS: bool = false;
+override HAS_RESIDUAL: bool = false;
 
 @group(0) @binding(0) var<uniform> params: SumPartsParams;
 @group(0) @binding(1) var<storage, read> parts: array<vec4f>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read> residual: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> out: array<vec4f>;
 
 @compute @workgroup_size(64)
@@ -20,5 +22,6 @@ fn sumParts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
     let at = j % vec4u(params.n);
     total += vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
   }
+  if (HAS_RESIDUAL) { total += residual[i]; }
   out[i] = total;
 }

@@ -1,4 +1,4 @@
-// out[z, i, j] = activation(Σ_k A[z, i, k] · B[z, k, j] + bias[j]), row-major f32; A [M, K], or [K, M] if transposed;
+// out[z, i, j] = activation(Σ_k A[z, i, k] · B[z, k, j] + bias[j] + residual[z, i, j]), row-major f32; A [M, K], or [K, M] if transposed;
 // B [K, N], or [N, K] if transposed; the batches z of each operand at strides of their own.
 // Tiles of 16 rows and 4·COLS columns are dealt out to groups of 4 threads, of which each computes 4 rows, in 4×4 blocks:
 // a block of C += a block of A · a block of B. Blocks hold a row in each column, so C += B·A in WGSL's order.
@@ -22,6 +22,7 @@ override TAIL: bool = true; // steps may reach past the end of k
 override COLS: u32 = 4u; // blocks in a tile: 1, 2 or 4
 override SUM_BATCHES: bool = false;
 override HAS_BIAS: bool = false;
+override HAS_RESIDUAL: bool = false;
 override ACTIVATION: u32 = 0u;
 
 @group(0) @binding(0) var<uniform> params: MatmulParams;
@@ -30,6 +31,7 @@ override ACTIVATION: u32 = 0u;
 @group(0) @binding(3) var<storage, read> b: array<vec4f>;
 @group(0) @binding(4) var<storage, read> bScalar: array<f32>; // b again
 @group(0) @binding(5) var<storage, read> bias: array<f32>;
+@group(0) @binding(7) var<storage, read> residual: array<f32>;
 @group(0) @binding(6) var<storage, read_write> out: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> outScalar: array<f32>;
 
@@ -180,9 +182,11 @@ fn activate(v: vec4f) -> vec4f {
   }
 }
 
-fn finished(v: vec4f, j: u32) -> vec4f {
-  if (HAS_BIAS) { return activate(v + vec4f(bias[j], bias[j + 1u], bias[j + 2u], bias[j + 3u])); }
-  return activate(v);
+fn finished(v: vec4f, j: u32, at: u32) -> vec4f {
+  var result = v;
+  if (HAS_BIAS) { result += vec4f(bias[j], bias[j + 1u], bias[j + 2u], bias[j + 3u]); }
+  if (HAS_RESIDUAL) { result += vec4f(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u]); }
+  return activate(result);
 }
 
 // The 4×4 blocks as vectors, row by row within each block.
@@ -205,7 +209,8 @@ fn matmul(
   for (var i = 0u; i < params.vectors; i++) {
     let r = row + i % 4u;
     let j = col + i / 4u * 4u;
-    if (r < params.m && j < params.n) { out[(outAt + r * params.n + j) / 4u] = finished(tile[i], j); }
+    let at = outAt + r * params.n + j;
+    if (r < params.m && j < params.n) { out[at / 4u] = finished(tile[i], j, at); }
   }
 }
 
@@ -221,7 +226,7 @@ fn matmulAnyN(
     let r = row + i % 4u;
     let j = col + i / 4u * 4u;
     let at = outAt + r * params.n + j;
-    let values = finished(tile[i], j);
+    let values = finished(tile[i], j, at);
     let width = select(0u, params.n - min(j, params.n), r < params.m);
     if (width > 0u) { outScalar[at] = values.x; }
     if (width > 1u) { outScalar[at + 1u] = values.y; }

@@ -1,4 +1,4 @@
-// Convolution 3×3 with stride 1 by minimal filtering, F(4×4, 3×3): y = Aᵀ·(Σ_c (G·w·Gᵀ) ⊙ (Bᵀ·x·B))·A + bias for each
+// Convolution 3×3 with stride 1 by minimal filtering, F(4×4, 3×3): y = Aᵀ·(Σ_c (G·w·Gᵀ) ⊙ (Bᵀ·x·B))·A + bias + residual for each
 // tile of 4×4 outputs, with 36 multiplications in place of 144 (Lavin and Gray 2016, section 4.3). The sums over c are 36
 // products of matrices, which matmul makes between the second and the third entry.
 // filters: u [36, C, O] = G·w·Gᵀ; w [3, 3, C, O], with ADJOINT [3, 3, O, C] turned by 180°. A thread has one c and 4 o.
@@ -8,6 +8,7 @@
 // Tile t is (image·tilesH + row)·tilesW + column, element e of 36 is 6·row + column.
 override ADJOINT: bool = false;
 override HAS_BIAS: bool = false;
+override HAS_RESIDUAL: bool = false;
 override ACTIVATION: u32 = 0u; // 0 none, 1 relu, 2 leakyRelu
 
 struct WinogradParams {
@@ -23,6 +24,7 @@ struct WinogradParams {
 @group(0) @binding(1) var<storage, read> m: array<vec4f>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> elements: array<vec4f>; // u or v
+@group(0) @binding(4) var<storage, read> residual: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
 
 struct Three { a: vec4f, b: vec4f, c: vec4f }
@@ -143,11 +145,13 @@ fn productColumn(at: u32, pitch: u32, column: u32) -> Four {
 fn storeOutput(tile: Tile, row: u32, column: u32, o: u32, value: vec4f) {
   let at = vec2u(tile.row + row, tile.column + column);
   if (at.x >= p.yH || at.y >= p.yW) { return; }
+  let place = ((tile.image * p.yH + at.x) * p.yW + at.y) * p.filters + o;
   var result = value;
   if (HAS_BIAS) { result += bias[o]; }
+  if (HAS_RESIDUAL) { result += residual[place]; }
   if (ACTIVATION == 1u) { result = select(result, vec4f(), result < vec4f()); }
   if (ACTIVATION == 2u) { result = select(result, p.slope * result, result < vec4f()); }
-  y[((tile.image * p.yH + at.x) * p.yW + at.y) * p.filters + o] = result;
+  y[place] = result;
 }
 
 fn storeOutputRow(tile: Tile, row: u32, o: u32, s: Four) {
