@@ -4,7 +4,7 @@ import { IMPORTS, measureSizes } from '../../scripts/size.ts';
 /** gzip bytes that no change may go beyond unnoticed. Raise a number only with a reason in the commit. */
 const BUDGET: Readonly<Record<string, number>> = {
   all: 135_000,
-  'core: tensors, kernels, autograd': 67_000,
+  'core: tensors, kernels, autograd': 69_000,
   'conv2d and relu': 35_000,
   'matmul and softmax': 27_500,
   'train a perceptron': 34_000,
