@@ -3,8 +3,9 @@ import { writeFileSync } from 'node:fs';
 import type { AdapterChoice } from '../src/node/gpu.ts';
 import { chromeTrace } from '../src/tensor/profile-report.ts';
 import { type ATTACK_SIZES, attacks, formatAttacks, measureAttacks } from './attacks.ts';
+import { type FirstStep, measureFirstStep } from './first-step.ts';
 import { type ModelLine, measureModel } from './models.ts';
-import { formatKernels, formatModels } from './models-report.ts';
+import { formatFirstSteps, formatKernels, formatModels } from './models-report.ts';
 import { networks, type SizeName } from './networks.ts';
 import { type Bench, openBench } from './open.ts';
 import { measureOps, wrongPicks } from './ops.ts';
@@ -70,23 +71,36 @@ export interface ModelsFlags extends CommonFlags {
   readonly kernels: number;
   /** Where the Chrome trace of the last pass goes. */
   readonly trace?: string;
+  /** Whether first steps are measured too. */
+  readonly first: boolean;
 }
 
 export async function modelsCommand(names: readonly string[], flags: ModelsFlags): Promise<void> {
   const chosen = names.length > 0 ? names : Object.keys(networks);
+  const firstSteps: FirstStep[] = [];
   await withBench(flags, async (bench) => {
     const lines: ModelLine[] = [];
     for (const name of chosen) {
       const onProgress = (done: number) => note(`${name} ${Math.round(100 * done)} %`);
       lines.push(...(await measureModel(bench.device, name, { ...flags, onProgress })));
+      note(`${name} first step`);
+      if (flags.first) firstSteps.push(await measureFirstStep(bench.kind, name, flags.size));
     }
     note('');
-    print(`${bench.adapter}\n${formatModels(lines)}${formatKernels(lines, flags.kernels)}`);
+    print(`${bench.adapter}\n${formatModels(lines)}`);
+    if (flags.first) print(formatFirstSteps(firstSteps));
+    print(formatKernels(lines, flags.kernels));
     const last = lines.at(-1);
     if (flags.trace !== undefined && last) writeFileSync(flags.trace, chromeTrace(last.profile));
     if (flags.json === undefined) return;
     const passes = lines.map(({ profile, ...line }) => ({ ...line, kernels: profile.kernels }));
-    writeResults(flags.json, { adapter: bench.adapter, measured: now(), size: flags.size, passes });
+    writeResults(flags.json, {
+      adapter: bench.adapter,
+      measured: now(),
+      size: flags.size,
+      passes,
+      firstSteps,
+    });
   });
 }
 

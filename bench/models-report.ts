@@ -1,10 +1,11 @@
 import { formatProfile } from '../src/tensor/profile-report.ts';
+import type { FirstStep } from './first-step.ts';
 import type { ModelLine } from './models.ts';
 import { formatSpread, newTable, number } from './report.ts';
 
 const HEAD = [
   ...['network', 'pass', 'eager ms', '(min…max)', 'captured ms', '(min…max)', 'samples/s', 'launches'],
-  ...['peak MB', 'planned MB', 'unplanned MB', 'of roof'],
+  ...['peak MB', '÷ least', 'captured ÷ least', 'planned MB', 'unplanned MB', 'of roof'],
 ];
 
 /** A row for each pass of each network. */
@@ -17,10 +18,31 @@ export function formatModels(lines: readonly ModelLine[]): string {
       ...[number(eager.wall.median), formatSpread(eager.wall)],
       ...[number(captured.wall.median), formatSpread(captured.wall)],
       ...[number(line.samplesPerSecond), `${eager.dispatches}`],
-      ...[line.peakBytes, line.plannedBytes, line.unplannedBytes].map((bytes) => (bytes / 1e6).toFixed(1)),
+      megabytes(line.peakBytes),
+      ...[line.peakBytes, line.capturedBytes].map((bytes) => ratio(bytes, line.leastBytes)),
+      ...[line.plannedBytes, line.unplannedBytes].map(megabytes),
       share === undefined ? '–' : `${(100 * share).toFixed(0)} %`,
     ]);
   }
+  return `${table.toString()}\n`;
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(1);
+}
+
+function ratio(bytes: number, least: number | undefined): string {
+  return least === undefined ? '–' : (bytes / least).toFixed(2);
+}
+
+/** A row for each network. */
+export function formatFirstSteps(lines: readonly FirstStep[]): string {
+  const table = newTable(
+    ['first training step', 'cold ms', 'after warm-up ms', 'warm-up ms', 'pipelines'],
+    1,
+  );
+  for (const { network, cold, warmed, warmUp, pipelines } of lines)
+    table.push([network, number(cold), number(warmed), number(warmUp), `${pipelines}`]);
   return `${table.toString()}\n`;
 }
 

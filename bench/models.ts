@@ -1,9 +1,4 @@
 // Measures networks: forward, gradient of the input, training step; eager and captured.
-import type { ActionInputs } from '../src/amr/action-network.ts';
-import { actionLoss } from '../src/amr/loss.ts';
-import { grad, valueAndGrad } from '../src/autograd/grad.ts';
-import { crossEntropy } from '../src/kernels/loss.ts';
-import { EVALUATION } from '../src/nn/module.ts';
 import { AdamW } from '../src/nn/optimisers.ts';
 import { type Captured, capture } from '../src/tensor/capture.ts';
 import type { Device } from '../src/tensor/device.ts';
@@ -11,10 +6,10 @@ import type { Profile } from '../src/tensor/profile.ts';
 import type { Tensor } from '../src/tensor/tensor.ts';
 import { measureWithBounds } from './bounds.ts';
 import type { Job, Measured, MeasureOptions } from './measure.ts';
+import { bytesOf, savedBytes } from './memory.ts';
 import { dispose, networks, type Prepared, prepare, SIZES, type SizeName } from './networks.ts';
+import { type Pass, type PassRun, passesOf, type Step } from './passes.ts';
 import { type Bounds, shareOf } from './roof.ts';
-
-export type Pass = 'forward' | 'input gradient' | 'training step';
 
 /** One pass of one network. */
 export interface ModelLine {
@@ -28,6 +23,10 @@ export interface ModelLine {
   readonly samplesPerSecond: number;
   /** Most bytes alive in an eager pass, with weights, inputs and the optimiser's state. */
   readonly peakBytes: number;
+  /** What a training step cannot do without: see `leastBytes`; undefined for the other passes. */
+  readonly leastBytes: number | undefined;
+  /** Bytes alive when the captured pass has run: weights, inputs, the optimiser's state, and all that the step owns. */
+  readonly capturedBytes: number;
   /** Bytes of the intermediates of the captured step, as they share memory and as if they did not. */
   readonly plannedBytes: number;
   readonly unplannedBytes: number;
@@ -44,15 +43,6 @@ export interface ModelOptions extends MeasureOptions {
   readonly seconds?: number;
 }
 
-type Step = (...inputs: readonly [Tensor, ...Tensor[]]) => Tensor | readonly Tensor[];
-
-/** A pass, and what must be done before each call of it. */
-interface PassRun {
-  readonly pass: Pass;
-  readonly step: Step;
-  readonly before: () => void;
-}
-
 /** Measures all passes of one network. Throws `RangeError` for a name that is none. */
 export async function measureModel(
   device: Device,
@@ -65,7 +55,7 @@ export async function measureModel(
   const prepared = prepare(device, build, SIZES[options.size]);
   const optimiser = new AdamW(prepared.network.namedParameters(), {});
   const stateBytes = device.memory().live - before;
-  const runs = passesOf(prepared, optimiser).map((run) => ({ ...run, captured: capture(run.step) }));
+  const runs = passesOf(prepared.network, optimiser).map((run) => ({ ...run, captured: capture(run.step) }));
   try {
     return await measurePasses(device, { name, stateBytes, ...prepared }, runs, options);
   } finally {
@@ -94,13 +84,24 @@ async function measurePasses(
   );
   const { bounds, measured } = await measureWithBounds(device, jobs, options);
   const lines: ModelLine[] = [];
-  for (const [i, { pass, captured }] of runs.entries()) {
+  for (const [i, { pass, captured, before, step, loss }] of runs.entries()) {
     const [eager, replayed] = [measured[2 * i], measured[2 * i + 1]] as [Measured, Measured];
     const { grownBytes, profile } = await profileOf(device, jobs[2 * i] as Job);
     const { planned, unplanned } = captured.memory;
+    before();
+    const saved =
+      loss &&
+      savedBytes(
+        device,
+        () => loss(...arguments_),
+        () => step(...arguments_),
+      );
+    const gradients = bytesOf(prepared.network.parameters());
     lines.push({
       ...{ network: name, pass, batch, eager, captured: replayed, bounds, profile },
       peakBytes: stateBytes + grownBytes,
+      leastBytes: saved === undefined ? undefined : stateBytes + saved + gradients,
+      capturedBytes: stateBytes + planned + bytesOf(prepared.inputs),
       ...{ plannedBytes: planned, unplannedBytes: unplanned },
       parameters: prepared.network.parameterCount(),
       samplesPerSecond: (1000 * batch) / replayed.wall.median,
@@ -108,32 +109,6 @@ async function measurePasses(
     });
   }
   return lines;
-}
-
-function passesOf({ network }: Prepared, optimiser: AdamW): PassRun[] {
-  const named = (inputs: readonly Tensor[]): ActionInputs =>
-    Object.fromEntries(network.modalities.map((modality, i) => [modality, inputs[i]]));
-  const none = () => {};
-  const forward: Step = (_, ...inputs) => network.forward(named(inputs), EVALUATION).logits;
-  const inputGradient: Step = (truth, ...inputs) =>
-    grad(() => crossEntropy(network.forward(named(inputs), EVALUATION).logits, truth), inputs);
-  const train: Step = (truth, ...inputs) => {
-    const { value, grads } = valueAndGrad(
-      () =>
-        actionLoss(network.forward(named(inputs), { training: true, seed: 1 }), truth, {
-          auxiliaryWeight: 1,
-          labelSmoothing: 0,
-        }),
-      network.parameters(),
-    );
-    optimiser.apply(grads);
-    return value;
-  };
-  return [
-    { pass: 'forward', step: forward, before: none },
-    { pass: 'input gradient', step: inputGradient, before: none },
-    { pass: 'training step', step: train, before: () => optimiser.prepare(1e-5) },
-  ];
 }
 
 /** The most memory that one call adds to what is alive, and its kernels. */

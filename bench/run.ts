@@ -58,6 +58,7 @@ program
   .argument('[network...]', `${Object.keys(networks).join(', ')}; all when left out`)
   .addOption(new Option('--size <name>', 'how large').choices(Object.keys(SIZES)).default('small'))
   .option('--kernels <n>', 'kernels of each pass that are shown', countOf, 8)
+  .option('--no-first', 'leave out how long first steps take')
   .option('--trace <file>', 'write a Chrome trace of the last pass')
   .addOption(roundsOption())
   .addOption(secondsOption())

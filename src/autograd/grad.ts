@@ -2,6 +2,7 @@ import { ShapeError } from '../errors.ts';
 import { zerosLike } from '../kernels/fill.ts';
 import { reshape } from '../kernels/layout.ts';
 import type { Device } from '../tensor/device.ts';
+import { tensorsIn } from '../tensor/scope.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { Tape } from './tape.ts';
 
@@ -27,7 +28,8 @@ export function valueAndGrad<R extends Tensor | { readonly loss: Tensor }>(
   return device.scope(() => {
     const tape = new Tape(wrt);
     const value = recorded(device, tape, fn);
-    const grads = tape.backward(lossOf(value)).map((grad, i) => grad ?? zerosLike(wrt[i] as Tensor));
+    const found = tape.backward(lossOf(value), tensorsIn(value));
+    const grads = found.map((grad, i) => grad ?? zerosLike(wrt[i] as Tensor));
     return { value, grads: grads.map(viewOfRepeated) };
   });
 }

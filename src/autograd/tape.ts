@@ -44,12 +44,20 @@ export class Tape implements Recorder {
     return this.#memory.has(tensor.storage('needs'));
   }
 
-  /** dLoss/dWanted for each wanted tensor, undefined where the loss does not depend on it. */
-  backward(loss: Tensor): (Tensor | undefined)[] {
+  /**
+   * dLoss/dWanted for each wanted tensor, undefined where the loss does not depend on it. What the calls made is freed as
+   * soon as no rule can read it any more, `kept` excepted.
+   */
+  backward(loss: Tensor, kept: ReadonlySet<Tensor> = new Set([loss])): (Tensor | undefined)[] {
     check(loss.size === 1, 'grad', () => `the loss must be one number; got ${formatShape(loss.shape)}`);
     const one = loss.device.tensor([1], loss.shape);
     const grads = new Map<Tensor, Tensor>([[loss, one]]);
-    for (const call of this.#calls.toReversed()) this.#step(call, grads);
+    for (const call of this.#calls.toReversed()) {
+      this.#step(call, grads);
+      // Calls that use the outputs came later: they are done.
+      const spent = call.outputs.filter((output) => !kept.has(output) && !isAmong(grads, output));
+      for (const output of spent) output.device.release(output);
+    }
     return this.#wanted.map((tensor) => grads.get(tensor));
   }
 
@@ -73,7 +81,7 @@ export class Tape implements Recorder {
     if (!spent || this.#wanted.includes(output)) return;
     grads.delete(output);
     const needed = [this, ...spent.device.recorders].some((holder) => holder.holds(spent));
-    if (!needed && ![...grads.values()].includes(spent)) spent.dispose();
+    if (!needed && !isAmong(grads, spent)) spent.dispose();
   }
 
   #inputGrads(call: OpCall, outputGrads: readonly (Tensor | undefined)[]): [Tensor, Tensor][] {
@@ -85,4 +93,9 @@ export class Tape implements Recorder {
     }
     return pairs;
   }
+}
+
+function isAmong(grads: ReadonlyMap<Tensor, Tensor>, tensor: Tensor): boolean {
+  for (const grad of grads.values()) if (grad === tensor) return true;
+  return false;
 }

@@ -1,9 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { bytesOf, savedBytes } from '../../bench/memory.ts';
 import { grad, valueAndGrad } from '../../src/autograd/grad.ts';
 import { add, exp, mul, relu, square } from '../../src/kernels/elementwise.ts';
 import { reshape } from '../../src/kernels/layout.ts';
 import { matmul } from '../../src/kernels/matmul.ts';
 import { sum } from '../../src/kernels/reduce.ts';
+import { Initialiser } from '../../src/nn/initialisers.ts';
+import { Linear, Relu, Sequential } from '../../src/nn/layers.ts';
+import { EVALUATION } from '../../src/nn/module.ts';
+import { AdamW } from '../../src/nn/optimisers.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { openTestDevice } from '../open.ts';
@@ -89,12 +94,65 @@ describe('memory returns to the level before', () => {
     expect(peakOf(21) - peakOf(20)).toBe(bytes);
   });
 
+  test('so are outputs that no rule can read any more, while gradients pile up', () => {
+    const factors = Array.from({ length: 21 }, x);
+    const peakOf = (depth: number) => {
+      const used = factors.slice(0, depth);
+      const start = device.memory().live;
+      device.pool.memory.peak = start;
+      const product = () => sum(used.reduce((y, factor) => mul(y, factor)));
+      for (const tensor of grad(product, used)) tensor.dispose();
+      return device.memory().peak - start;
+    };
+    // A product more is a gradient more: its output is gone by then.
+    expect(peakOf(21) - peakOf(20)).toBe(64 * 32 * 4);
+    for (const factor of factors) factor.dispose();
+  });
+
+  test('what the function returns outlives the way back, and so does what it kept', async () => {
+    const a = device.tensor([2, 3]);
+    let kept: Tensor | undefined;
+    const { value } = valueAndGrad(() => {
+      const y = square(a);
+      kept = device.keep(mul(y, 2));
+      return { loss: sum(kept), y };
+    }, [a]);
+    expect(await value.y.read()).toEqual(Float32Array.of(4, 9));
+    expect(await kept?.read()).toEqual(Float32Array.of(8, 18));
+    for (const tensor of [a, value.y, value.loss, kept]) tensor?.dispose();
+  });
+
   test('the inputs are never freed', async () => {
     const a = x();
     device.scope(() => void grad(() => sum(add(a, a)), [a]));
     expect(a.disposed).toBe(false);
     expect((await a.read())[0]).toBe(0.5);
   });
+});
+
+test('the peak of a training step is at most 1.3 times what it cannot do without', async () => {
+  const [batch, width] = [256, 128];
+  const init = new Initialiser(device, 1);
+  const layers = Array.from({ length: 6 }, () => [new Linear(init, { in: width, out: width }), new Relu()]);
+  const network = new Sequential(...layers.flat());
+  const x = device.tensor(new Float32Array(batch * width).fill(0.1), [batch, width]);
+  const optimiser = new AdamW(network.namedParameters());
+  const loss = () => sum(square(network.forward(x, EVALUATION)));
+  const update = () => optimiser.apply(grad(loss, network.parameters()));
+  optimiser.prepare(1e-3);
+  const weights = bytesOf(network.parameters());
+  const saved = savedBytes(device, loss, update);
+  // Of each layer what its activation is given, and what it gives.
+  expect(saved).toBe(2 * 6 * batch * width * 4);
+  const least = bytesOf([x]) + saved + weights + weights + bytesOf([...optimiser.namedState().values()]);
+  const before = device.memory().live - (least - saved - weights);
+  device.pool.memory.peak = device.memory().live;
+  update();
+  expect(device.memory().peak - before).toBeLessThan(1.3 * least);
+  expect(device.memory().peak - before).toBeGreaterThanOrEqual(least);
+  network.dispose();
+  optimiser.dispose();
+  x.dispose();
 });
 
 function chain(input: Tensor, depth: number): Tensor {

@@ -2,9 +2,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { measureFirstStep } from '../../bench/first-step.ts';
 import { measureModel, shareOfProfile } from '../../bench/models.ts';
+import { formatFirstSteps } from '../../bench/models-report.ts';
 import { dispose, networks, prepare, SIZES } from '../../bench/networks.ts';
 import { EVALUATION } from '../../src/nn/module.ts';
+import type { AdapterChoice } from '../../src/node/gpu.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { Profile, ProfiledDispatch } from '../../src/tensor/profile.ts';
 import { openTestDevice } from '../open.ts';
@@ -45,6 +48,7 @@ describe('a measured network', () => {
       expect(line.plannedBytes).toBeLessThan(line.unplannedBytes);
       expect(line.peakBytes).toBeGreaterThan(4 * line.parameters);
       expect(line.share === undefined).toBe(!line.profile.timed);
+      expect(line.leastBytes === undefined).toBe(line.pass !== 'training step');
     }
   });
 
@@ -68,10 +72,31 @@ test('the share of a profile weighs kernels by their time', () => {
   expect(shareOfProfile(of(dispatch(undefined, 1e6, 0)), bounds)).toBeUndefined();
 });
 
+test('a first step that was warmed up waits for no compiler', async () => {
+  const adapter = (process.env.KERNELWRIGHT_TEST_ADAPTER ?? 'auto') as AdapterChoice;
+  const found = await measureFirstStep(adapter, 'st-gcn', 'tiny');
+  const { cold, warmed, warmUp, pipelines } = found;
+  expect(warmed).toBeLessThan(0.5 * cold);
+  expect(warmUp).toBeGreaterThan(0);
+  expect(pipelines).toBeGreaterThan(30);
+  expect(formatFirstSteps([found])).toMatch(/first training step.*cold ms[^]*st-gcn/);
+});
+
 test('npm run bench -- models prints tables and writes a trace', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'models-'));
   const [json, trace] = [join(folder, 'a.json'), join(folder, 'trace.json')];
-  const flags = ['--size', 'tiny', '--rounds', '1', '--seconds', '0.1', '--kernels', '2', ...adapterFlags];
+  const flags = [
+    '--size',
+    'tiny',
+    '--rounds',
+    '1',
+    '--seconds',
+    '0.1',
+    '--kernels',
+    '2',
+    '--no-first',
+    ...adapterFlags,
+  ];
   const done = await runScript(
     'bench/run.ts',
     'models',
