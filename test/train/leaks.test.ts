@@ -35,15 +35,15 @@ afterAll(() => device.dispose());
 
 const lossOf = (input: Tensor, truth: Tensor) => crossEntropy(network.forward(input, EVALUATION), truth);
 
-/** Bytes alive, and alive or held for reuse, after each of `STEPS` calls; the first two fill the pool. */
+/** Bytes alive, and alive or held for reuse, after each of `STEPS` calls; the first six fill the pool. */
 async function bytesAfter(step: (i: number) => Promise<unknown> | undefined) {
   const live = new Set<number>();
   const held = new Set<number>();
-  for (let i = 0; i < STEPS + 2; i++) {
+  for (let i = 0; i < STEPS + 6; i++) {
     await step(i);
     const memory = device.memory();
-    if (i >= 2) live.add(memory.live);
-    if (i >= 2) held.add(memory.live + memory.pooled);
+    if (i >= 6) live.add(memory.live);
+    if (i >= 6) held.add(memory.live + memory.pooled);
   }
   return { live: [...live], held: [...held] };
 }
