@@ -33,7 +33,8 @@ export function assembleResults(
   const robustness = (outcome: Outcome | undefined) =>
     outcome && robustnessOf(job, outcome.evaluation, attack);
   const undefended = robustness(find('concat-natural'));
-  const defended = robustness(find('concat-pgd'));
+  const { train = 'pgd' } = job.options;
+  const defended = robustness(find(`concat-${train === 'natural' ? 'pgd' : train}`));
   return {
     schema: 1,
     dataset: summarize(job.dataset),

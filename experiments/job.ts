@@ -1,13 +1,14 @@
 import type { ActionDataset } from '../src/data/dataset.ts';
 import type { Device } from '../src/tensor/device.ts';
 import { evaluationUnits } from './evaluate-model.ts';
+import { unitsPerTraining } from './methods.ts';
 import { modalitiesOf } from './networks.ts';
 import type { RunOptions } from './options.ts';
 import { type Plan, phaseOf, withSources } from './plans.ts';
 import type { Preset } from './presets.ts';
 import { Progress } from './progress.ts';
 import type { RunFolder } from './run-folder.ts';
-import { unitsPerTraining, unitsPerValidation, validations } from './train-model.ts';
+import { unitsPerValidation, validations } from './train-model.ts';
 
 /** Everything a phase of a run needs. */
 export class Job {
@@ -49,7 +50,7 @@ export class Job {
   trainingUnits(plan: Plan): number {
     const sizes = this.preset.training[phaseOf(plan)];
     const validating = this.validationSamples.length * unitsPerValidation(sizes) * validations(sizes);
-    return this.trainingSamples.length * sizes.epochs * unitsPerTraining(sizes) + validating;
+    return this.trainingSamples.length * sizes.epochs * unitsPerTraining(plan.train, sizes) + validating;
   }
 
   /** A stored result, or a new one; a stored one counts as `units` of finished work. */

@@ -5,7 +5,8 @@ import type { Level } from './results.ts';
 
 export const MODELS = ['rgb', 'skeleton', 'concat', 'amr'] as const;
 export type ModelName = (typeof MODELS)[number];
-export type Training = 'natural' | 'pgd';
+export const TRAININGS = ['natural', 'pgd', 'trades', 'mart', 'free', 'fast'] as const;
+export type Training = (typeof TRAININGS)[number];
 export type PresetName = 'smoke' | 'quick' | 'full';
 
 /** What a run is made of; written to `config.json`, so that it can be resumed. */
@@ -64,7 +65,7 @@ function program(): Command {
       'sizes RGB[:SKELETON], such as 4/255:0.01,8/255:0.02 (pixels in [0,1]; metres; without a second number 2 cm go with 8/255)',
       parseLevels,
     )
-    .addOption(new Option('--train <how>', 'train every network this way').choices(['natural', 'pgd']))
+    .addOption(new Option('--train <how>', 'train every network this way').choices(TRAININGS))
     .option(
       '--hold-out',
       'keep validation subjects out of training, and the epoch that does best on them (always so on the embedded data)',

@@ -10,7 +10,7 @@ export interface Plan {
 const isFusion = ({ model }: Plan): boolean => model === 'concat' || model === 'amr';
 
 export function phaseOf(plan: Plan): Phase {
-  if (plan.train === 'pgd') return 'pgd';
+  if (plan.train !== 'natural') return 'pgd';
   return isFusion(plan) ? 'fusion' : 'natural';
 }
 
@@ -19,7 +19,7 @@ export function phaseOf(plan: Plan): Phase {
  * the concatenation it is plugged into), two streams from each stream alone.
  */
 export function sourcesOf(plan: Plan): Plan[] {
-  if (plan.train === 'pgd')
+  if (plan.train !== 'natural')
     return [{ model: plan.model === 'amr' ? 'concat' : plan.model, train: 'natural' }];
   if (!isFusion(plan)) return [];
   return [

@@ -28,7 +28,7 @@ export interface Preset {
   };
 }
 
-/** `natural`: one stream from scratch. `fusion`: two streams, from trained ones. `pgd`: from the naturally trained network. */
+/** `natural`: one stream from scratch. `fusion`: two streams, from trained ones. `pgd`: every adversarial training, from the naturally trained network. */
 export type Phase = 'natural' | 'fusion' | 'pgd';
 
 export interface NetworkSizes {

@@ -1,5 +1,6 @@
 import type { Modality } from '../src/amr/action-network.ts';
 import type { Balance } from '../src/train/metrics.ts';
+import type { Training } from './options.ts';
 
 /** `results.json`: everything the main job found; documented in docs/results.md. Times stand in `times.json`. */
 export interface Results {
@@ -59,7 +60,7 @@ export interface DatasetSummary {
 export interface ModelResult {
   /** `rgb`, `skeleton`, `concat` or `amr`. */
   readonly name: string;
-  readonly train: 'natural' | 'pgd';
+  readonly train: Training;
   readonly parameters: number;
   readonly clean: number;
   readonly interval: Interval;

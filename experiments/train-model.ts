@@ -3,13 +3,12 @@ import { Rng } from '../src/data/rng.ts';
 import { FormatError } from '../src/errors.ts';
 import { decodeSafetensors } from '../src/formats/safetensors.ts';
 import { decodeState, encodeState } from '../src/nn/state.ts';
-import type { NetworkAttack } from '../src/train/attack-network.ts';
 import { type BatchStatus, evaluateAttack, evaluateClean } from '../src/train/evaluate.ts';
-import { pgdTraining } from '../src/train/methods.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import type { Job } from './job.ts';
+import { methodFor, trainingAttack, unitsPerTraining } from './methods.ts';
 import { buildNetwork } from './networks.ts';
-import { MODELS } from './options.ts';
+import { MODELS, TRAININGS } from './options.ts';
 import { type Plan, phaseOf, sourcesOf } from './plans.ts';
 import type { TrainingSizes } from './presets.ts';
 import type { EpochRecord, TrainingCurve } from './results.ts';
@@ -17,11 +16,6 @@ import type { EpochRecord, TrainingCurve } from './results.ts';
 /** `amr-pgd`. */
 export function idOf({ model, train }: Plan): string {
   return `${model}-${train}`;
-}
-
-/** Forward passes that one sample costs in one training step: the attack's, and three for the update. */
-export function unitsPerTraining(sizes: TrainingSizes): number {
-  return 3 + 2 * sizes.attackSteps;
 }
 
 export const unitsPerValidation = (sizes: TrainingSizes): number => 1 + 2 * sizes.attackSteps;
@@ -46,7 +40,7 @@ interface Progressed {
  */
 export async function trainModel(job: Job, plan: Plan): Promise<Trained> {
   const id = idOf(plan);
-  const seed = new Rng(job.options.seed, MODELS.indexOf(plan.model), plan.train === 'pgd' ? 1 : 0).uint32();
+  const seed = new Rng(job.options.seed, MODELS.indexOf(plan.model), TRAININGS.indexOf(plan.train)).uint32();
   const network = buildNetwork(job.device, plan.model, job.dataset, job.preset.network, seed);
   const curve = await job.folder.readJson<TrainingCurve>(`checkpoints/${id}.json`);
   const kept = curve && (await job.folder.read(`checkpoints/${id}.safetensors`));
@@ -74,14 +68,14 @@ async function train(job: Job, plan: Plan, network: ActionNetwork, seed: number)
   const id = idOf(plan);
   const sizes = job.preset.training[phaseOf(plan)];
   const { device, dataset, folder, progress, trainingSamples } = job;
-  const method = plan.train === 'pgd' ? pgdTraining(trainingAttack(sizes)) : undefined;
+  const method = methodFor(plan.train, sizes);
   const trainer = new Trainer(device, network, dataset, trainingSamples, { ...sizes, method, seed });
   const state = await restore(job, plan, trainer);
   if (trainer.epochs === 0) await startFromSources(job, plan, network);
   try {
     while (trainer.epochs < sizes.epochs) {
       progress.phase(`train ${id} ${trainer.epochs + 1}/${sizes.epochs}`);
-      const units = unitsPerTraining(sizes);
+      const units = unitsPerTraining(plan.train, sizes);
       const metrics = await trainer.epoch((step) => progress.advance(step.samples, units, step));
       await recordEpoch(job, plan, network, trainer.epochs, metrics, state);
       const metadata = { progress: JSON.stringify(state), epochs: String(trainer.epochs) };
@@ -167,9 +161,4 @@ async function validate(
   const onBatch = (n: number, found: BatchStatus) => progress.advance(n, 2 * sizes.attackSteps, found);
   const { robust } = await evaluateAttack(device, network, dataset, indices, attack, { ...options, onBatch });
   return { robust: share(robust), clean };
-}
-
-function trainingAttack(sizes: TrainingSizes): Omit<NetworkAttack, 'seed'> {
-  const { epsilons, attackSteps: steps } = sizes;
-  return { epsilons, steps, relativeStep: Math.min(1, 2.5 / steps), randomStart: true };
 }

@@ -41,7 +41,14 @@ const COLORED = ['rgb-natural', 'skeleton-natural', 'concat-natural', 'concat-pg
 const COLORS = 8;
 /** Markers of series, apart without colour. */
 export const SHAPES = ['circle', 'square', 'triangle-up', 'diamond', 'cross', 'triangle-down'];
-const TRAININGS = { natural: 'naturally trained', pgd: 'PGD-trained' };
+const TRAININGS: Readonly<Record<ModelResult['train'], string>> = {
+  natural: 'naturally trained',
+  pgd: 'PGD-trained',
+  trades: 'TRADES-trained',
+  mart: 'MART-trained',
+  free: 'freely adversarially trained',
+  fast: 'fast adversarially trained',
+};
 
 export function makeStudy(results: Results): Study {
   const found = results.models.flatMap((m) => m.robust);

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { explain } from '../../experiments/errors.ts';
+import { methodFor, unitsPerTraining } from '../../experiments/methods.ts';
 import { modelsFor } from '../../experiments/networks.ts';
-import { parseCommandLine } from '../../experiments/options.ts';
-import { planFor } from '../../experiments/plans.ts';
-import { presetFor } from '../../experiments/presets.ts';
+import { parseCommandLine, TRAININGS } from '../../experiments/options.ts';
+import { phaseOf, planFor, sourcesOf } from '../../experiments/plans.ts';
+import { PRESETS, presetFor } from '../../experiments/presets.ts';
 
 function messageOf(args: readonly string[]): string | undefined {
   try {
@@ -42,7 +43,7 @@ describe('one line says what is wrong', () => {
     [['--models', 'rgb,resnet'], /knows rgb, skeleton, concat, amr; got 'resnet'/],
     [['--attacks', 'pgd'], /fgsm or pgd<steps>/],
     [['--preset', 'huge'], /smoke, quick, full/],
-    [['--train', 'trades'], /natural, pgd/],
+    [['--train', 'madry'], /natural, pgd/],
     [['--adapter', 'cuda'], /auto, gpu, lavapipe, swiftshader/],
     [['--seed', '1.5'], /integer/],
     [['--seed', ''], /integer/],
@@ -77,6 +78,23 @@ test('--train trains every network that way, --models chooses them', () => {
     { model: 'amr', train: 'pgd' },
     { model: 'skeleton', train: 'pgd' },
   ]);
+});
+
+test('every way to train has a method, from the naturally trained network with the sizes of adversarial training', () => {
+  const sizes = PRESETS.embedded.quick.training.pgd;
+  const steps = { natural: undefined, pgd: 2, trades: 2, mart: 2, free: undefined, fast: 1 };
+  for (const train of TRAININGS) {
+    const method = methodFor(train, sizes);
+    expect([train, method.attack?.steps]).toEqual([train, steps[train]]);
+    const plan = { model: 'concat', train } as const;
+    expect(phaseOf(plan)).toBe(train === 'natural' ? 'fusion' : 'pgd');
+    if (train !== 'natural') expect(sourcesOf(plan)).toEqual([{ model: 'concat', train: 'natural' }]);
+  }
+  expect(methodFor('free', sizes).free?.replays).toBe(3);
+  expect(methodFor('trades', sizes).attack?.objective).toBe('divergence');
+  const cost = (train: (typeof TRAININGS)[number]) => unitsPerTraining(train, sizes);
+  expect(TRAININGS.map(cost)).toEqual([3, 7, 11, 10, 9, 5]);
+  expect(() => parseCommandLine(['--train', 'fgsm'])).toThrow(/natural, pgd, trades, mart, free, fast/);
 });
 
 test('--eps and --attacks replace those of the preset; the largest size is the headline', () => {
