@@ -43,7 +43,7 @@ export {
   type Evaluated,
   marginObjective,
 } from './losses.ts';
-export type { AttackInputs, AttackModel, ValueRange } from './model.ts';
+export { type AttackInputs, type AttackModel, attackModel, type ValueRange } from './model.ts';
 export { ascend, type Budget, type Norm, project, randomStart } from './norms.ts';
 export {
   type Attacked,

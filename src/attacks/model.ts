@@ -25,6 +25,18 @@ export interface AttackModel {
   readonly draws?: number | undefined;
 }
 
+/**
+ * A model from the ranges of its inputs by name and a function of them: `attackModel({ x: [0, 1] }, ({ x }) => net.forward(x, EVALUATION))`.
+ * See `AttackModel`.
+ */
+export function attackModel<K extends string>(
+  inputs: Readonly<Record<K, ValueRange | undefined>>,
+  logits: (inputs: Readonly<Record<K, Tensor>>, seed: StepSeed) => Tensor,
+  options: Pick<AttackModel, 'draws'> = {},
+): AttackModel {
+  return { inputs, logits: (given, seed) => logits(given as Record<K, Tensor>, seed), ...options };
+}
+
 /** Throws `ShapeError` for a modality that the model lacks, one that is missing, and a batch that differs. */
 export function checkInputs(model: AttackModel, inputs: AttackInputs): void {
   const known = Object.keys(model.inputs);
