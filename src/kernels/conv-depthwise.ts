@@ -1,7 +1,7 @@
 import type { Traits } from '../tensor/device.ts';
 import { sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type ConvShape, convFlops } from './conv-shape.ts';
+import { type ConvShape, convFlops, type Triple } from './conv-shape.ts';
 import { axes, type Direction, positions, tapSteps, windowOf } from './conv-window.ts';
 import { type Epilogue, splitsOf, sumParts } from './matmul-launch.ts';
 import { run } from './run.ts';
@@ -21,12 +21,14 @@ export function convolveDepthwise(
 ): void {
   const forward = direction === 'forward';
   const { input, output, channels } = shape;
-  const { q, rows, phases } = positions(shape, direction);
+  const { q, phases } = positions(shape, direction);
+  const fours: Triple = [q[0], q[1], Math.ceil(q[2] / 4)];
+  const quads = shape.batch * sizeOf(fours);
   const cBlocks = channels / 4;
-  const groupsPerPhase = Math.ceil((Math.ceil(rows / 4) * cBlocks) / 64);
+  const groupsPerPhase = Math.ceil((quads * cBlocks) / 64);
   const params = {
-    ...{ rows, cBlocks, phases, groupsPerPhase, slope },
-    ...axes('q', q),
+    ...{ quads, cBlocks, phases, groupsPerPhase, slope },
+    ...axes('q', fours),
     ...axes('x', forward ? input : output),
     ...axes('y', forward ? output : input),
     ...axes('k', shape.kernel),
@@ -35,6 +37,7 @@ export function convolveDepthwise(
   };
   const constants = {
     INPUT_GRAD: Number(!forward),
+    SLIDE: Number(shape.stride[2] === 1 && shape.dilation[2] === 1),
     HAS_BIAS: Number(bias !== undefined),
     HAS_RESIDUAL: Number(residual !== undefined),
     ACTIVATION: activation,

@@ -1,12 +1,12 @@
 // Convolution where each channel is a group of its own: y[n, q, c] = Σ_tap x[n, q·stride − pad + tap·dilation, c] ·
 // w[tap, c] + bias[c] + residual[n, q, c], then the activation; x [N, D, H, W, C], w [KD, KH, KW, 1, C], f32, C a multiple of 4.
 // With INPUT_GRAD its adjoint, one phase of positions for each workgroup as in conv.wgsl. A thread computes 4 channels
-// of 4 positions, a workgroup 256 such quarters of pixels.
+// of 4 adjacent positions of a row. Where they and the taps are one apart, an input serves several taps (SLIDE).
 // depthwiseWeight is the gradient with respect to w: out[tap, c] = Σ_n Σ_q x[n, q·stride − pad + tap·dilation, c] · g[n, q, c];
 // a thread sums a range of pixels (a split) for one tap and 4 channels, sumParts of matmul-sum.wgsl adds the splits up.
 struct DepthwiseParams {
-  rows: u32, cBlocks: u32, phases: u32, groupsPerPhase: u32,
-  qD: u32, qH: u32, qW: u32, // positions of a phase
+  quads: u32, cBlocks: u32, phases: u32, groupsPerPhase: u32, // quads: fours of positions
+  qD: u32, qH: u32, qW: u32, // positions of a phase, and fours of them along W
   xD: u32, xH: u32, xW: u32,
   yD: u32, yH: u32, yW: u32,
   kD: u32, kH: u32, kW: u32,
@@ -30,6 +30,7 @@ struct DepthwiseWeightParams {
 }
 
 override INPUT_GRAD: bool = false;
+override SLIDE: bool = false;
 override HAS_BIAS: bool = false;
 override HAS_RESIDUAL: bool = false;
 override ACTIVATION: u32 = 0u; // 0 none, 1 relu, 2 leakyRelu
@@ -82,13 +83,13 @@ fn depthwise(
   let residueD = phase / params.strideW / params.strideH;
   let index = group % params.groupsPerPhase * 64u + thread;
   let cBlock = index % params.cBlocks;
-  let rows = vec4u(index / params.cBlocks * 4u) + vec4u(0u, 1u, 2u, 3u);
-  let perRow = rows / params.qW;
+  let quad = index / params.cBlocks;
+  let perRow = quad / params.qW;
   let perPlane = perRow / params.qH;
   let n = perPlane / params.qD;
   let qD = perPlane % params.qD;
   let qH = perRow % params.qH;
-  let qW = rows % params.qW;
+  let qW = quad % params.qW * 4u + vec4u(0u, 1u, 2u, 3u);
 
   let stride = vec3u(params.strideD, params.strideH, params.strideW);
   let pace = select(stride, vec3u(1u), vec3<bool>(INPUT_GRAD));
@@ -104,16 +105,36 @@ fn depthwise(
     var h = qH * pace.y + tapsH.shift;
     for (var kh = tapsH.first; kh < params.kH; kh += params.tapsH) {
       let row = (n * params.xD + d) * params.xH + h;
-      let rowInside = (d < vec4u(params.xD)) & (h < vec4u(params.xH));
+      let rowInside = d < params.xD && h < params.xH;
       var v = qW * pace.z + tapsW.shift;
+      var x0 = vec4f();
+      var x1 = vec4f();
+      var x2 = vec4f();
+      var x3 = vec4f();
       for (var kw = tapsW.first; kw < params.kW; kw += params.tapsW) {
-        let inside = rowInside & (v < vec4u(params.xW));
+        let inside = vec4<bool>(rowInside) & (v < vec4u(params.xW));
         let at = (row * params.xW + v) * params.cBlocks + cBlock;
+        if (!SLIDE || kw == tapsW.first) {
+          x0 = load(at.x, inside.x);
+          x1 = load(at.y, inside.y);
+          x2 = load(at.z, inside.z);
+          x3 = load(at.w, inside.w);
+        } else if (INPUT_GRAD) {
+          x3 = x2;
+          x2 = x1;
+          x1 = x0;
+          x0 = load(at.x, inside.x);
+        } else {
+          x0 = x1;
+          x1 = x2;
+          x2 = x3;
+          x3 = load(at.w, inside.w);
+        }
         let weight = w[((kd * params.kH + kh) * params.kW + kw) * params.cBlocks + cBlock];
-        sum0 += load(at.x, inside.x) * weight;
-        sum1 += load(at.y, inside.y) * weight;
-        sum2 += load(at.z, inside.z) * weight;
-        sum3 += load(at.w, inside.w) * weight;
+        sum0 += x0 * weight;
+        sum1 += x1 * weight;
+        sum2 += x2 * weight;
+        sum3 += x3 * weight;
         v += params.hopW;
       }
       h += params.hopH;
@@ -126,8 +147,8 @@ fn depthwise(
   let yH = qH * step.y + residueH;
   let yW = qW * step.z + residueW;
   let at = (((n * params.yD + yD) * params.yH + yH) * params.yW + yW) * params.cBlocks + cBlock;
-  let stored = vec4<bool>(phase < params.phases) & (rows < vec4u(params.rows))
-    & (yD < vec4u(params.yD)) & (yH < vec4u(params.yH)) & (yW < vec4u(params.yW));
+  let rowStored = phase < params.phases && quad < params.quads && yD < params.yD && yH < params.yH;
+  let stored = vec4<bool>(rowStored) & (yW < vec4u(params.yW));
   store(at.x, stored.x, sum0, cBlock);
   store(at.y, stored.y, sum1, cBlock);
   store(at.z, stored.z, sum2, cBlock);
