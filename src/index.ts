@@ -191,6 +191,12 @@ export { StGcn18, type StGcn18Options } from './models/st-gcn-18.ts';
 export { TimeSformer, type TimeSformerOptions } from './models/timesformer.ts';
 export { VideoResNet, type VideoResNetKind, type VideoResNetSize } from './models/video-resnet.ts';
 export { type Layers, runLayers } from './nn/chain.ts';
+export {
+  ConvTranspose1d,
+  ConvTranspose2d,
+  ConvTranspose3d,
+  type ConvTransposeSize,
+} from './nn/conv-transpose.ts';
 export { GradientSum } from './nn/gradient-sum.ts';
 export { Initialiser } from './nn/initialisers.ts';
 export {
@@ -217,7 +223,13 @@ export { cosine, type Schedule, stepDecay, warmUp } from './nn/schedules.ts';
 export { excite, squeeze } from './nn/squeeze.ts';
 export { decodeState, encodeState } from './nn/state.ts';
 export { StructuredDropout } from './nn/structured-dropout.ts';
-export type { TorchCounter, TorchEntry, TorchTensor } from './nn/torch-state.ts';
+export {
+  type TorchCounter,
+  type TorchEntry,
+  type TorchTensor,
+  torchTensor,
+  underPath,
+} from './nn/torch-state.ts';
 export { WeightAverage } from './nn/weight-average.ts';
 export { type Captured, capture } from './tensor/capture.ts';
 export { captureShapes } from './tensor/capture-shapes.ts';
