@@ -23,7 +23,9 @@ interface Fn {
 export function reflect(file: string, text: string) {
   const code = stripComments(text);
   const functions = functionBodies(code);
-  const tensors = [...code.matchAll(/@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)\s*:/g)];
+  const tensors = [
+    ...code.matchAll(/@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)\s*:\s*([^;]+);/g),
+  ];
   const uniforms = uniformsOf(code, file);
   const variables = [...tensors.map((match) => match[3] ?? ''), ...uniforms.keys()];
   checkLocals(file, functions, new Set([...variables, ...functions.keys()]));
@@ -49,7 +51,11 @@ export function reflect(file: string, text: string) {
     m[1] ?? m[2],
     m[0],
   ]);
-  return { file, code, entries, constants, lines: Object.fromEntries(lines) as Record<string, string> };
+  const typed = tensors.filter(([, , , , type = '']) => /\bT\b/.test(type)).map(([, , , id = '']) => id);
+  return {
+    ...{ file, code, entries, constants, lines: Object.fromEntries(lines) as Record<string, string> },
+    ...(typed.length > 0 && { typed }),
+  };
 }
 
 /** Comments go, lines and columns stay, so that compiler messages still point at the source. */
@@ -64,8 +70,14 @@ function uniformsOf(code: string, file: string): Map<string, Uniform> {
   )) {
     const struct = new RegExp(`struct ${type}\\s*\\{([^}]*)\\}`).exec(code)?.[1];
     if (struct === undefined) throw new Error(`${file}: struct ${type} is not there`);
-    const members = [...struct.matchAll(/(\w+)\s*:\s*([\w<>]+)/g)].map((m) => [m[1], m[2]]);
-    const params: Record<string, string> = Object.fromEntries(members);
+    // A T comes as its bits, in a word of its own, since what follows is aligned to four bytes.
+    const members = [...struct.matchAll(/(\w+)\s*:\s*([\w<>]+)/g)].map((m) => [m[1] ?? '', m[2] ?? '']);
+    const packed = members.find(([, kind], i) => kind === 'T' && members[i + 1]?.[1] === 'T');
+    if (packed) throw new Error(`${file}: ${type}.${packed[0]} needs a member of four bytes behind it`);
+    const wordOf = (kind = '') => (kind === 'T' ? 'u32' : kind);
+    const params: Record<string, string> = Object.fromEntries(
+      members.map(([name, kind]) => [name, wordOf(kind)]),
+    );
     const bad = Object.entries(params).find(([, kind]) => !['u32', 'i32', 'f32'].includes(kind));
     if (bad) throw new Error(`${file}: ${type}.${bad[0]} is ${bad[1]}; only u32, i32 and f32 are allowed`);
     uniforms.set(variable ?? '', { binding: Number(binding), params });

@@ -3,6 +3,7 @@ import { zerosLike } from '../kernels/fill.ts';
 import { reshape } from '../kernels/layout.ts';
 import type { Device } from '../tensor/device.ts';
 import { tensorsIn } from '../tensor/scope.ts';
+import { isFloat } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { Tape } from './tape.ts';
 
@@ -69,7 +70,7 @@ function recorded<R>(device: Device, tape: Tape, fn: () => R): R {
 function deviceOf(wrt: readonly Tensor[]): Device {
   const [first] = wrt;
   if (!first) throw new ShapeError('grad', 'needs at least one tensor to differentiate by');
-  const wrong = wrt.find((tensor) => tensor.dtype !== 'f32');
-  if (wrong) throw new ShapeError('grad', `only f32 tensors can be differentiated by; got ${wrong}`);
+  const wrong = wrt.find((tensor) => !isFloat(tensor.dtype));
+  if (wrong) throw new ShapeError('grad', `only f32 and f16 tensors can be differentiated by; got ${wrong}`);
   return first.device;
 }

@@ -1,7 +1,7 @@
 import { check, KernelError } from '../errors.ts';
 import { add } from '../kernels/elementwise.ts';
 import type { OpCall, Recorder } from '../tensor/recorder.ts';
-import { formatShape } from '../tensor/shape.ts';
+import { formatShape, isFloat } from '../tensor/shape.ts';
 import type { Storage, Tensor } from '../tensor/tensor.ts';
 
 /** The calls that lie on a path from the wanted tensors, in order. */
@@ -29,7 +29,7 @@ export class Tape implements Recorder {
       this.#held.add(tensor);
       this.#memory.add(tensor.storage(call.op));
     }
-    for (const output of call.outputs) if (output.dtype === 'f32') this.#tracked.add(output);
+    for (const output of call.outputs) if (isFloat(output.dtype)) this.#tracked.add(output);
   }
 
   tracks(tensor: Tensor): boolean {
@@ -50,7 +50,7 @@ export class Tape implements Recorder {
    */
   backward(loss: Tensor, kept: ReadonlySet<Tensor> = new Set([loss])): (Tensor | undefined)[] {
     check(loss.size === 1, 'grad', () => `the loss must be one number; got ${formatShape(loss.shape)}`);
-    const one = loss.device.tensor([1], loss.shape);
+    const one = loss.device.tensor([1], loss.shape, loss.dtype === 'f16' ? 'f16' : undefined);
     const grads = new Map<Tensor, Tensor>([[loss, one]]);
     for (const call of this.#calls.toReversed()) {
       this.#step(call, grads);

@@ -7,3 +7,23 @@ export function halfToFloat(bits: number): number {
   if (exponent === 0) return sign * fraction * 2 ** -24;
   return sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
+
+const word = new DataView(new ArrayBuffer(4));
+
+/** The 16 bits nearest to a number of f32 (ties to even): ±∞ from 65520 on, and a quiet NaN. The inverse of `halfToFloat`. */
+export function floatToHalf(value: number): number {
+  word.setFloat32(0, value);
+  const sign = (word.getUint32(0) >>> 16) & 0x8000;
+  const size = word.getUint32(0) & 0x7fffffff;
+  if (size > 0x7f800000) return sign | 0x7e00;
+  if (size >= 0x47800000) return sign | 0x7c00;
+  if (size < 0x38800000) return sign | subnormal(Math.abs(value));
+  // 13 bits of fraction go; a carry runs into the exponent, up to that of ∞.
+  return sign | ((size + 0xfff + ((size >>> 13) & 1) - 0x38000000) >>> 13);
+}
+
+/** In [0.5, 1) f32 has steps of 2⁻²⁴, as f16 has below 2⁻¹⁴: the addition rounds. */
+function subnormal(size: number): number {
+  word.setFloat32(0, size + 0.5);
+  return word.getUint32(0) - 0x3f000000;
+}

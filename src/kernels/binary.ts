@@ -1,5 +1,5 @@
 import { check, ShapeError } from '../errors.ts';
-import { broadcastShapes, type Spec } from '../tensor/shape.ts';
+import { broadcastShapes, isFloat, type Spec } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import {
   bitsOf,
@@ -69,7 +69,7 @@ function undone(rule: (() => Tensor) | undefined, operand: Operand): (() => Tens
 
 function binarySpec({ name, compares, integers }: BinaryRule, { a, b }: Operands): Spec {
   const dtype = commonDType(name, [a, b].filter(isTensor));
-  check(dtype === 'f32' || integers === true, name, () => `only f32 has this op; got ${a} and ${b}`);
+  check(isFloat(dtype) || integers === true, name, () => `only f32 and f16 have this op; got ${a} and ${b}`);
   return { shape: broadcastShapes(shapeOf(a), shapeOf(b), name), dtype: compares ? 'u32' : dtype };
 }
 
@@ -94,7 +94,7 @@ function launch({ name, code, compares }: BinaryRule, operands: Operands, out: T
     ...{
       count,
       rank: loops.sizes.length,
-      bits: bitsOf(name, number, a.dtype),
+      number: bitsOf(name, number, a.dtype),
       ...flatSteps(a.device.traits),
     },
     ...{ ...numbered('size', loops.sizes, 1), ...numbered('a', strideA, 0), ...numbered('b', strideB, 0) },

@@ -1,4 +1,5 @@
 import { check, ShapeError } from '../errors.ts';
+import { floatToHalf } from '../formats/half.ts';
 import type { Traits } from '../tensor/device.ts';
 import { type DType, formatShape, type Shape, sizeOf, stridesOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -96,8 +97,9 @@ export function numbered<P extends string>(
 
 const word = new DataView(new ArrayBuffer(4));
 
-/** The 32 bits of `value` as an element of `dtype`. Throws `ShapeError` for a number the integer type cannot hold. */
+/** The 32 bits (f16: 16) of `value` as an element of `dtype`. Throws `ShapeError` for a number the integer type cannot hold. */
 export function bitsOf(op: string, value: number, dtype: DType): number {
+  if (dtype === 'f16') return floatToHalf(value);
   if (dtype === 'f32') word.setFloat32(0, value);
   else {
     const fits = dtype === 'i32' ? (value | 0) === value : value >>> 0 === value;

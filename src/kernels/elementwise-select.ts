@@ -1,5 +1,5 @@
 import { check } from '../errors.ts';
-import { broadcastShapes, type DType, type Spec } from '../tensor/shape.ts';
+import { broadcastShapes, type Spec } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import type { Operand } from './binary.ts';
 import {
@@ -8,14 +8,13 @@ import {
   collapse,
   commonDType,
   coverage,
-  groupsOf,
   numbered,
   rankOf,
 } from './elementwise-broadcast.ts';
 import { defineOp } from './op.ts';
 import { sumTo } from './reduce-sum.ts';
 import { run } from './run.ts';
-import { elementwiseCastWgsl, elementwiseWhereWgsl } from './wgsl.gen.ts';
+import { elementwiseWhereWgsl } from './wgsl.gen.ts';
 
 interface WhereInputs extends Readonly<Record<string, Tensor | undefined>> {
   readonly condition: Tensor;
@@ -69,37 +68,11 @@ function launchWhere(condition: Tensor, { a, b }: WhereAttrs, out: Tensor): void
 }
 
 /**
- * a where `condition` (u32) is not 0, else b, with NumPy broadcasting of all three. a and b: f32, i32 or u32, both the
- * same, or a number (f32 where both are). The side not taken gets gradient 0, even where it is NaN.
+ * a where `condition` (u32) is not 0, else b, with NumPy broadcasting of all three. a and b: both of
+ * one type, or a number (f32 where both are). The side not taken gets gradient 0, even where it is NaN.
  * Throws `ShapeError` where shapes do not broadcast or element types do not fit.
  */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   const tensors = { ...(a instanceof Tensor && { a }), ...(b instanceof Tensor && { b }) };
   return whereOp({ condition, ...tensors }, { a, b })[0];
-}
-
-interface CastAttrs {
-  readonly dtype: DType;
-}
-
-const CODES = { f32: 0, i32: 1, u32: 2 } as const;
-
-const castOp = defineOp<{ x: Tensor }, CastAttrs, [Spec]>({
-  name: 'cast',
-  outputs: ({ x }, { dtype }) => [{ shape: x.shape, dtype }],
-  forward({ x }, [out], { dtype }) {
-    const count = Math.ceil(out.size / 4);
-    const constants = { FROM: CODES[x.dtype], TO: CODES[dtype] };
-    run(elementwiseCastWgsl, 'convert', { x, out }, { count }, { groups: groupsOf(count), constants });
-  },
-  gradient: ({ inputs: { x }, attrs: { dtype }, grads: [g] }) =>
-    x.dtype === 'f32' && dtype === 'f32' ? { x: () => g as Tensor } : {},
-});
-
-/**
- * x as another element type. Shape in = shape out. f32 to an integer cuts towards 0, saturates, and makes NaN 0; between
- * integers the bits stay. Only f32 to f32 has a gradient.
- */
-export function cast(x: Tensor, dtype: DType): Tensor {
-  return castOp({ x }, { dtype })[0];
 }

@@ -14,7 +14,7 @@ export function full(device: Device, shape: Shape, value: number, dtype: DType =
   const bits = bitsOf('full', value, dtype);
   const out = device.allocate(shape, dtype, 'full');
   const count = Math.ceil(out.size / 4);
-  run(elementwiseFillWgsl, 'fill', { out }, { count, bits }, { groups: groupsOf(count) });
+  run(elementwiseFillWgsl, 'fill', { out }, { count, value: bits }, { groups: groupsOf(count) });
   return out;
 }
 

@@ -1,12 +1,14 @@
 import { check } from '../errors.ts';
-import { normalizeAxis, type Shape, type Spec, sizeOf } from '../tensor/shape.ts';
+import { type DType, isFloat, normalizeAxis, type Shape, type Spec, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { groupsOf } from './elementwise-broadcast.ts';
+import { inF32 } from './elementwise-cast.ts';
 import { checkF32, defineOp, f32 } from './op.ts';
 import { run } from './run.ts';
 import { gatherWgsl } from './wgsl.gen.ts';
 
-const NAN_WORD = 0x7fc00000;
+/** What is picked by an index out of range: NaN, or 0 among integers. */
+const NAN_BITS: Partial<Record<DType, number>> = { f32: 0x7fc00000, f16: 0x7e00 };
 
 type Indexed = { x: Tensor; indices: Tensor };
 
@@ -27,7 +29,9 @@ const gatherOp = defineOp<Indexed, { axis: number; fill: number }, [Spec]>({
       run(gatherWgsl, 'gatherElements', { xScalar: x, indices, out }, { count, n, k, width, fill }, launch);
   },
   gradient: ({ inputs: { x, indices }, attrs: { axis }, grads: [g] }) => ({
-    x: (): Tensor => scatterOp({ x: g as Tensor, indices }, { axis, n: x.shape[axis] ?? 1 })[0],
+    // Added up in f32.
+    x: (): Tensor =>
+      inF32(g as Tensor, (sums) => scatterOp({ x: sums, indices }, { axis, n: x.shape[axis] ?? 1 })[0]),
   }),
 });
 
@@ -40,7 +44,7 @@ const gatherOp = defineOp<Indexed, { axis: number; fill: number }, [Spec]>({
 export function gather(x: Tensor, indices: Tensor, { axis = 0 }: { axis?: number } = {}): Tensor {
   const at = normalizeAxis(axis, x.shape.length, 'gather');
   check(x.shape[at] !== 0 || indices.size === 0, 'gather', () => `axis ${at} of ${x} is empty`);
-  return gatherOp({ x, indices }, { axis: at, fill: x.dtype === 'f32' ? NAN_WORD : 0 })[0];
+  return gatherOp({ x, indices }, { axis: at, fill: NAN_BITS[x.dtype] ?? 0 })[0];
 }
 
 /** The adjoint of `gather`: `out[…, n, …] = Σ x[…, k, …]` over k with `indices[k] = n`; other indices are dropped. */
@@ -91,7 +95,7 @@ export function oneHot(indices: Tensor, classes: number): Tensor {
 }
 
 function checkIndices(op: string, indices: Tensor): void {
-  check(indices.dtype !== 'f32', op, () => `indices must be i32 or u32; got ${indices}`);
+  check(!isFloat(indices.dtype), op, () => `indices must be i32 or u32; got ${indices}`);
 }
 
 function dimsOf(shape: Shape, axis: number, indices: Tensor) {

@@ -1,6 +1,6 @@
 import { ShapeError } from '../errors.ts';
 import type { Device } from '../tensor/device.ts';
-import type { Shape, Spec } from '../tensor/shape.ts';
+import { type FloatType, isFloat, type Shape, type Spec } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /** Named tensor inputs of an op; an optional one may be undefined. */
@@ -90,6 +90,26 @@ export function unrecorded<R>(device: Device, action: () => R): R {
   } finally {
     device.recorders.push(...tapes);
   }
+}
+
+/** An output of this shape (that of x when left out) with the element type of x. */
+export function like(x: Tensor, shape: Shape = x.shape): Spec {
+  return { shape, dtype: x.dtype };
+}
+
+/** The element type that all of `tensors` have. Throws `ShapeError` unless it is f32, or f16, and one for all. */
+export function checkFloats(op: string, tensors: Inputs): FloatType {
+  const [first, ...others] = Object.entries(tensors).filter(([, tensor]) => tensor !== undefined);
+  const [name, { dtype }] = first as [string, Tensor];
+  if (!isFloat(dtype)) throw new ShapeError(op, `${name} must be f32 or f16; got ${first?.[1]}`);
+  for (const [other, tensor] of others) {
+    if (tensor?.dtype !== dtype)
+      throw new ShapeError(
+        op,
+        `${other} must be ${dtype} as ${name}; got ${tensor}, and ${name} ${first?.[1]}`,
+      );
+  }
+  return dtype;
 }
 
 /** An f32 output of this shape. */

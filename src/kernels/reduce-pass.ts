@@ -2,6 +2,7 @@ import { check } from '../errors.ts';
 import type { Traits } from '../tensor/device.ts';
 import { formatShape, type Shape, sizeOf, stridesOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { filledInF32 } from './elementwise-cast.ts';
 import { run } from './run.ts';
 import { reduceWgsl } from './wgsl.gen.ts';
 
@@ -89,7 +90,7 @@ function chunkSteps(length: number, chunks: number, { software }: Pick<Traits, '
 
 /**
  * Reduces `x` into `out`, in as many passes as it takes. `shift` (one number for each output) is for `expSum` and
- * `squareSum`; `scale` multiplies the result.
+ * `squareSum`; `scale` multiplies the result. What lies between x and `out` is f32.
  */
 export function reduceInto(
   op: ReduceOp,
@@ -98,6 +99,10 @@ export function reduceInto(
   scale = 1,
 ): void {
   const { x, out, shift = x } = tensors;
+  if (out.dtype === 'f16') {
+    filledInF32(out, (target) => reduceInto(op, reduction, { ...tensors, out: target }, scale));
+    return;
+  }
   const { device } = x;
   const variant = device.variants.choose('reduce', reduceVariants(reduction));
   const elements = product(reduction.reduced);

@@ -10,7 +10,8 @@ import {
 } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { bitsOf, broadcastVariants, collapse, coverage, numbered, rankOf } from './elementwise-broadcast.ts';
-import { checkF32, defineOp, f32 } from './op.ts';
+import { inF32 } from './elementwise-cast.ts';
+import { checkFloats, defineOp, like } from './op.ts';
 import { collapseReduction, reduceInto } from './reduce-pass.ts';
 import { run } from './run.ts';
 import { elementwiseBinaryWgsl } from './wgsl.gen.ts';
@@ -36,7 +37,7 @@ export interface ReduceShape {
 
 /** The shape rule of every reduction. Throws `ShapeError` for an axis out of range or named twice. */
 export function reduceShape(op: string, x: Tensor, { axes, keepDims = false }: ReduceOptions): ReduceShape {
-  checkF32(op, 'x', x);
+  checkFloats(op, { x });
   const list = normalizeAxes(axes, x.shape.length, op);
   const kept = x.shape.map((dim, i) => (list.includes(i) ? 1 : dim));
   const shape = keepDims ? kept : x.shape.filter((_, i) => !list.includes(i));
@@ -50,7 +51,7 @@ interface SumAttrs extends Pick<ReduceShape, 'axes' | 'shape' | 'kept'> {
 
 const sumOp = defineOp<{ x: Tensor }, SumAttrs, [Spec]>({
   name: 'sum',
-  outputs: (_, { shape }) => [f32(shape)],
+  outputs: ({ x }, { shape }) => [like(x, shape)],
   forward: ({ x }, [out], { op, axes, scale }) =>
     reduceInto('sum', collapseReduction(op, x.shape, axes), { x, out }, scale),
   gradient: ({ inputs: { x }, attrs: { kept, scale }, grads: [g] }) => ({
@@ -75,7 +76,7 @@ const expandOp = defineOp<{ x: Tensor }, ExpandAttrs, [Spec]>({
     const { count, groups } = coverage(shape, variant);
     const [a] = loops.strides;
     const params = {
-      ...{ count, bits: bitsOf(op, scale, x.dtype), lane: 0, step: 0 },
+      ...{ count, number: bitsOf(op, scale, x.dtype), lane: 0, step: 0 },
       ...{ ...numbered('size', loops.sizes, 1), ...numbered('a', a ?? [], 0), ...numbered('b', [], 0) },
     };
     const times = { OP: 2, NUMBER: 2, RANK: rankOf(loops) };
@@ -106,7 +107,12 @@ function repeatedAxes(from: Shape, shape: Shape): number[] {
  * as the shape with size-1 axes, of one that dropped its axes).
  */
 export function expand(x: Tensor, from: Shape, shape: Shape, scale = 1): Tensor {
-  return expandOp({ x }, { op: 'expand', from, shape, scale })[0];
+  const op = 'expand';
+  if (x.dtype === 'f32' || scale === 1) return expandOp({ x }, { op, from, shape, scale })[0];
+  // A small factor has few digits in f16; the product has them.
+  const same = { op, from: x.shape, shape: x.shape, scale };
+  const product = inF32(x, (wide) => expandOp({ x: wide }, same)[0]);
+  return expandOp({ x: product }, { op, from, shape, scale: 1 })[0];
 }
 
 /**
@@ -118,7 +124,7 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return x;
   const fits = sameShape(broadcastShapes(shape, x.shape, 'sumTo'), x.shape);
   check(fits, 'sumTo', () => `${formatShape(shape)} does not broadcast to ${formatShape(x.shape)}`);
-  checkF32('sumTo', 'x', x);
+  checkFloats('sumTo', { x });
   const axes = repeatedAxes(shape, x.shape);
   const kept = [...new Array<number>(x.shape.length - shape.length).fill(1), ...shape];
   return sumOp({ x }, { op: 'sumTo', axes, shape, kept, scale: 1 })[0];

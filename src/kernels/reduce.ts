@@ -3,7 +3,8 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { div, mul, sub } from './binary-arithmetic.ts';
 import { same } from './binary-compare.ts';
 import { groupsOf } from './elementwise-broadcast.ts';
-import { defineOp, f32 } from './op.ts';
+import { filledInF32 } from './elementwise-cast.ts';
+import { defineOp, like } from './op.ts';
 import { collapseReduction, type Reduction, reduceInto } from './reduce-pass.ts';
 import { expand, mean, type ReduceOptions, type ReduceShape, reduceShape, sum } from './reduce-sum.ts';
 import { run } from './run.ts';
@@ -17,7 +18,7 @@ export { mean, type ReduceOptions, sum, sumTo } from './reduce-sum.ts';
 function extremeOp(name: 'max' | 'min') {
   return defineOp<{ x: Tensor }, ReduceShape, [Spec]>({
     name,
-    outputs: (_, { shape }) => [f32(shape)],
+    outputs: ({ x }, { shape }) => [like(x, shape)],
     forward: ({ x }, [out], { axes }) => reduceInto(name, collapseReduction(name, x.shape, axes), { x, out }),
     gradient: ({ inputs: { x }, outputs: [y], attrs: { axes, kept, shape }, grads: [g] }) => ({
       x() {
@@ -48,23 +49,25 @@ export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
 
 const logSumExpOp = defineOp<{ x: Tensor }, ReduceShape, [Spec]>({
   name: 'logSumExp',
-  outputs: (_, { shape }) => [f32(shape)],
-  forward({ x }, [out], { axes }) {
-    const reduction = collapseReduction('logSumExp', x.shape, axes);
-    const most = scratchLike(out, 'logSumExp');
-    const total = scratchLike(out, 'logSumExp');
-    reduceInto('max', reduction, { x, out: most });
-    reduceInto('expSum', reduction, { x, out: total, shift: most });
-    const count = Math.ceil(out.size / 4);
-    const tensors = { x: total, shiftVector: most, outVector: out };
-    run(reduceWgsl, 'addLog', tensors, { count }, { groups: groupsOf(count) });
-    most.dispose();
-    total.dispose();
-  },
+  outputs: ({ x }, { shape }) => [like(x, shape)],
+  forward: ({ x }, [out], { axes }) =>
+    filledInF32(out, (target) => logSumExpInto(collapseReduction('logSumExp', x.shape, axes), x, target)),
   gradient: ({ inputs: { x }, outputs: [y], attrs: { kept }, grads: [g] }) => ({
     x: () => mul(exp(sub(x, expand(y, kept, x.shape))), expand(g as Tensor, kept, x.shape)),
   }),
 });
+
+function logSumExpInto(reduction: Reduction, x: Tensor, out: Tensor): void {
+  const most = scratchLike(out, 'logSumExp');
+  const total = scratchLike(out, 'logSumExp');
+  reduceInto('max', reduction, { x, out: most });
+  reduceInto('expSum', reduction, { x, out: total, shift: most });
+  const count = Math.ceil(out.size / 4);
+  const tensors = { x: total, shiftVector: most, outVector: out };
+  run(reduceWgsl, 'addLog', tensors, { count }, { groups: groupsOf(count) });
+  most.dispose();
+  total.dispose();
+}
 
 /**
  * log Σ exp x over `axes` (all by default), shifted by the largest element so that nothing overflows; shapes as in
@@ -82,7 +85,7 @@ interface VarianceAttrs extends ReduceShape {
 
 const varianceOp = defineOp<{ x: Tensor }, VarianceAttrs, [Spec]>({
   name: 'variance',
-  outputs: (_, { shape }) => [f32(shape)],
+  outputs: ({ x }, { shape }) => [like(x, shape)],
   forward({ x }, [out], { axes, count, scale }) {
     const reduction: Reduction = collapseReduction('variance', x.shape, axes);
     const centre = scratchLike(out, 'variance');

@@ -39,7 +39,7 @@ export function run<K extends ShaderFile, E extends keyof K['entries'] & string>
   const bound = tensorsOf(label, info, tensors);
   const device = (bound[0] as Tensor).device;
   const packed = packParams(label, info.params, params);
-  const specialization = launch as Specialization;
+  const specialization = withHalves(label, shader, info, bound, launch as Specialization);
   if (device.warmUp) {
     device.warmUp.want(shader, entry, specialization);
     return;
@@ -53,6 +53,26 @@ export function run<K extends ShaderFile, E extends keyof K['entries'] & string>
     tensors: bound,
     flops: launch.flops,
   });
+}
+
+/**
+ * With `T` as f16 where a tensor is f16. A tensor may also stand in for one that is not read, so one of its bindings must
+ * be of its type, not all. Throws `KernelError` for a shader that keeps only f32 there.
+ */
+function withHalves(
+  label: string,
+  shader: ShaderFile,
+  info: EntryInfo,
+  bound: readonly Tensor[],
+  launch: Specialization,
+): Specialization {
+  if (bound.every(({ dtype }) => dtype !== 'f16')) return launch;
+  const isTyped = Object.keys(info.tensors).map((name) => shader.typed?.includes(name) === true);
+  const fits = (tensor: Tensor) =>
+    bound.some((other, i) => other === tensor && isTyped[i] === (tensor.dtype === 'f16'));
+  const wrong = bound.find((tensor) => !fits(tensor));
+  if (wrong) throw new KernelError(label, `cannot take ${wrong} here`);
+  return { ...launch, lines: { ...launch.lines, T: 'f16' } };
 }
 
 /** The tensors in the order of the shader's bindings. */

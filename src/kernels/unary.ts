@@ -2,7 +2,7 @@ import type { Spec } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { mul } from './binary-arithmetic.ts';
 import { flatGroups, flatSteps } from './elementwise-broadcast.ts';
-import { checkF32, defineOp, f32 } from './op.ts';
+import { checkFloats, defineOp, like } from './op.ts';
 import { run } from './run.ts';
 import { elementwiseWgsl } from './wgsl.gen.ts';
 
@@ -22,13 +22,13 @@ interface UnaryRule {
 
 const NO_ATTRS: UnaryAttrs = { p: 0, q: 0 };
 
-/** Makes the function of one unary f32 op. */
+/** Makes the function of one unary op. */
 export function unaryOp({ name, code, gradient }: UnaryRule): (x: Tensor, attrs?: UnaryAttrs) => Tensor {
   const op = defineOp<{ x: Tensor }, UnaryAttrs, [Spec]>({
     name,
     outputs({ x }) {
-      checkF32(name, 'x', x);
-      return [f32(x.shape)];
+      checkFloats(name, { x });
+      return [like(x)];
     },
     forward({ x }, [out], attrs) {
       const count = Math.ceil(out.size / 4);
@@ -56,7 +56,7 @@ interface SlopeRule {
 export function slopeOp({ name, code, second }: SlopeRule) {
   const op = defineOp<{ v: Tensor; g: Tensor }, UnaryAttrs, [Spec]>({
     name,
-    outputs: ({ v }) => [f32(v.shape)],
+    outputs: ({ v }) => [like(v)],
     forward({ v, g }, [out], attrs) {
       const count = Math.ceil(out.size / 4);
       const params = { count, ...flatSteps(v.device.traits), ...attrs };

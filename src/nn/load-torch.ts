@@ -1,7 +1,7 @@
 import { FormatError, type StateDifference, StateError } from '../errors.ts';
 import { decodeArrays } from '../formats/decode.ts';
 import { asFloats, asIntegers, describe, nativeDtype, type StoredTensor } from '../formats/stored.ts';
-import { formatShape, sameShape } from '../tensor/shape.ts';
+import { formatShape, isFloat, sameShape } from '../tensor/shape.ts';
 import type { TypedArray } from '../tensor/tensor.ts';
 import type { Module } from './module.ts';
 import { permute, type TorchCounter, type TorchEntry, type TorchTensor } from './torch-state.ts';
@@ -75,7 +75,7 @@ function misfit(entry: TorchEntry, stored: StoredTensor | undefined): StateDiffe
   if (!stored) return [];
   const dtype = 'parts' in entry ? (entry.parts[0]?.dtype ?? 'f32') : 'i32';
   const shape = 'parts' in entry ? entry.shape : [];
-  const alike = (nativeDtype(stored.dtype) === 'f32') === (dtype === 'f32');
+  const alike = (nativeDtype(stored.dtype) === 'f32') === isFloat(dtype);
   if (alike && sameShape(stored.shape, shape)) return [];
   return [{ name: entry.name, found: describe(stored), expected: `${dtype} ${formatShape(shape)}` }];
 }
@@ -92,16 +92,16 @@ function counterWrite({ counter }: TorchCounter, stored: StoredTensor | undefine
 function tensorWrite(entry: TorchTensor, stored: StoredTensor, nonFinite: boolean): Write {
   const { name, parts, view, order } = entry;
   const dtype = parts[0]?.dtype ?? 'f32';
-  const values = dtype === 'f32' ? asFloats(stored, name) : asIntegers(stored, dtype, name);
+  const values = isFloat(dtype) ? asFloats(stored, name) : asIntegers(stored, dtype, name);
   if (!nonFinite) checkFinite(values, name);
   const words = permute(new Uint32Array(values.buffer, values.byteOffset, values.length), view, order);
-  const arrays = { f32: Float32Array, i32: Int32Array, u32: Uint32Array };
+  const arrays = { f32: Float32Array, f16: Float32Array, i32: Int32Array, u32: Uint32Array };
   return () => {
     let offset = 0;
     for (const tensor of parts) {
       const part: TypedArray = new arrays[tensor.dtype](words.buffer, offset, tensor.size);
       tensor.device.write(tensor, part);
-      offset += tensor.bytes;
+      offset += part.byteLength;
     }
   };
 }

@@ -1,5 +1,6 @@
 import type { StoredTensor } from '../formats/stored.ts';
 import { encodeTorch } from '../formats/torch-writer.ts';
+import { isFloat } from '../tensor/shape.ts';
 import type { Module } from './module.ts';
 import { inverse, permute, type TorchEntry, type TorchTensor } from './torch-state.ts';
 
@@ -42,7 +43,7 @@ async function tensorOf({ shape, view, order, parts }: TorchTensor): Promise<Sto
   const { buffer } = permute(words, ours, inverse(order));
   const dtype = parts[0]?.dtype ?? 'f32';
   const size = [...shape];
-  if (dtype === 'f32') return { dtype: 'F32', shape: size, data: new Float32Array(buffer) };
+  if (isFloat(dtype)) return { dtype: 'F32', shape: size, data: new Float32Array(buffer) };
   if (dtype === 'i32') return { dtype: 'I32', shape: size, data: new Int32Array(buffer) };
   return { dtype: 'U32', shape: size, data: new Uint32Array(buffer) };
 }

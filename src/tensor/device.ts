@@ -7,9 +7,9 @@ import { Queue } from './queue.ts';
 import type { Recorder } from './recorder.ts';
 import type { Recording } from './recording.ts';
 import { type ScopeMemory, Scopes } from './scope.ts';
-import { checkShape, type DType, formatShape, type Shape, sizeOf } from './shape.ts';
-import { dtypeOf, type Storage, Tensor, type TypedArray } from './tensor.ts';
-import { type Traits, traitsOf } from './traits.ts';
+import { bytesOf, checkShape, type DType, formatShape, type Shape, sizeOf } from './shape.ts';
+import { dtypeOf, encode, type Storage, Tensor, type TypedArray } from './tensor.ts';
+import { checkType, type Traits, traitsOf } from './traits.ts';
 import { Variants } from './variants.ts';
 import { collect, WarmUp } from './warm.ts';
 import { checkWrapped } from './wrap.ts';
@@ -125,13 +125,16 @@ export class Device {
   }
 
   /**
-   * Uploads `data` (row-major) as a tensor; the element type follows the array's (plain numbers are f32).
-   * `shape` defaults to one dimension. Throws `ShapeError` when it does not hold as many elements, and for arrays of
-   * other types; `DeviceError` for want of memory or when the device is gone.
+   * Uploads `data` (row-major) as a tensor; the element type follows the array's (plain numbers are f32). With 'f16' f32
+   * numbers are rounded to it. `shape` defaults to one dimension. Throws `ShapeError` when it does not hold as many
+   * elements, and for arrays of other types; `DeviceError` for want of memory, for f16 without the trait, or when the
+   * device is gone.
    */
-  tensor(data: TypedArray | readonly number[], shape: Shape = [data.length]): Tensor {
+  tensor(data: TypedArray | readonly number[], shape: Shape = [data.length], as?: 'f16'): Tensor {
     const array = Array.isArray(data) ? new Float32Array(data) : (data as TypedArray);
-    const dtype = dtypeOf(array, 'tensor');
+    const given = dtypeOf(array, 'tensor');
+    const dtype = as ?? given;
+    check(as === undefined || given === 'f32', 'tensor', () => `f16 is made of f32 numbers; got ${given}`);
     checkShape(shape, 'tensor');
     check(
       sizeOf(shape) === data.length,
@@ -139,39 +142,42 @@ export class Device {
       () => `shape ${formatShape(shape)} needs ${sizeOf(shape)} elements; got ${data.length}`,
     );
     const tensor = this.allocate(shape, dtype, 'tensor');
-    if (array.length > 0 && !this.warmUp) this.queue.write(tensor.storage('tensor').buffer, array);
+    if (array.length > 0 && !this.warmUp)
+      this.queue.write(tensor.storage('tensor').buffer, encode(array, dtype));
     return tensor;
   }
 
   /**
    * Replaces the elements of `tensor` in place: for inputs that are fed again and again, and for loaded weights.
-   * Throws `ShapeError` unless `data` has its element type and size; `KernelError` while an open gradient tape needs the
+   * Throws `ShapeError` unless `data` has its element type (f32 for f16) and size; `KernelError` while an open gradient tape needs the
    * elements; `DisposedError`; `DeviceError` when the device is gone, or for a wrapped buffer without COPY_DST.
    */
   write(tensor: Tensor, data: TypedArray): void {
     this.#errors.checkAlive();
     const dtype = dtypeOf(data, 'write');
-    const fits = dtype === tensor.dtype && data.length === tensor.size;
+    const held = tensor.dtype === 'f16' ? 'f32' : tensor.dtype;
+    const fits = dtype === held && data.length === tensor.size;
     check(fits, 'write', () => `${tensor} cannot take ${data.length} elements of ${dtype}`);
     const { buffer } = tensor.storage('write');
     this.checkWritable(tensor, 'write', 'the tensor');
-    if (data.length > 0 && !this.warmUp) this.queue.write(buffer, data);
+    if (data.length > 0 && !this.warmUp) this.queue.write(buffer, encode(data, tensor.dtype));
   }
 
   /**
    * A buffer of the application's as a tensor, without a copy: its first elements, row-major. The library neither reuses nor
    * destroys it, and disposing of the tensor leaves it as it is; `tensor.buffer` gives it back with all work submitted.
    * It needs the usage STORAGE, COPY_SRC to be read or given to a captured step, and COPY_DST to be written to. For n
-   * elements it has 16·⌈n/4⌉ bytes or more, a multiple of 4; the padding up to there may be overwritten by in-place updates.
-   * Throws `ShapeError` for another size, `DeviceError` without STORAGE, for more than the device can bind, for a buffer
+   * elements of b bytes it has 16·⌈n·b/16⌉ bytes or more, a multiple of 4; the padding up to there may be overwritten by in-place updates.
+   * Throws `ShapeError` for another size, `DeviceError` without STORAGE, for f16 without the trait, for more than the device can bind, for a buffer
    * of the library's own, and when the device is gone; `CaptureError` inside a captured step.
    */
   wrap(buffer: GPUBuffer, shape: Shape, dtype: DType = 'f32'): Tensor {
     this.#errors.checkAlive();
     if (this.pool.observer) throw new CaptureError('wrap', 'wrap the buffer before the captured step');
     checkShape(shape, 'wrap');
+    checkType(dtype, this.traits, 'wrap');
     const storage = this.#wrapped.get(buffer) ?? { buffer: this.pool.wrap(buffer), owners: 0 };
-    checkWrapped(storage.buffer, shape, this.gpu);
+    checkWrapped(storage.buffer, bytesOf(sizeOf(shape), dtype), shape, this.gpu);
     this.#wrapped.set(buffer, storage);
     return new Tensor(this, shape, dtype, storage);
   }
@@ -179,7 +185,8 @@ export class Device {
   /** A tensor with undefined elements, for the output of `op`. */
   allocate(shape: Shape, dtype: DType, op: string): Tensor {
     this.#errors.checkAlive();
-    const buffer = this.warmUp?.memory() ?? this.pool.take(sizeOf(shape) * 4, op);
+    checkType(dtype, this.traits, op);
+    const buffer = this.warmUp?.memory() ?? this.pool.take(bytesOf(sizeOf(shape), dtype), op);
     return new Tensor(this, shape, dtype, { buffer, owners: 0 });
   }
 

@@ -22,6 +22,8 @@ export interface ShaderFile {
   readonly constants: Readonly<Record<string, string>>;
   /** `const TILE_… = n;` and `alias T = …;` lines, which a launch may replace. */
   readonly lines: Readonly<Record<string, string>>;
+  /** Tensors whose elements are of the type that `alias T` names; absent for none. */
+  readonly typed?: readonly string[];
 }
 
 /** Values for `override`s, and for the replaceable lines of a shader. */
@@ -199,7 +201,8 @@ export function specialize(shader: ShaderFile, lines: Readonly<Record<string, nu
     if (known === undefined) throw new KernelError(shader.file, `has no replaceable line '${name}'`);
     code = code.replace(known, known.replace(/=.*;/, `= ${value};`));
   }
-  return code;
+  // On the first line, so that messages still name the right ones.
+  return Object.values(lines).includes('f16') ? `enable f16; ${code}` : code;
 }
 
 function layoutEntries(info: EntryInfo): GPUBindGroupLayoutEntry[] {

@@ -189,7 +189,7 @@ export class Queue {
     if (this.#isRecording('read')) return new ArrayBuffer(bytes);
     this.#errors.checkAlive();
     checkUsage('read', buffer, 'COPY_SRC');
-    const size = Math.max(bytes, 4);
+    const size = 4 * Math.max(Math.ceil(bytes / 4), 1);
     const staging = this.#readback.take(size);
     try {
       this.#copy({ from: buffer, to: staging, bytes: size });
@@ -235,7 +235,7 @@ export class Queue {
     this.#pass?.end();
     this.#pass = undefined;
     this.#encoder ??= this.#device.createCommandEncoder();
-    this.#encoder.copyBufferToBuffer(from.gpu, 0, to, 0, bytes);
+    this.#encoder.copyBufferToBuffer(from.gpu, 0, to, 0, 4 * Math.ceil(bytes / 4));
   }
 
   #openPass(dispatch: Dispatch): GPUComputePassEncoder {

@@ -3,8 +3,21 @@ import { check } from '../errors.ts';
 /** Dimensions of a dense row-major tensor, outermost first. */
 export type Shape = readonly number[];
 
-/** Element types a tensor can have. All take four bytes. */
-export type DType = 'f32' | 'i32' | 'u32';
+/** Element types a tensor can have: `f16` takes two bytes, the others four. */
+export type DType = 'f32' | 'f16' | 'i32' | 'u32';
+
+/** The types of real numbers, through which gradients flow. */
+export type FloatType = 'f32' | 'f16';
+
+/** Whether gradients can flow. */
+export function isFloat(dtype: DType): dtype is FloatType {
+  return dtype === 'f32' || dtype === 'f16';
+}
+
+/** Bytes of `size` elements. */
+export function bytesOf(size: number, dtype: DType): number {
+  return size * (dtype === 'f16' ? 2 : 4);
+}
 
 /** What an op promises about an output before it is computed. */
 export interface Spec {

@@ -1,11 +1,13 @@
 import { check, DisposedError } from '../errors.ts';
+import { floatToHalf, halfToFloat } from '../formats/half.ts';
 import type { Device } from './device.ts';
 import type { PooledBuffer } from './pool.ts';
-import { type DType, formatShape, type Shape, sizeOf } from './shape.ts';
+import { bytesOf, type DType, formatShape, type Shape, sizeOf } from './shape.ts';
 
-/** The array type of each element type. */
+/** The array type of each element type; f16 is converted on the way. */
 export interface ArrayTypes {
   readonly f32: Float32Array;
+  readonly f16: Float32Array;
   readonly i32: Int32Array;
   readonly u32: Uint32Array;
 }
@@ -20,6 +22,22 @@ export interface Storage {
 }
 
 const ARRAYS = { f32: Float32Array, i32: Int32Array, u32: Uint32Array } as const;
+
+/** What is written to a buffer for `data`: itself, or its halves, in whole words. */
+export function encode(data: TypedArray, dtype: DType): ArrayBufferView {
+  if (dtype !== 'f16') return data;
+  const halves = new Uint16Array(2 * Math.ceil(data.length / 2));
+  for (let i = 0; i < data.length; i++) halves[i] = floatToHalf(data[i] as number);
+  return halves;
+}
+
+function decode<D extends DType>(bytes: ArrayBuffer, dtype: D): ArrayTypes[D] {
+  const made =
+    dtype === 'f16'
+      ? Float32Array.from(new Uint16Array(bytes), halfToFloat)
+      : new ARRAYS[dtype as 'f32'](bytes);
+  return made as ArrayTypes[D];
+}
 
 /** A dense row-major array on a device. Made by a device or by an op; never changed except by `update` ops. */
 export class Tensor {
@@ -48,7 +66,7 @@ export class Tensor {
 
   /** Bytes of the elements. */
   get bytes(): number {
-    return this.size * 4;
+    return bytesOf(this.size, this.dtype);
   }
 
   /**
@@ -64,7 +82,7 @@ export class Tensor {
   }
 
   /**
-   * Downloads the elements in row-major order. With `dtype` the type of the array is known to the compiler. Throws
+   * Downloads the elements in row-major order, f16 as a Float32Array. With `dtype` the type of the array is known to the compiler. Throws
    * `ShapeError` for another `dtype` than the tensor's, `DisposedError`, or `DeviceError` for what the GPU reports.
    */
   async read<D extends DType = DType>(dtype?: D): Promise<ArrayTypes[D]> {
@@ -72,7 +90,7 @@ export class Tensor {
     check(dtype === undefined || dtype === this.dtype, 'read', () => `${this} holds no ${dtype}`);
     const { warmUp, queue } = this.device;
     const bytes = warmUp ? new ArrayBuffer(this.bytes) : await queue.read(buffer, this.bytes);
-    return new ARRAYS[this.dtype](bytes) as ArrayTypes[D];
+    return decode(bytes, this.dtype as D);
   }
 
   /** The one element of a tensor of size 1; throws `ShapeError` for another size, otherwise as `read`. */

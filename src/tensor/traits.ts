@@ -1,3 +1,6 @@
+import { DeviceError } from '../errors.ts';
+import type { DType } from './shape.ts';
+
 /** What kernels are chosen by. */
 export interface Traits {
   /** The adapter runs on the CPU. */
@@ -7,6 +10,8 @@ export interface Traits {
   readonly vendor: string;
   readonly description: string;
   readonly subgroups: boolean;
+  /** Tensors may be f16. */
+  readonly f16: boolean;
   readonly subgroupMinSize: number;
   readonly subgroupMaxSize: number;
   readonly maxInvocations: number;
@@ -22,9 +27,16 @@ export function traitsOf(gpu: GPUDevice, adapter: GPUAdapter | undefined): Trait
     vendor: info.vendor,
     description: info.description || info.device || info.architecture,
     subgroups: gpu.features.has('subgroups'),
+    f16: gpu.features.has('shader-f16'),
     subgroupMinSize: info.subgroupMinSize,
     subgroupMaxSize: info.subgroupMaxSize,
     maxInvocations: gpu.limits.maxComputeInvocationsPerWorkgroup,
     maxWorkgroupBytes: gpu.limits.maxComputeWorkgroupStorageSize,
   };
+}
+
+/** Throws `DeviceError` of `op` for f16 where there is none. */
+export function checkType(dtype: DType, { f16 }: Traits, op: string): void {
+  if (dtype === 'f16' && !f16)
+    throw new DeviceError(op, "f16 needs the feature 'shader-f16', which this device lacks; use f32");
 }

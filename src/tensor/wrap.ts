@@ -1,6 +1,6 @@
 import { check, DeviceError } from '../errors.ts';
 import type { PooledBuffer } from './pool.ts';
-import { formatShape, type Shape, sizeOf } from './shape.ts';
+import { formatShape, type Shape } from './shape.ts';
 
 const USAGE = { COPY_SRC: 0x04, COPY_DST: 0x08, STORAGE: 0x80 } as const;
 
@@ -10,11 +10,16 @@ export function checkUsage(op: string, { gpu, wrapped }: PooledBuffer, use: keyo
     throw new DeviceError(op, `the wrapped buffer was made without GPUBufferUsage.${use}`);
 }
 
-/** Kernels read and write four elements at a time: throws unless the buffer has room for that and can be bound whole. */
-export function checkWrapped(buffer: PooledBuffer, shape: Shape, { limits }: GPUDevice): void {
+/** Kernels read and write up to 16 bytes at a time: throws unless the buffer has room for that and can be bound whole. */
+export function checkWrapped(
+  buffer: PooledBuffer,
+  elements: number,
+  shape: Shape,
+  { limits }: GPUDevice,
+): void {
   checkUsage('wrap', buffer, 'STORAGE');
   const { bytes } = buffer;
-  const needed = 16 * Math.max(Math.ceil(sizeOf(shape) / 4), 1);
+  const needed = 16 * Math.max(Math.ceil(elements / 16), 1);
   const fits = bytes >= needed && bytes % 4 === 0;
   const asked = () => `${formatShape(shape)} needs a buffer of ${needed} bytes or more, in steps of 4`;
   check(fits, 'wrap', () => `${asked()}; got ${bytes}`);

@@ -15,7 +15,7 @@ const GPU: Chosen = {
   limits: {},
   traits: {
     ...{ software: false, architecture: 'ampere', vendor: 'nvidia', description: 'Some GPU' },
-    ...{ subgroups: true, subgroupMinSize: 32, subgroupMaxSize: 32 },
+    ...{ subgroups: true, f16: true, subgroupMinSize: 32, subgroupMaxSize: 32 },
     ...{ maxInvocations: 1024, maxWorkgroupBytes: 49152 },
   },
   ...{ roof: ROOF, known: undefined },

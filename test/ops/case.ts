@@ -1,3 +1,4 @@
+import { floatToHalf, halfToFloat } from '../../src/formats/half.ts';
 import type { DType } from '../../src/tensor/shape.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { type Nd, nd, random } from './nd.ts';
@@ -86,11 +87,19 @@ export function distinct(shape: readonly number[]): Input {
   };
 }
 
+const same = (value: number) => value;
+const ROUND = {
+  f32: Math.fround,
+  f16: (value: number) => halfToFloat(floatToHalf(value)),
+  i32: same,
+  u32: same,
+};
+
 /** The values of an input, rounded to its element type, the same at every call. */
 export function materialize(input: Input, seed: number): Nd {
   const size = input.shape.reduce((a, b) => a * b, 1);
   const next = random(seed);
-  const round = input.dtype === 'f32' ? Math.fround : (value: number) => value;
+  const round = ROUND[input.dtype];
   return nd(
     input.shape,
     Float64Array.from({ length: size }, (_, flat) => round(input.value(next, flat))),

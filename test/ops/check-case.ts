@@ -1,22 +1,23 @@
 import { grad, valueAndGrad } from '../../src/autograd/grad.ts';
-import { add, mul } from '../../src/kernels/elementwise.ts';
+import { add, cast, mul } from '../../src/kernels/elementwise.ts';
 import { sum } from '../../src/kernels/reduce.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { POISON } from '../../src/tensor/pool.ts';
+import { isFloat } from '../../src/tensor/shape.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { materialize, type OpCase } from './case.ts';
 import { Expected, listOf, type NdInputs, randomLike } from './expected.ts';
 import { inner, type Nd, nd } from './nd.ts';
 
-/** Everything that is wrong with an op at one case, on one device; empty when all is well. */
-export async function checkCase(device: Device, test: OpCase): Promise<string[]> {
+/** Everything that is wrong with an op at one case, on one device; empty when all is well. Variants of `forced` families only, where given. */
+export async function checkCase(device: Device, test: OpCase, forced?: readonly string[]): Promise<string[]> {
   const inputs = inputsOf(test);
   const expected = new Expected(test, inputs);
   device.variants.offered.clear();
   const failures = await checkOnce(device, test, inputs, expected);
   const offered = [...device.variants.offered].map(([family, names]) => [family, [...names]] as const);
   for (const [family, names] of offered) {
-    if (names.length < 2) continue;
+    if (names.length < 2 || forced?.includes(family) === false) continue;
     for (const name of names) {
       device.variants.forced.set(family, name);
       const found = await checkOnce(device, test, inputs, expected);
@@ -50,10 +51,11 @@ export function inputsOf(test: OpCase): NdInputs {
 }
 
 export function upload(device: Device, test: OpCase, inputs: NdInputs): Record<string, Tensor> {
-  const arrays = { f32: Float32Array, i32: Int32Array, u32: Uint32Array };
-  return mapValues(inputs, ({ shape, data }, _, name) =>
-    device.tensor(arrays[test.inputs[name]?.dtype ?? 'f32'].from(data), shape),
-  );
+  const arrays = { f32: Float32Array, f16: Float32Array, i32: Int32Array, u32: Uint32Array };
+  return mapValues(inputs, ({ shape, data }, _, name) => {
+    const dtype = test.inputs[name]?.dtype ?? 'f32';
+    return device.tensor(arrays[dtype].from(data), shape, dtype === 'f16' ? dtype : undefined);
+  });
 }
 
 async function checkForward(
@@ -85,9 +87,9 @@ async function checkForward(
 async function checkGuard(what: string, output: Tensor): Promise<string[]> {
   const { buffer } = output.storage('guard');
   const words = new Uint32Array(await output.device.queue.read(buffer, buffer.bytes));
-  const start = Math.ceil(output.size / 4) * 4;
+  const start = Math.ceil(output.bytes / 16) * 4;
   const hit = words.subarray(start).findIndex((word) => word !== POISON);
-  return hit < 0 ? [] : [`${what}: wrote ${start + hit - output.size} elements past its end`];
+  return hit < 0 ? [] : [`${what}: wrote ${4 * (start + hit) - output.bytes} bytes past its end`];
 }
 
 /** loss = Σ cotangent · output, differentiated on the device and by central differences of the reference. */
@@ -105,7 +107,9 @@ async function checkGradients(
   );
   const failures: string[] = [];
   for (const [i, name] of names.entries()) {
-    const got = await (grads[i] as Tensor).read();
+    const gradient = grads[i] as Tensor;
+    const got = await gradient.read();
+    if (gradient.dtype !== tensors[name]?.dtype) failures.push(`gradient of ${name}: it is ${gradient}`);
     const numeric = expected.gradient(name);
     failures.push(...compareProbes(`gradient of ${name}`, got, numeric, test.gradientTolerance ?? 1e-4));
   }
@@ -163,9 +167,10 @@ function lossOf(
 ): Tensor {
   const outputs = listOf(test.op(tensors));
   const terms = outputs.flatMap((output, i) => {
-    if (output.dtype !== 'f32') return [];
+    if (!isFloat(output.dtype)) return [];
     const { shape, data } = cotangents[i] as Nd;
-    return [sum(mul(output, device.tensor(Float32Array.from(data), shape)))];
+    const wide = output.dtype === 'f32' ? output : cast(output, 'f32');
+    return [sum(mul(wide, device.tensor(Float32Array.from(data), shape)))];
   });
   return terms.reduce((a, b) => add(a, b));
 }
@@ -207,7 +212,9 @@ function directions(names: readonly string[], inputs: NdInputs, seed: number): N
 }
 
 function wanted(test: OpCase): readonly string[] {
-  return test.gradients ?? Object.keys(test.inputs).filter((name) => test.inputs[name]?.dtype === 'f32');
+  return (
+    test.gradients ?? Object.keys(test.inputs).filter((name) => isFloat(test.inputs[name]?.dtype ?? 'i32'))
+  );
 }
 
 function mapValues<V, R>(

@@ -56,8 +56,10 @@ describe('elementwise errors', () => {
     expect(message(() => mul(floats, ints))).toMatch(
       /^mul: element types must agree; got Tensor\(f32 \[2, 3\]\)/,
     );
-    expect(message(() => div(ints, 2))).toMatch(/^div: only f32 has this op; got Tensor\(i32 \[3\]\) and 2/);
-    expect(message(() => relu(ints))).toBe('relu: x must be f32; got Tensor(i32 [3])');
+    expect(message(() => div(ints, 2))).toMatch(
+      /^div: only f32 and f16 have this op; got Tensor\(i32 \[3\]\) and 2/,
+    );
+    expect(message(() => relu(ints))).toBe('relu: x must be f32 or f16; got Tensor(i32 [3])');
     expect(message(() => where(floats, floats, 0))).toMatch(/^where: condition must be u32; got Tensor\(f32/);
   });
 

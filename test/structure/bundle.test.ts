@@ -4,12 +4,12 @@ import { IMPORTS, measureSizes } from '../../scripts/size.ts';
 /** gzip bytes that no change may go beyond unnoticed. Raise a number only with a reason in the commit. */
 const BUDGET: Readonly<Record<string, number>> = {
   all: 135_000,
-  'core: tensors, kernels, autograd': 69_000,
-  'conv2d and relu': 35_000,
-  'matmul and softmax': 27_500,
-  'train a perceptron': 34_000,
-  'attack a network': 47_000,
-  'two-stream with AMR': 68_000,
+  'core: tensors, kernels, autograd': 72_000,
+  'conv2d and relu': 38_000,
+  'matmul and softmax': 30_000,
+  'train a perceptron': 38_000,
+  'attack a network': 51_000,
+  'two-stream with AMR': 72_000,
 };
 
 test('what people import stays within its budget, and a part is smaller than the whole', async () => {

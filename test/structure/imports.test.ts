@@ -3,8 +3,9 @@ import { filesIn, type Import, importsOf } from './source.ts';
 
 /** What the files of a folder of src may import besides their own folder and src/errors.ts: imports go down. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  tensor: [],
-  kernels: ['tensor'],
+  // Knows how f16 is written.
+  tensor: ['formats'],
+  kernels: ['tensor', 'formats'],
   autograd: ['tensor', 'kernels'],
   // Files as named arrays; knows no tensor.
   formats: [],

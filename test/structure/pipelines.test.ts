@@ -3,9 +3,11 @@ import { valueAndGrad } from '../../src/autograd/grad.ts';
 import { sum } from '../../src/kernels/reduce.ts';
 import { nullGpu } from '../../src/node/gpu.ts';
 import { Device } from '../../src/tensor/device.ts';
+import { isFloat } from '../../src/tensor/shape.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import type { OpCase } from '../ops/case.ts';
 import { inputsOf, upload } from '../ops/check-case.ts';
+import { halfCases } from '../ops/half.ts';
 import { families } from '../ops/index.ts';
 
 let device: Device; // within WebGPU's default limits; it compiles and computes nothing
@@ -21,13 +23,14 @@ afterAll(() => device.dispose());
 function launch(opCase: OpCase): void {
   device.scope(() => {
     const inputs = upload(device, opCase, inputsOf(opCase));
-    const names = opCase.gradients ?? Object.keys(inputs).filter((name) => inputs[name]?.dtype === 'f32');
+    const names =
+      opCase.gradients ?? Object.keys(inputs).filter((name) => isFloat(inputs[name]?.dtype ?? 'i32'));
     const first = (): Tensor => {
       const outputs = opCase.op(inputs);
       return (Array.isArray(outputs) ? outputs[0] : outputs) as Tensor;
     };
     const { dtype } = first();
-    if (names.length === 0 || dtype !== 'f32') return;
+    if (names.length === 0 || !isFloat(dtype)) return;
     valueAndGrad(
       () => sum(first()),
       names.map((name) => inputs[name] as Tensor),
@@ -56,6 +59,18 @@ describe('every pipeline that a case of an op launches compiles, whatever its co
   test.each(cases)('%s', async (_, small) => {
     const before = device.pipelines.count;
     for (const opCase of small) launchVariants(opCase);
+    await device.idle();
+    expect(device.pipelines.count).toBeGreaterThan(before);
+  });
+
+  const halves = Object.entries(families)
+    .map(([family, all]) => [family, halfCases(family, all)] as const)
+    .filter(([, all]) => all.length > 0);
+
+  test.each(halves)('%s with f16', async (_, all) => {
+    expect(device.traits.f16).toBe(true);
+    const before = device.pipelines.count;
+    for (const opCase of all) launchVariants(opCase);
     await device.idle();
     expect(device.pipelines.count).toBeGreaterThan(before);
   });

@@ -50,6 +50,25 @@ fn b(i: u32) -> f32 { return x[i]; }
   });
 });
 
+test('a tensor of T says so; a param of T comes as its bits, in a word of its own', () => {
+  const typed = (params: string) => `// copies
+alias T = f32;
+struct Params { ${params} }
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4<T>>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(64) fn main() { y[0] = f32(x[p.count].x); }`;
+  const { lines, entries, ...rest } = reflect('t.wgsl', typed('count: u32, value: T'));
+  expect(rest).toMatchObject({ typed: ['x'] });
+  expect(lines).toEqual({ T: 'alias T = f32;' });
+  expect(entries.main).toEqual({
+    tensors: { x: { binding: 1, access: 'read' }, y: { binding: 2, access: 'read_write' } },
+    params: { count: 'u32', value: 'u32' },
+    uniform: 0,
+  });
+  expect(() => reflect('t.wgsl', typed('count: u32, a: T, b: T'))).toThrow('t.wgsl: Params.a needs');
+});
+
 describe('what is refused', () => {
   test('a local that hides a binding or a function', () => {
     const local = (name: string) => `

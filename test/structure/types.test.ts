@@ -29,24 +29,24 @@ const groups = 1;
 
 test('a launch is typed from its shader, and wrong ones do not get to the GPU', () => {
   const before = device.queue.dispatches;
-  run(elementwiseFillWgsl, 'fill', { out }, { count: 1, bits: 0 }, { groups });
+  run(elementwiseFillWgsl, 'fill', { out }, { count: 1, value: 0 }, { groups });
   expect(device.queue.dispatches).toBe(before + 1);
   // @ts-expect-error a missing param
   expect(() => run(elementwiseFillWgsl, 'fill', { out }, { count: 1 }, { groups })).toThrow(KernelError);
   const misspelt = () =>
     // @ts-expect-error a misspelt param
     run(elementwiseFillWgsl, 'fill', { out }, { count: 1, bit: 0 }, { groups });
-  expect(misspelt).toThrow(/param 'bits' is missing/);
+  expect(misspelt).toThrow(/param 'value' is missing/);
   // @ts-expect-error a missing tensor
-  expect(() => run(elementwiseFillWgsl, 'fill', {}, { count: 1, bits: 0 }, { groups })).toThrow(
+  expect(() => run(elementwiseFillWgsl, 'fill', {}, { count: 1, value: 0 }, { groups })).toThrow(
     new KernelError('elementwise-fill.wgsl:fill', "tensor 'out' is missing"),
   );
   expect(() =>
     // @ts-expect-error a misspelt tensor
-    run(elementwiseFillWgsl, 'fill', { output: out }, { count: 1, bits: 0 }, { groups }),
+    run(elementwiseFillWgsl, 'fill', { output: out }, { count: 1, value: 0 }, { groups }),
   ).toThrow(KernelError);
   // @ts-expect-error an entry the shader does not have
-  expect(() => run(elementwiseFillWgsl, 'fil', { out }, { count: 1, bits: 0 }, { groups })).toThrow(
+  expect(() => run(elementwiseFillWgsl, 'fil', { out }, { count: 1, value: 0 }, { groups })).toThrow(
     KernelError,
   );
   expect(device.queue.dispatches).toBe(before + 1);
@@ -64,7 +64,7 @@ test('tensors', async () => {
   expectTypeOf(openDevice).returns.resolves.toEqualTypeOf<Device>();
   expectTypeOf<Shape>().toEqualTypeOf<readonly number[]>();
   expectTypeOf<TypedArray>().toEqualTypeOf<Float32Array | Int32Array | Uint32Array>();
-  expectTypeOf(out.dtype).toEqualTypeOf<'f32' | 'i32' | 'u32'>();
+  expectTypeOf(out.dtype).toEqualTypeOf<'f32' | 'f16' | 'i32' | 'u32'>();
   expectTypeOf(out.read()).resolves.toEqualTypeOf<TypedArray>();
   expectTypeOf(out.read('f32')).resolves.toEqualTypeOf<Float32Array>();
   expectTypeOf(out.item).returns.resolves.toBeNumber();

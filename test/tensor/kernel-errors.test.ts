@@ -85,9 +85,9 @@ test('entries, lines and params that the shader does not have are errors at once
   expect(() => get.call(device.pipelines, broken, 'double', { lines: { TILE: 2 } })).toThrow(
     new KernelError('broken.wgsl', "has no replaceable line 'TILE'"),
   );
-  const params = { count: 1 } as unknown as { count: number; bits: number };
+  const params = { count: 1 } as unknown as { count: number; value: number };
   expect(() => run(elementwiseFillWgsl, 'fill', { out }, params, { groups: 1 })).toThrow(
-    new KernelError('elementwise-fill.wgsl:fill', "param 'bits' is missing"),
+    new KernelError('elementwise-fill.wgsl:fill', "param 'value' is missing"),
   );
 });
 

@@ -73,7 +73,7 @@ describe('a profiled function', () => {
     const { kernels, dispatches } = await device.profile(() => {
       chain(x, 3);
       const out = device.allocate([8], 'f32', 'test');
-      run(elementwiseFillWgsl, 'fill', { out }, { count: 8, bits: 0 }, { groups: 1, flops: 77 });
+      run(elementwiseFillWgsl, 'fill', { out }, { count: 8, value: 0 }, { groups: 1, flops: 77 });
     });
     expect(device.queue.dispatches - before).toBe(4);
     expect(dispatches).toHaveLength(4);

@@ -122,7 +122,7 @@ describe('workgroups', () => {
     const out = device.allocate([4], 'f32', 'test');
     const before = device.queue.dispatches;
     const launch = () =>
-      run(elementwiseFillWgsl, 'fill', { out }, { count: 1, bits: 0 }, { groups: [1, 70_000, 1] });
+      run(elementwiseFillWgsl, 'fill', { out }, { count: 1, value: 0 }, { groups: [1, 70_000, 1] });
     expect(launch).toThrow(KernelError);
     expect(launch).toThrow('elementwise-fill.wgsl:fill: 1,70000,1 workgroups are too many');
     expect(device.queue.dispatches).toBe(before);

@@ -3,7 +3,7 @@
 // a stride of 0 repeats an operand along an axis. The vector entries need size0 % 4 == 0, or one axis only.
 // `flat` is for operands that are all as dense as out, or numbers: a thread takes 4 vectors, adjacent ones on a CPU
 // (a cache line of its own), every 64th on a GPU (neighbours share a line).
-// NUMBER = 1: a is the number in `bits`; 2: b is. Elsewhere a thread computes 4 elements
+// NUMBER = 1: a is the param `number`; 2: b is. Elsewhere a thread computes 4 elements
 // (scalar entries: 1).
 alias T = f32;
 override OP: u32 = 0u;
@@ -12,7 +12,7 @@ override NUMBER: u32 = 0u;
 
 struct BinaryParams {
   count: u32, // vectors or scalars to store
-  bits: u32, // the number, as T
+  number: T,
   lane: u32, step: u32, // of `flat`: how far apart two threads and two turns of a thread are
   size0: u32, size1: u32, size2: u32, size3: u32, size4: u32, size5: u32,
   a0: u32, a1: u32, a2: u32, a3: u32, a4: u32, a5: u32,
@@ -101,36 +101,36 @@ fn place(index: u32) -> vec2u {
 }
 
 fn vectorA(at: u32) -> vec4<T> {
-  if (NUMBER == 1u) { return vec4<T>(bitcast<T>(params.bits)); }
+  if (NUMBER == 1u) { return vec4<T>(params.number); }
   let v = a[at >> 2u];
   if (params.a0 == 1u) { return v; }
   return vec4<T>(v[at & 3u]);
 }
 
 fn vectorB(at: u32) -> vec4<T> {
-  if (NUMBER == 2u) { return vec4<T>(bitcast<T>(params.bits)); }
+  if (NUMBER == 2u) { return vec4<T>(params.number); }
   let v = b[at >> 2u];
   if (params.b0 == 1u) { return v; }
   return vec4<T>(v[at & 3u]);
 }
 
 fn scalarA(at: u32) -> vec4<T> {
-  if (NUMBER == 1u) { return vec4<T>(bitcast<T>(params.bits)); }
+  if (NUMBER == 1u) { return vec4<T>(params.number); }
   return vec4<T>(aScalar[at]);
 }
 
 fn scalarB(at: u32) -> vec4<T> {
-  if (NUMBER == 2u) { return vec4<T>(bitcast<T>(params.bits)); }
+  if (NUMBER == 2u) { return vec4<T>(params.number); }
   return vec4<T>(bScalar[at]);
 }
 
 fn flatA(i: u32) -> vec4<T> {
-  if (NUMBER == 1u) { return vec4<T>(bitcast<T>(params.bits)); }
+  if (NUMBER == 1u) { return vec4<T>(params.number); }
   return a[i];
 }
 
 fn flatB(i: u32) -> vec4<T> {
-  if (NUMBER == 2u) { return vec4<T>(bitcast<T>(params.bits)); }
+  if (NUMBER == 2u) { return vec4<T>(params.number); }
   return b[i];
 }
 

@@ -2,14 +2,15 @@
 // All tensors are dense and row-major. Axes are collapsed by the host: size0 is the innermost; c0, a0 and b0 are 0 or 1,
 // and a stride of 0 repeats an operand along an axis. `vectors` needs size0 % 4 == 0, or one axis only.
 // NUMBERS & 1: a is the number in bitsA; & 2: b is in bitsB. A thread copies 4 (`scalars`: 1) elements.
+alias T = u32; // or f16, of which two fill a word
 override RANK: u32 = 1u; // axes, at most 4 standing for more
 override NUMBERS: u32 = 0u;
 
 struct WhereParams {
   count: u32, // vectors or scalars to store
-  bitsA: u32,
-  bitsB: u32,
+  bitsA: T,
   size0: u32, size1: u32, size2: u32, size3: u32, size4: u32, size5: u32,
+  bitsB: T,
   c0: u32, c1: u32, c2: u32, c3: u32, c4: u32, c5: u32,
   a0: u32, a1: u32, a2: u32, a3: u32, a4: u32, a5: u32,
   b0: u32, b1: u32, b2: u32, b3: u32, b4: u32, b5: u32,
@@ -17,10 +18,10 @@ struct WhereParams {
 
 @group(0) @binding(0) var<uniform> params: WhereParams;
 @group(0) @binding(1) var<storage, read> condition: array<vec4u>;
-@group(0) @binding(2) var<storage, read> a: array<vec4u>;
-@group(0) @binding(3) var<storage, read> b: array<vec4u>;
-@group(0) @binding(4) var<storage, read_write> out: array<vec4u>;
-@group(0) @binding(4) var<storage, read_write> outScalar: array<u32>;
+@group(0) @binding(2) var<storage, read> a: array<vec4<T>>;
+@group(0) @binding(3) var<storage, read> b: array<vec4<T>>;
+@group(0) @binding(4) var<storage, read_write> out: array<vec4<T>>;
+@group(0) @binding(4) var<storage, read_write> outScalar: array<T>;
 
 // Offsets in condition, a and b of the element at `index`.
 fn place(index: u32) -> vec3u {
@@ -40,27 +41,27 @@ fn place(index: u32) -> vec3u {
 }
 
 // v itself, or the element at an offset repeated.
-fn spread(v: vec4u, at: u32, stride: u32) -> vec4u {
+fn spread(v: vec4<T>, at: u32, stride: u32) -> vec4<T> {
   if (stride == 1u) { return v; }
-  return vec4u(v[at & 3u]);
+  return vec4<T>(v[at & 3u]);
 }
 
-fn vectorA(at: u32) -> vec4u {
-  if ((NUMBERS & 1u) != 0u) { return vec4u(params.bitsA); }
+fn vectorA(at: u32) -> vec4<T> {
+  if ((NUMBERS & 1u) != 0u) { return vec4<T>(params.bitsA); }
   return spread(a[at >> 2u], at, params.a0);
 }
 
-fn vectorB(at: u32) -> vec4u {
-  if ((NUMBERS & 2u) != 0u) { return vec4u(params.bitsB); }
+fn vectorB(at: u32) -> vec4<T> {
+  if ((NUMBERS & 2u) != 0u) { return vec4<T>(params.bitsB); }
   return spread(b[at >> 2u], at, params.b0);
 }
 
-fn scalarA(at: u32) -> u32 {
+fn scalarA(at: u32) -> T {
   if ((NUMBERS & 1u) != 0u) { return params.bitsA; }
   return a[at >> 2u][at & 3u];
 }
 
-fn scalarB(at: u32) -> u32 {
+fn scalarB(at: u32) -> T {
   if ((NUMBERS & 2u) != 0u) { return params.bitsB; }
   return b[at >> 2u][at & 3u];
 }
@@ -69,7 +70,8 @@ fn scalarB(at: u32) -> u32 {
 fn vectors(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.y * groups.x * 64u + id.x;
   let at = place(i * 4u);
-  let holds = spread(condition[at.x >> 2u], at.x, params.c0) != vec4u(0);
+  let flags = condition[at.x >> 2u];
+  let holds = select(vec4u(flags[at.x & 3u]), flags, params.c0 == 1u) != vec4u(0);
   if (i < params.count) { out[i] = select(vectorB(at.z), vectorA(at.y), holds); }
 }
 

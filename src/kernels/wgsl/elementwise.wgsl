@@ -1,7 +1,8 @@
 // `unary`: out[i] = f(x[i]); `gradient`: out[i] = g[i] · f′, from x[i] or, for sigmoid and tanh, from f(x)[i]. f is OP.
-// Flat f32 arrays. A thread takes 4 vectors: adjacent ones on a CPU (a
+// Flat arrays. A thread takes 4 vectors: adjacent ones on a CPU (a
 // cache line of its own), every 64th on a GPU (neighbours share a line). NaN goes in, NaN comes out: comparisons with NaN are
 // false, so every select below keeps x then.
+alias T = f32; // what is stored; the arithmetic is f32
 override OP: u32 = 0u;
 
 // p and q are f's attributes: leakyRelu's slope; clamp's low and high.
@@ -12,9 +13,9 @@ struct UnaryParams {
 }
 
 @group(0) @binding(0) var<uniform> params: UnaryParams;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> g: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<T>>;
+@group(0) @binding(2) var<storage, read> g: array<vec4<T>>;
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<T>>;
 
 const SQRT_HALF = 0.70710678118654752;
 const SQRT_2_OVER_PI = 0.79788456080286536;
@@ -141,12 +142,12 @@ fn unary(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grou
   let step = params.step;
   let count = params.count;
   if (i + 3u * step < count) {
-    out[i] = apply(x[i]);
-    out[i + step] = apply(x[i + step]);
-    out[i + 2u * step] = apply(x[i + 2u * step]);
-    out[i + 3u * step] = apply(x[i + 3u * step]);
+    out[i] = vec4<T>(apply(vec4f(x[i])));
+    out[i + step] = vec4<T>(apply(vec4f(x[i + step])));
+    out[i + 2u * step] = vec4<T>(apply(vec4f(x[i + 2u * step])));
+    out[i + 3u * step] = vec4<T>(apply(vec4f(x[i + 3u * step])));
   } else {
-    for (var k = i; k < min(count, i + 4u * step); k += step) { out[k] = apply(x[k]); }
+    for (var k = i; k < min(count, i + 4u * step); k += step) { out[k] = vec4<T>(apply(vec4f(x[k]))); }
   }
 }
 
@@ -156,11 +157,11 @@ fn gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   let step = params.step;
   let count = params.count;
   if (i + 3u * step < count) {
-    out[i] = backward(x[i], g[i]);
-    out[i + step] = backward(x[i + step], g[i + step]);
-    out[i + 2u * step] = backward(x[i + 2u * step], g[i + 2u * step]);
-    out[i + 3u * step] = backward(x[i + 3u * step], g[i + 3u * step]);
+    out[i] = vec4<T>(backward(vec4f(x[i]), vec4f(g[i])));
+    out[i + step] = vec4<T>(backward(vec4f(x[i + step]), vec4f(g[i + step])));
+    out[i + 2u * step] = vec4<T>(backward(vec4f(x[i + 2u * step]), vec4f(g[i + 2u * step])));
+    out[i + 3u * step] = vec4<T>(backward(vec4f(x[i + 3u * step]), vec4f(g[i + 3u * step])));
   } else {
-    for (var k = i; k < min(count, i + 4u * step); k += step) { out[k] = backward(x[k], g[k]); }
+    for (var k = i; k < min(count, i + 4u * step); k += step) { out[k] = vec4<T>(backward(vec4f(x[k]), vec4f(g[k]))); }
   }
 }

@@ -6,17 +6,19 @@
 // oneHot:   out[k, c] = 1 where indices[k] = c, else 0.
 // A thread writes one vec4 of out, in scatterElements one element.
 
-struct GatherParams { count: u32, n: u32, k: u32, width: u32, fill: u32 }
+alias T = u32; // or f16, of which two fill a word
+
+struct GatherParams { count: u32, n: u32, k: u32, width: u32, fill: T }
 struct OneHotParams { count: u32, classes: u32 }
 
 @group(0) @binding(0) var<uniform> params: GatherParams;
 @group(0) @binding(0) var<uniform> oneHotParams: OneHotParams;
 @group(0) @binding(1) var<storage, read> indices: array<u32>;
-@group(0) @binding(2) var<storage, read> x: array<vec4u>;
-@group(0) @binding(2) var<storage, read> xScalar: array<u32>;
+@group(0) @binding(2) var<storage, read> x: array<vec4<T>>;
+@group(0) @binding(2) var<storage, read> xScalar: array<T>;
 @group(0) @binding(2) var<storage, read> g: array<vec4f>;
 @group(0) @binding(2) var<storage, read> gScalar: array<f32>;
-@group(0) @binding(3) var<storage, read_write> out: array<vec4u>;
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<T>>;
 @group(0) @binding(3) var<storage, read_write> sums: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> sumsScalar: array<f32>;
 
@@ -33,10 +35,10 @@ fn gatherVectors(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   let i = id.y * groups.x * 64u + id.x;
   if (i >= params.count) { return; }
   let at = pick(i);
-  out[i] = select(vec4u(params.fill), x[at.x], at.y < params.n);
+  out[i] = select(vec4<T>(params.fill), x[at.x], at.y < params.n);
 }
 
-fn gathered(i: u32) -> u32 {
+fn gathered(i: u32) -> T {
   let at = pick(i);
   return select(params.fill, xScalar[at.x], at.y < params.n);
 }
@@ -45,7 +47,7 @@ fn gathered(i: u32) -> u32 {
 fn gatherElements(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.y * groups.x * 64u + id.x;
   if (i >= params.count) { return; }
-  out[i] = vec4u(gathered(4u * i), gathered(4u * i + 1u), gathered(4u * i + 2u), gathered(4u * i + 3u));
+  out[i] = vec4<T>(gathered(4u * i), gathered(4u * i + 1u), gathered(4u * i + 2u), gathered(4u * i + 3u));
 }
 
 @compute @workgroup_size(64)

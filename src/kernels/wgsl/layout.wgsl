@@ -1,4 +1,5 @@
-// Copies that rearrange elements. Every 4-byte element type is moved as a u32 word, so its bits are preserved.
+// Copies that rearrange elements. Every 4-byte element type is moved as a u32 word, so its bits are preserved;
+// f16 has T = f16.
 //
 // vectors, elements:  out[i] = x[start + sum_k index_k(i) * s_k], out dense of n_{rank-1} x … x n0 (axis 0 innermost).
 //   Strides wrap (u32), so an axis may run backwards; a stride of 0 repeats. A thread writes one vec4 of out.
@@ -9,6 +10,8 @@
 //   placeVectors: the innermost axis (which has step 1) is counted in vec4 units.
 // insert: out[start + row * pitch + column] = x[row * width + column]: x becomes a block of columns of out.
 //   A thread moves one vec4 (insertVectors, all counted in vec4 units) or one element.
+
+alias T = u32;
 
 struct WalkParams {
   count: u32, rank: u32, start: u32, inner: u32, outer: u32,
@@ -22,7 +25,7 @@ struct TileParams {
   d0: u32, d1: u32, d2: u32, d3: u32, d4: u32,
 }
 struct PlaceParams {
-  count: u32, size: u32, value: u32,
+  count: u32, size: u32, value: T,
   n0: u32, n1: u32, n2: u32, n3: u32, n4: u32,
   before0: u32, before1: u32, before2: u32, before3: u32, before4: u32, before5: u32,
   step0: u32, step1: u32, step2: u32, step3: u32, step4: u32, step5: u32,
@@ -34,10 +37,10 @@ struct InsertParams { count: u32, start: u32, width: u32, pitch: u32 }
 @group(0) @binding(0) var<uniform> tile: TileParams;
 @group(0) @binding(0) var<uniform> place: PlaceParams;
 @group(0) @binding(0) var<uniform> insertion: InsertParams;
-@group(0) @binding(1) var<storage, read> x: array<vec4u>;
-@group(0) @binding(1) var<storage, read> xScalar: array<u32>;
-@group(0) @binding(2) var<storage, read_write> out: array<vec4u>;
-@group(0) @binding(2) var<storage, read_write> outScalar: array<u32>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<T>>;
+@group(0) @binding(1) var<storage, read> xScalar: array<T>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec4<T>>;
+@group(0) @binding(2) var<storage, read_write> outScalar: array<T>;
 
 // Where element i of out comes from. The branches are uniform; the outermost axis needs no division.
 fn locate(i: u32) -> u32 {
@@ -67,7 +70,7 @@ fn elements(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   if (walk.rank > 1u && walk.n0 % 4u != 0u) {
     at = vec4u(first, locate(4u * i + 1u), locate(4u * i + 2u), locate(4u * i + 3u));
   }
-  out[i] = vec4u(xScalar[at.x], xScalar[at.y], xScalar[at.z], xScalar[at.w]);
+  out[i] = vec4<T>(xScalar[at.x], xScalar[at.y], xScalar[at.z], xScalar[at.w]);
 }
 
 @compute @workgroup_size(64)
@@ -88,10 +91,10 @@ fn tiles(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grou
   let b = x[at + tile.xRow];
   let c = x[at + 2u * tile.xRow];
   let d = x[at + 3u * tile.xRow];
-  out[to] = vec4u(a.x, b.x, c.x, d.x);
-  out[to + tile.outRow] = vec4u(a.y, b.y, c.y, d.y);
-  out[to + 2u * tile.outRow] = vec4u(a.z, b.z, c.z, d.z);
-  out[to + 3u * tile.outRow] = vec4u(a.w, b.w, c.w, d.w);
+  out[to] = vec4<T>(a.x, b.x, c.x, d.x);
+  out[to + tile.outRow] = vec4<T>(a.y, b.y, c.y, d.y);
+  out[to + 2u * tile.outRow] = vec4<T>(a.z, b.z, c.z, d.z);
+  out[to + 3u * tile.outRow] = vec4<T>(a.w, b.w, c.w, d.w);
 }
 
 // Adds one axis to (position in x, number of axes outside x), outermost axis first.
@@ -121,10 +124,10 @@ fn placeVectors(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
   let i = id.y * groups.x * 64u + id.x;
   if (i >= place.count) { return; }
   let at = source(i);
-  out[i] = select(vec4u(place.value), x[min(at.x, place.size)], at.y == 0u);
+  out[i] = select(vec4<T>(place.value), x[min(at.x, place.size)], at.y == 0u);
 }
 
-fn placed(i: u32) -> u32 {
+fn placed(i: u32) -> T {
   let at = source(i);
   return select(place.value, xScalar[min(at.x, place.size)], at.y == 0u);
 }
@@ -133,7 +136,7 @@ fn placed(i: u32) -> u32 {
 fn placeElements(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.y * groups.x * 64u + id.x;
   if (i >= place.count) { return; }
-  out[i] = vec4u(placed(4u * i), placed(4u * i + 1u), placed(4u * i + 2u), placed(4u * i + 3u));
+  out[i] = vec4<T>(placed(4u * i), placed(4u * i + 1u), placed(4u * i + 2u), placed(4u * i + 3u));
 }
 
 fn insertAt(i: u32) -> u32 {

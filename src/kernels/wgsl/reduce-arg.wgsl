@@ -1,6 +1,7 @@
 // out[o] = index, among the reduced elements in row-major order, of the largest (OP 0) or smallest (OP 1) one; the first
 // of equals; NaN beats everything. Axes as in reduce.wgsl. A thread looks at every chunks-th element for one output; with
 // several chunks their winners [chunks, outputs] are the `candidates` of the next pass (FIRST = 0).
+alias T = f32; // of x; everything else is f32
 override OP: u32 = 0u;
 override FIRST: u32 = 0u;
 
@@ -16,7 +17,7 @@ struct ArgParams {
 }
 
 @group(0) @binding(0) var<uniform> params: ArgParams;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<T>;
 @group(0) @binding(2) var<storage, read> candidates: array<u32>;
 @group(0) @binding(3) var<storage, read_write> out: array<u32>;
 
@@ -54,7 +55,7 @@ fn arg(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups
   for (var r = chunk; r < params.length; r += params.chunks) {
     var index = r;
     if (FIRST == 0u) { index = candidates[r * params.outputs + o]; }
-    let v = x[base + reducedAt(index)];
+    let v = f32(x[base + reducedAt(index)]);
     let equal = v == best || (isNan(v) && isNan(best));
     if (wins(v, best) || (equal && index < winner)) {
       best = v;

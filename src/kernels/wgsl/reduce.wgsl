@@ -5,6 +5,7 @@
 // every chunks-th one on a GPU, where neighbouring threads share cache lines. Several chunks leave partial results for
 // the next pass: [outputs, chunks] from `rows`, else [chunks, outputs]. `shift` holds a number for each output.
 // `addLog`: out = log x + shift, element by element, which ends a log Σ exp.
+alias T = f32; // of x; everything else is f32
 override SINGLE: bool = true; // one reduced axis
 override OP: u32 = 0u; // 0 sum, 1 max, 2 min (both pass NaN on), 3 Σ exp(x − shift), 4 Σ (x − shift)²
 
@@ -27,8 +28,8 @@ struct AddLogParams { count: u32 } // vectors
 
 @group(0) @binding(0) var<uniform> params: ReduceParams;
 @group(0) @binding(0) var<uniform> addLogParams: AddLogParams;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read> xScalar: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<T>>;
+@group(0) @binding(1) var<storage, read> xScalar: array<T>;
 @group(0) @binding(2) var<storage, read> shift: array<f32>;
 @group(0) @binding(2) var<storage, read> shiftVector: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
@@ -99,16 +100,16 @@ fn inside(j: u32, v: vec4f) -> vec4f {
 // Four elements of the general layout, wherever they lie.
 fn gather(base: u32, j: u32) -> vec4f {
   let r = j * 4u;
-  let front = vec2f(xScalar[base + reducedAt(r)], xScalar[base + reducedAt(r + 1u)]);
-  return vec4f(front, xScalar[base + reducedAt(r + 2u)], xScalar[base + reducedAt(r + 3u)]);
+  let front = vec2<T>(xScalar[base + reducedAt(r)], xScalar[base + reducedAt(r + 1u)]);
+  return vec4f(vec4<T>(front, xScalar[base + reducedAt(r + 2u)], xScalar[base + reducedAt(r + 3u)]));
 }
 
 fn row(base: u32, j: u32, by: vec4f) -> vec4f {
-  return shifted(x[(base + reducedAt(j * 4u)) >> 2u], by);
+  return shifted(vec4f(x[(base + reducedAt(j * 4u)) >> 2u]), by);
 }
 
 fn column(base: u32, r: u32, by: vec4f) -> vec4f {
-  return shifted(x[(base + reducedAt(r)) >> 2u], by);
+  return shifted(vec4f(x[(base + reducedAt(r)) >> 2u]), by);
 }
 
 fn across(v: vec4f) -> f32 {
@@ -186,6 +187,7 @@ fn general(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 fn addLog(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.y * groups.x * 64u + id.x;
   // Some drivers' log knows no 0.
-  let logarithm = select(log(x[i]), fromBits(0xff800000u), x[i] == vec4f(0));
+  let v = vec4f(x[i]);
+  let logarithm = select(log(v), fromBits(0xff800000u), v == vec4f(0));
   if (i < addLogParams.count) { outVector[i] = logarithm + finite(shiftVector[i]); }
 }

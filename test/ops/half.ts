@@ -1,0 +1,55 @@
+import type { Input, OpCase } from './case.ts';
+
+/** Rounding to f16 is off by 2⁻¹¹ of a number; 2e-3 of the largest is four times as much. */
+const TOLERANCE = 2e-3;
+/** A gradient goes through several roundings. */
+const GRADIENT_TOLERANCE = 1e-2;
+
+const isF32 = ({ dtype }: Input) => dtype === 'f32';
+
+/** The case with f16 for each f32 input except those in `kept`: the reference sees the rounded numbers. */
+function half(opCase: OpCase, kept: readonly string[] = []): OpCase {
+  const { secondOrder: _, linear: __, property: ___, ...rest } = opCase;
+  const inputs = Object.entries(opCase.inputs).map(([name, input]) => [
+    name,
+    isF32(input) && !kept.includes(name) ? { ...input, dtype: 'f16' as const } : input,
+  ]);
+  return {
+    ...rest,
+    name: `f16: ${opCase.name}`,
+    inputs: Object.fromEntries(inputs),
+    tolerance: Math.max(opCase.tolerance ?? 0, TOLERANCE),
+    gradientTolerance: Math.max(opCase.gradientTolerance ?? 0, GRADIENT_TOLERANCE),
+  };
+}
+
+/** What is checked of a family in f16. */
+interface Halves {
+  /** The cases: one for each kernel rather than for each shape. */
+  readonly cases: RegExp;
+  /** Families whose variants are forced. */
+  readonly forced: readonly string[];
+  /** Inputs that stay f32. */
+  readonly kept?: readonly string[];
+}
+
+/** The families that take f16. */
+export const HALVES: Readonly<Record<string, Halves>> = {
+  elementwise: {
+    cases:
+      /^(?!equal|less|greater|notEqual).*\[3,5,8\] and \[8\]|add of f32|maximum|^less .*special|where|cast|^(relu|sign|exp|log|gelu|tanh|softplus|clamp|sqrt|abs).*\[3,7\]/,
+    forced: ['elementwise'],
+  },
+  layout: { cases: /./, forced: ['layout', 'pad', 'gather'] },
+  reduce: { cases: /^(?!.*(million|workgroups|large numbers))/, forced: ['reduce'] },
+};
+
+/** The cases of a family with f16 in place of f32. */
+export function halfCases(family: string, cases: readonly OpCase[]): readonly OpCase[] {
+  const rule = HALVES[family];
+  if (!rule) return [];
+  const fit = cases.filter(
+    ({ name, inputs, large }) => !large && rule.cases.test(name) && Object.values(inputs).some(isF32),
+  );
+  return fit.map((opCase) => half(opCase, rule.kept));
+}
