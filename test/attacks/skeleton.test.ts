@@ -146,7 +146,7 @@ describe('attacks on skeletons', () => {
   const common = { parents: PARENTS, budgets };
   const makers = {
     bonePgdAttack: () => bonePgdAttack({ ...common, steps: 8 }),
-    smartAttack: () => smartAttack({ ...common, steps: 40, clip: 0.3 }),
+    smartAttack: () => smartAttack({ ...common, steps: 15, clip: 0.6 }),
     boneLengthAttack: () => boneLengthAttack({ parents: PARENTS, change: 0.5, stepSize: 0.1, steps: 8 }),
   };
   const options = (more: Partial<AttackOptions> = {}): AttackOptions => ({ labels, ...more });
@@ -245,7 +245,7 @@ describe('attacks on skeletons', () => {
     const distance = async (moved: Tensor) => values(perceptualDistance(moved, x, { parents: PARENTS }));
     const smart = await attack(
       model,
-      smartAttack({ ...common, classWeight: 0.3 }),
+      smartAttack({ ...common, steps: 30, clip: 0.05, classWeight: 0.3 }),
       { skeleton: x },
       options(),
     );

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ActionNetwork, SingleStreamNetwork } from '../../src/amr/action-network.ts';
+import { TwoStreamNetwork } from '../../src/amr/two-stream.ts';
 import type { ActionDataset } from '../../src/data/dataset.ts';
 import { Rng } from '../../src/data/rng.ts';
 import { ShapeError } from '../../src/errors.ts';
@@ -25,6 +26,7 @@ import {
 } from '../../src/train/methods.ts';
 import type { TrainMetrics, TrainOptions } from '../../src/train/train-options.ts';
 import { Trainer } from '../../src/train/trainer.ts';
+import { Chain } from '../amr/chain.ts';
 import { allBits, values } from '../nn/tools.ts';
 import { openTestDevice } from '../open.ts';
 import { tinyDataset, tinyNetwork } from './tiny.ts';
@@ -44,10 +46,10 @@ const METHODS: readonly (readonly [string, TrainingMethod])[] = [
   ['free', freeTraining({ epsilons, replays: 2 })],
   ['fast', fastTraining({ epsilons })],
 ];
-const DATASET = tinyDataset(12);
+const DATASET = tinyDataset(8);
 const OPTIONS: TrainOptions = {
   epochs: 4,
-  batchSize: 8,
+  batchSize: 4,
   learningRate: 0.03,
   weightDecay: 0.01,
   clip: 5,
@@ -71,8 +73,9 @@ describe.each(METHODS)('%s training', (name, method) => {
   test('learns; captured steps give the bits of eager ones, and all memory comes back', async () => {
     const before = device.memory().live;
     const run = async (captured: boolean) => {
-      const network = tinyNetwork(device, 'amr');
-      const made = trainer({ method, captured }, network);
+      const network = twoStreams();
+      // A last batch that is smaller is a case of its own for the perturbation that is kept.
+      const made = trainer({ method, captured, batchSize: name === 'free' ? 5 : 4 }, network);
       const metrics = await trained(made, 2);
       const state = await allBits(made.namedState());
       made.dispose();
@@ -81,7 +84,7 @@ describe.each(METHODS)('%s training', (name, method) => {
     };
     const found = await run(true);
     expect(found.metrics.at(-1)?.loss).toBeLessThan(found.metrics[0]?.loss ?? 0);
-    expect(found.metrics.at(-1)?.samples).toBe(12);
+    expect(found.metrics.at(-1)?.samples).toBe(8);
     expect(await run(false)).toEqual(found);
     expect(device.memory().live).toBe(before);
     const kept = Object.keys(found.state).filter((key) => key.startsWith('perturbation'));
@@ -98,6 +101,13 @@ class Affine extends Backbone {
     this.stages = [new Linear(init, { in: 3, out: 2 }), ...more];
     this.channels = this.stages.map(() => 2);
   }
+}
+
+/** Pixels and poses, concatenated. */
+function twoStreams(): ActionNetwork {
+  const init = new Initialiser(device, 1);
+  const streams = [new Chain(init, 1, [4]), new Chain(init, 3, [4])] as const;
+  return new TwoStreamNetwork(init, ...streams, { classes: 2, dropout: 0.1 });
 }
 
 function affineNetwork(more: readonly Layer[] = []): ActionNetwork {
@@ -137,11 +147,11 @@ function fragileDataset(samples: number): ActionDataset {
 
 describe('against an adversary twice as strong as what tells the classes apart', () => {
   const data = fragileDataset(80);
-  const options = { epochs: 48, batchSize: 40, learningRate: 0.2, weightDecay: 0, clip: undefined };
-  const measure = async (method: TrainingMethod) => {
+  const options = { batchSize: 80, learningRate: 0.2, weightDecay: 0, clip: undefined };
+  const measure = async (method: TrainingMethod, epochs = 40) => {
     const network = affineNetwork();
-    const made = trainer({ ...options, method }, network, data);
-    await trained(made, options.epochs / (method.free?.replays ?? 1));
+    const made = trainer({ ...options, epochs, method }, network, data);
+    await trained(made, epochs / (method.free?.replays ?? 1));
     made.dispose();
     const share = (flags: readonly boolean[]) => flags.filter(Boolean).length / flags.length;
     const indices = data.splits.test;
@@ -153,7 +163,7 @@ describe('against an adversary twice as strong as what tells the classes apart',
   };
 
   test('natural training trusts the fragile feature', async () => {
-    const found = await measure(naturalTraining());
+    const found = await measure(naturalTraining(), 120);
     expect(found.clean).toBeGreaterThan(0.97);
     expect(found.robust).toBeLessThan(0.6);
   });
@@ -194,7 +204,7 @@ describe('what methods attack', () => {
   });
 
   test('TRADES starts .001 N(0, 1) away and ascends the divergence from the clean prediction', async () => {
-    const network = tinyNetwork(device, 'amr');
+    const network = twoStreams();
     const { inputs, labels } = uploadBatch(device, DATASET, [0, 1, 2, 3], network.modalities);
     const attack = { ...attackOf(tradesTraining({ epsilons, steps: 4, relativeStep: 0.5 })), seed: 1 };
     const losses: Tensor[] = [];
@@ -216,7 +226,7 @@ describe('what methods attack', () => {
   });
 
   test('one modality alone, where only it has a budget', async () => {
-    const network = tinyNetwork(device, 'amr');
+    const network = twoStreams();
     const method = freeTraining({ epsilons: { skeleton: 0.1 }, replays: 2 });
     const made = trainer({ method }, network);
     await made.epoch();
@@ -228,18 +238,19 @@ describe('what methods attack', () => {
 });
 
 describe('composed with', () => {
-  const still = () => tinyNetwork(device, 'amr');
+  const still = () => tinyNetwork(device, 'skeleton');
 
   test('mixup and CutMix: learns, reproducibly; captured as eager', async () => {
-    for (const kind of ['mixup', 'cutmix'] as const) {
-      const run = async (captured: boolean) => {
-        const made = trainer({ mixing: { kind, alpha: 1 }, method: METHODS[1]?.[1], captured }, still());
-        return { metrics: await trained(made, 2), state: await allBits(made.namedState()) };
-      };
-      const found = await run(true);
-      expect(await run(false)).toEqual(found);
-      expect(found.metrics[1]?.loss).toBeLessThan(found.metrics[0]?.loss ?? 0);
-    }
+    const run = async (kind: 'mixup' | 'cutmix', captured: boolean) => {
+      const made = trainer({ mixing: { kind, alpha: 1 }, method: METHODS[1]?.[1], captured }, twoStreams());
+      return { metrics: await trained(made, 2), state: await allBits(made.namedState()) };
+    };
+    const found = await run('mixup', true);
+    expect(await run('mixup', false)).toEqual(found);
+    expect(found.metrics[1]?.loss).toBeLessThan(found.metrics[0]?.loss ?? 0);
+    const cut = await run('cutmix', true);
+    expect(cut.metrics[1]?.loss).toBeLessThan(cut.metrics[0]?.loss ?? 0);
+    expect(cut.state).not.toEqual(found.state);
   });
 
   test('parts of a batch: the update of the whole one, without batch statistics', async () => {
@@ -292,7 +303,7 @@ describe('composed with', () => {
       await trained(made, 1);
       if (stop) {
         const state = made.namedState();
-        const resumed = trainer({ averageDecay: 0.9 }, tinyNetwork(device, 'amr', 9));
+        const resumed = trainer({ averageDecay: 0.9 }, tinyNetwork(device, 'skeleton', 9));
         for (const [name, tensor] of resumed.namedState())
           device.write(tensor, await (state.get(name) as Tensor).read());
         resumed.restore(1);
@@ -303,12 +314,13 @@ describe('composed with', () => {
     };
     const whole = await run(false);
     expect(await run(true)).toEqual(whole);
-    expect(whole['average.head.weight']).not.toEqual(whole['head.weight']);
+    expect(whole['average.classifier.head.weight']).not.toEqual(whole['classifier.head.weight']);
+    expect(whole['average.classifier.head.weight']).toBeDefined();
   });
 
   test.each([
-    [{ accumulation: 0 }, 'accumulation must be a count of 1 … 8'],
-    [{ accumulation: 9 }, 'accumulation must be a count of 1 … 8'],
+    [{ accumulation: 0 }, 'accumulation must be a count of 1 … 4'],
+    [{ accumulation: 5 }, 'accumulation must be a count of 1 … 4'],
     [{ accumulation: 2, method: freeTraining({ epsilons }) }, 'free training replays whole batches'],
     [{ method: freeTraining({ epsilons, replays: 0 }) }, 'replays must be at least 1'],
     [{ method: freeTraining({ epsilons: { rgb: -1 } }) }, 'epsilon must be a number of at least 0'],
@@ -316,7 +328,7 @@ describe('composed with', () => {
       { method: martTraining({ epsilons }), mixing: { kind: 'mixup', alpha: 1 } as const },
       'leave out mixing',
     ],
-  ])('%o: refused', (options, message) => {
+  ])('refused: %#', (options, message) => {
     const network = still();
     expect(() => trainer(options, network)).toThrow(ShapeError);
     expect(() => trainer(options, network)).toThrow(message);
