@@ -19,6 +19,7 @@ import {
 } from './report.ts';
 import { knownRoof } from './roof.ts';
 import { formatRoof, measureAndKeepRoof } from './roofline.ts';
+import { formatScaling, measureScaling, type ScalingLine } from './scaling.ts';
 import { opCases, select, shapes } from './shapes/index.ts';
 
 export interface CommonFlags {
@@ -118,6 +119,27 @@ export async function attacksCommand(names: readonly string[], flags: AttacksFla
     print(`${adapter}\n${formatAttacks(lines)}`);
     if (flags.json !== undefined)
       writeResults(flags.json, { adapter, measured: now(), size: flags.size, attacks: lines });
+  });
+}
+
+export interface ScalingFlags extends Omit<CommonFlags, 'seconds'> {
+  readonly rounds: number;
+  readonly size: SizeName;
+}
+
+export async function scalingCommand(names: readonly string[], flags: ScalingFlags): Promise<void> {
+  const chosen = names.length > 0 ? names : ['r3d', 'st-gcn'];
+  await withBench(flags, async ({ device, adapter }) => {
+    const lines: ScalingLine[] = [];
+    for (const name of chosen) {
+      const onProgress = (done: number) => note(`${name} ${Math.round(100 * done)} %`);
+      const values = { batches: [4, 8, 16, 32, 64], steps: [1, 5, 10, 20] };
+      lines.push(...(await measureScaling(device, name, { ...flags, ...values, onProgress })));
+    }
+    note('');
+    print(`${adapter}\n${formatScaling(lines)}`);
+    if (flags.json !== undefined)
+      writeResults(flags.json, { adapter, measured: now(), size: flags.size, lines });
   });
 }
 

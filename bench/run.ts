@@ -1,7 +1,7 @@
 // The command line of `npm run bench`.
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ATTACK_SIZES, attacks } from './attacks.ts';
-import { attacksCommand, modelsCommand, opsCommand, rooflineCommand } from './commands.ts';
+import { attacksCommand, modelsCommand, opsCommand, rooflineCommand, scalingCommand } from './commands.ts';
 import { exitWith } from './exit.ts';
 import { networks, SIZES } from './networks.ts';
 import { shapes } from './shapes/index.ts';
@@ -77,5 +77,15 @@ program
   .addOption(jsonOption())
   .addOption(adapterOption())
   .action(attacksCommand);
+
+program
+  .command('scaling')
+  .description('whether a training step costs as much for each sample of any batch, and PGD for each step')
+  .argument('[network...]', `${Object.keys(networks).join(', ')}; r3d and st-gcn when left out`)
+  .addOption(new Option('--size <name>', 'how large').choices(Object.keys(SIZES)).default('small'))
+  .addOption(roundsOption())
+  .addOption(jsonOption())
+  .addOption(adapterOption())
+  .action(scalingCommand);
 
 await exitWith(() => program.parseAsync());
