@@ -1,5 +1,5 @@
 // The command line of `npm run parity`: the numbers that other implementations give for the same weights and images.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { CifarResNet } from '../../src/models/cifar-resnet.ts';
@@ -9,9 +9,10 @@ import { type AdapterChoice, openGpu } from '../../src/node/gpu.ts';
 import { openDevice } from '../../src/tensor/device.ts';
 import { explain } from '../errors.ts';
 import { readCifarFolder } from './data.ts';
-import { measureParity } from './measure.ts';
+import { measureParity, type Parity } from './measure.ts';
 import { formatParity } from './report.ts';
 import { type AttackRun, RUNS } from './runs.ts';
+import { STRONG_RUNS } from './strong-runs.ts';
 
 /** Beside the project. */
 const DATA = join(import.meta.dirname, '../../../shared/data/cifar10-resnet20');
@@ -35,22 +36,33 @@ async function resnet20({ data, json, adapter, attacks }: Flags): Promise<void> 
     process.stdout.write(`${opened.description}\n${formatParity(parity)}`);
     if (json === undefined) return;
     mkdirSync(dirname(json), { recursive: true });
-    writeFileSync(json, `${JSON.stringify({ ...parity, adapter: opened.description }, undefined, 2)}\n`);
+    const robust = { ...earlierRobust(json), ...parity.robust };
+    const written = { ...parity, robust, adapter: opened.description };
+    writeFileSync(json, `${JSON.stringify(written, undefined, 2)}\n`);
   } finally {
     await device.dispose();
   }
+}
+
+/** What the file holds of attacks that were not run this time: the long ones can be run one by one. */
+function earlierRobust(file: string): Partial<Parity['robust']> {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Parity).robust : {};
 }
 
 function onProgress(what: string): void {
   process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${what} …` : `${what} … `);
 }
 
+const EVERY_RUN = [...RUNS, ...STRONG_RUNS];
+const NAMES = EVERY_RUN.map(({ name }) => name).join(',');
+
 function runsOf(list: string): readonly AttackRun[] {
   if (list === 'none') return [];
+  if (list === 'all') return EVERY_RUN;
   return list.split(',').map((name) => {
-    const run = RUNS.find((one) => one.name === name.trim());
+    const run = EVERY_RUN.find((one) => one.name === name.trim());
     if (run) return run;
-    throw new InvalidArgumentError(`needs none or some of ${RUNS.map((one) => one.name).join(',')}`);
+    throw new InvalidArgumentError(`needs none, all or some of ${NAMES}`);
   });
 }
 
@@ -65,8 +77,12 @@ function program(): Command {
       'ResNet-20 on CIFAR-10 with published weights: accuracy, logits, input gradient, robust accuracy',
     )
     .option('--data <folder>', 'weights and images', DATA)
-    .option('--json <file>', 'write the figures there')
-    .option('--attacks <list>', `none, or some of ${RUNS.map(({ name }) => name).join(',')}`, runsOf, RUNS)
+    .option('--json <file>', 'write the figures there; those of attacks that are not run stay')
+    .addOption(
+      new Option('--attacks <list>', `none, all (hours without a GPU), or some of ${NAMES}`)
+        .argParser(runsOf)
+        .default(RUNS, RUNS.map(({ name }) => name).join(',')),
+    )
     .addOption(
       new Option('--adapter <name>', 'what computes')
         .choices(['auto', 'gpu', 'lavapipe', 'swiftshader'])

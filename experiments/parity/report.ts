@@ -18,8 +18,14 @@ function table(measured: [string, Readonly<Record<string, number>>][]): string {
   const columns = [...new Set(measured.flatMap(([, figures]) => Object.keys(figures)))];
   const made = new Table({ head: ['attack', ...columns], style: { head: [], border: [] } });
   for (const [name, figures] of measured)
-    made.push([name, ...columns.map((column) => percent(figures[column]))]);
+    made.push([name, ...columns.map((column) => shown(column, figures[column]))]);
   return made.toString();
+}
+
+/** Norms as they are, shares as percentages. */
+function shown(column: string, figure: number | undefined): string {
+  if (figure !== undefined && column.startsWith('mean ')) return figure.toFixed(4);
+  return percent(figure);
 }
 
 function percent(share: number | undefined): string {

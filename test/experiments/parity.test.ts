@@ -9,6 +9,7 @@ import { type Images, readCifarFolder } from '../../experiments/parity/data.ts';
 import { measureParity, type Parity } from '../../experiments/parity/measure.ts';
 import { formatParity } from '../../experiments/parity/report.ts';
 import { type AttackRun, RUNS } from '../../experiments/parity/runs.ts';
+import { STRONG_RUNS } from '../../experiments/parity/strong-runs.ts';
 import { encodeSafetensors } from '../../src/formats/safetensors.ts';
 import { Network } from '../../src/models/backbone.ts';
 import { Initialiser } from '../../src/nn/initialisers.ts';
@@ -82,6 +83,32 @@ describe('what is measured', () => {
     expect(robust.pgd10).toEqual(expected);
   });
 
+  test('the smallest changes, whose mean norm is the mean distance to the boundary', async () => {
+    const run = STRONG_RUNS.find(({ name }) => name === 'deepfool') as AttackRun;
+    const { deepfool } = (await measured([run])).robust;
+    const distances = [...bright, ...dark].map((level) => Math.abs(level / 255 - 0.5));
+    const mean = distances.reduce((a, b) => a + b) / 200;
+    // 2 % beyond the boundary, and 10⁻⁴ in each step.
+    for (const [norm, size] of [
+      ['linf', mean],
+      ['l2', mean * Math.sqrt(48)],
+    ] as const) {
+      expect((deepfool?.[`mean ${norm}`] ?? 0) / size).toBeGreaterThan(1);
+      expect((deepfool?.[`mean ${norm}`] ?? 0) / size).toBeLessThan(1.025);
+      expect(deepfool?.[`fooled ${norm}`]).toBe(1);
+    }
+    expect(formatParity(await measured([run]))).toMatch(
+      /mean l2 .*fooled l2[^]*deepfool\s+│ 3\.\d{4}\s+│ 100\.0 %/,
+    );
+  });
+
+  test('robust accuracy in half levels', async () => {
+    const run = STRONG_RUNS.find(({ name }) => name === 'apgd-ce') as AttackRun;
+    // The image at half a level from the boundary is on it at ε = 0.5/255, but for rounding.
+    const { '1/255': one } = (await measured([run])).robust['apgd-ce'] ?? {};
+    expect(one).toBe(199 / 200);
+  });
+
   test('an attack is an entry of a list', async () => {
     const run: AttackRun = {
       name: 'count',
@@ -137,7 +164,7 @@ describe('npm run parity', () => {
       ['resnet20', '--data', '/nowhere'],
       'error: cannot read /nowhere/resnet20-12fca82f.safetensors; give the folder',
     ],
-    [['resnet20', '--attacks', 'magic'], 'needs none or some of fgsm,pgd10'],
+    [['resnet20', '--attacks', 'magic'], 'needs none, all or some of fgsm,pgd10'],
     [['resnet21'], "unknown command 'resnet21'"],
   ])('%j is one line and exit code 2', async (args, message) => {
     const { code, stdout, stderr } = await run(...args);
