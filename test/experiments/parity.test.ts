@@ -98,7 +98,7 @@ describe('what is measured', () => {
       expect(deepfool?.[`fooled ${norm}`]).toBe(1);
     }
     expect(formatParity(await measured([run]))).toMatch(
-      /mean l2 .*fooled l2[^]*deepfool\s+│ 3\.\d{4}\s+│ 100\.0 %/,
+      /mean l2 .*fooled l2[\s\S]*deepfool\s+│ 3\.\d{4}\s+│ 100\.0 %/,
     );
   });
 
