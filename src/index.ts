@@ -49,6 +49,7 @@ export { decodeSafetensors, encodeSafetensors, type StoredTensors } from './form
 export { type StoredDtype, type StoredTensor, toNative } from './formats/stored.ts';
 export { type DecodeTorchOptions, decodeTorch } from './formats/torch-file.ts';
 export { encodeTorch } from './formats/torch-writer.ts';
+export type { InflateOptions } from './formats/zip.ts';
 export { type AttentionOptions, attention } from './kernels/attention.ts';
 export { boneProjection } from './kernels/bone-projection.ts';
 export {

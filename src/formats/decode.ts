@@ -11,12 +11,14 @@ import { ZipArchive } from './zip.ts';
 export async function decodeArrays(
   bytes: Uint8Array,
   what: string,
-  options: DecodeTorchOptions & { readonly limit?: number } = {},
+  options: DecodeTorchOptions = {},
 ): Promise<Map<string, StoredTensor>> {
   if (isNpy(bytes)) return new Map([['', decodeNpy(bytes, what)]]);
   // The header of safetensors is JSON from its eighth byte.
   if (bytes[0] === 0x80 && bytes[8] !== 0x7b) return decodeTorch(bytes, what, options);
   if (!isZip(bytes)) return decodeSafetensors(bytes, what).tensors;
-  const isNpz = new ZipArchive(bytes, 'decodeArrays', what).names.every((name) => name.endsWith('.npy'));
+  const isNpz = new ZipArchive(bytes, 'decodeArrays', what, options.limit).names.every((name) =>
+    name.endsWith('.npy'),
+  );
   return isNpz ? decodeNpz(bytes, what, options) : decodeTorch(bytes, what, options);
 }

@@ -3,7 +3,7 @@ import { FormatError } from '../errors.ts';
 import { ByteReader } from './byte-reader.ts';
 import { ARRAYS, arrayOf, elements, isCounts, type StoredDtype, type StoredTensor } from './stored.ts';
 import { gatherView } from './strided.ts';
-import { ZipArchive } from './zip.ts';
+import { type InflateOptions, ZipArchive } from './zip.ts';
 
 const MAGIC = '\x93NUMPY';
 const MOST_AXES = 64;
@@ -61,15 +61,9 @@ export function decodeNpy(bytes: Uint8Array, what: string): StoredTensor {
 export async function decodeNpz(
   bytes: Uint8Array,
   what: string,
-  { limit = 2 ** 31 }: { limit?: number } = {},
+  { limit }: InflateOptions = {},
 ): Promise<Map<string, StoredTensor>> {
-  const archive = new ZipArchive(bytes, 'decodeNpz', what);
-  const total = archive.names.reduce((sum, name) => sum + (archive.sizeOf(name) ?? 0), 0);
-  if (total > limit)
-    throw new FormatError(
-      'decodeNpz',
-      `${what}: takes ${total} bytes when decompressed; the limit is ${limit}`,
-    );
+  const archive = new ZipArchive(bytes, 'decodeNpz', what, limit);
   const arrays = new Map<string, StoredTensor>();
   for (const name of archive.names) {
     if (!name.endsWith('.npy')) throw new FormatError('decodeNpz', `${what}: "${name}" is no .npy file`);

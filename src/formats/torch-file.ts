@@ -6,7 +6,7 @@ import { ARRAYS, arrayOf, elements, type StoredTensor } from './stored.ts';
 import { endOfView, gatherView, isDense } from './strided.ts';
 import { type TorchStorage, type TorchView, torchGlobal, torchStorage } from './torch-pickle.ts';
 import { findState, namedViews } from './torch-tree.ts';
-import { ZipArchive } from './zip.ts';
+import { type InflateOptions, ZipArchive } from './zip.ts';
 
 const OP = 'decodeTorch';
 const MAGIC = '119547037146038801333356';
@@ -14,7 +14,7 @@ const PROTOCOL = 1001;
 /** Copies of tensors that are not dense may take this many bytes beside four times those of the file. */
 const ROOM = 2 ** 20;
 
-export interface DecodeTorchOptions {
+export interface DecodeTorchOptions extends InflateOptions {
   /** Path of the state_dict in the file, keys joined by dots, '' for all of it; found by itself when left out. */
   readonly root?: string | undefined;
 }
@@ -38,12 +38,14 @@ type Fail = (problem: string) => never;
 export async function decodeTorch(
   bytes: Uint8Array,
   what: string,
-  { root }: DecodeTorchOptions = {},
+  { root, limit }: DecodeTorchOptions = {},
 ): Promise<Map<string, StoredTensor>> {
   const fail: Fail = (problem) => {
     throw new FormatError(OP, `${what}: ${problem}`);
   };
-  const { value, storages } = isZip(bytes) ? await readZip(bytes, what, fail) : readLegacy(bytes, what, fail);
+  const { value, storages } = isZip(bytes)
+    ? await readZip(bytes, what, limit, fail)
+    : readLegacy(bytes, what, fail);
   const views = namedViews(findState(value, root, fail), bytes.length, fail);
   return denseTensors(views, storages, 4 * bytes.length + ROOM, fail);
 }
@@ -54,8 +56,13 @@ export function isZip(bytes: Uint8Array): boolean {
 }
 
 /** `name/data.pkl` is the object, `name/data/<key>` its storages; `name/byteorder` is there since PyTorch 2.1. */
-async function readZip(bytes: Uint8Array, what: string, fail: Fail): Promise<Content> {
-  const archive = new ZipArchive(bytes, OP, what);
+async function readZip(
+  bytes: Uint8Array,
+  what: string,
+  limit: number | undefined,
+  fail: Fail,
+): Promise<Content> {
+  const archive = new ZipArchive(bytes, OP, what, limit);
   const [pickle, ...others] = archive.names.filter((name) => /(^|\/)data\.pkl$/.test(name));
   if (pickle === undefined || others.length > 0)
     return fail('is no archive of torch.save: it needs one data.pkl');

@@ -12,6 +12,14 @@ const END64_LOCATOR_SIZE = 20;
 const END64 = 0x06064b50;
 const STORED = 0;
 const DEFLATED = 8;
+/** Bytes that an archive may decompress to unless told otherwise: 2 GiB. */
+const INFLATE_LIMIT = 2 ** 31;
+
+/** How much memory a compressed file may take. */
+export interface InflateOptions {
+  /** Bytes that its entries may decompress to in all; 2 GiB when left out. */
+  readonly limit?: number | undefined;
+}
 
 interface Entry {
   readonly name: string;
@@ -31,11 +39,14 @@ export class ZipArchive {
 
   /**
    * Reads the directory. Throws `FormatError` for a truncated one, names that come twice, encryption, compression by another
-   * method than deflate, and entries that overlap or lie outside the file.
+   * method than deflate, entries that overlap or lie outside the file, and more than `limit` bytes to decompress in all.
    */
-  constructor(bytes: Uint8Array, op: string, what: string) {
+  constructor(bytes: Uint8Array, op: string, what: string, limit: number = INFLATE_LIMIT) {
     this.#reader = new ByteReader(bytes, { op, what });
     const { entries, start } = readDirectory(this.#reader);
+    const deflated = [...entries.values()].filter(({ method }) => method === DEFLATED);
+    const total = deflated.reduce((sum, { size }) => sum + size, 0);
+    if (total > limit) this.#fail(`takes ${total} bytes when decompressed; the limit is ${limit}`);
     this.#entries = entries;
     this.#starts = dataStarts(this.#reader, entries, start);
   }

@@ -253,6 +253,19 @@ describe('archives', () => {
     expect((await only(zipOf(entries.map((entry) => ({ ...entry, deflated: true }))))).data[5]).toBe(6);
   });
 
+  test('that decompress to more than the limit are refused before they are', async () => {
+    const data = new Uint8Array(4_000_000);
+    const large: Storage = { key: '0', type: 'FloatStorage', size: 1_000_000, data };
+    const object = state(['w', tensor(large, [1_000_000], [1])]);
+    const bomb = zipOf([
+      { name: 'm/data.pkl', data: pickle(object) },
+      { name: 'm/data/0', data, deflated: true },
+    ]);
+    expect(bomb.length).toBeLessThan(10_000);
+    await expect(decodeArrays(bomb, 'x', { limit: 3_000_000 })).rejects.toThrow('the limit is 3000000');
+    expect((await decodeTorch(bomb, 'x')).get('w')?.data).toHaveLength(1_000_000);
+  });
+
   test('storages described in two ways are refused', async () => {
     const other = { ...w, type: 'IntStorage' };
     const twice = state(['a', one], ['b', tensor(other, [6], [1])]);
