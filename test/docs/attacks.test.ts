@@ -6,8 +6,6 @@ import { examplesOf, runExample } from './examples.ts';
 
 const FOLDER = 'docs/attacks';
 const pages = readdirSync(FOLDER).filter((file) => file.endsWith('.md'));
-/** Those of attacks on skeletons open a device of their own: test/attacks/skeleton.docs.test.ts runs them. */
-const onDevice = pages.filter((page) => !readFileSync(`${FOLDER}/${page}`, 'utf8').includes('openGpu'));
 const index = readFileSync('docs/attacks.md', 'utf8');
 
 let device: Device;
@@ -29,7 +27,7 @@ test('the index links to pages that exist', () => {
   expect(links.filter((path) => !existsSync(`docs/${path}`))).toEqual([]);
 });
 
-describe.each(onDevice)('%s', (page) => {
+describe.each(pages)('%s', (page) => {
   const [code = ''] = examplesOf(`${FOLDER}/${page}`);
 
   test('has an example of five lines that prints what it says', async () => {

@@ -1,15 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ActionNetwork, SingleStreamNetwork } from '../../src/amr/action-network.ts';
 import { TwoStreamNetwork } from '../../src/amr/two-stream.ts';
+import { grad } from '../../src/autograd/grad.ts';
+import { batches } from '../../src/data/batches.ts';
 import type { ActionDataset } from '../../src/data/dataset.ts';
 import { Rng } from '../../src/data/rng.ts';
 import { ShapeError } from '../../src/errors.ts';
-import { add, mul, sqrt } from '../../src/kernels/elementwise.ts';
+import { add, mul, sign, sqrt } from '../../src/kernels/elementwise.ts';
+import { crossEntropy } from '../../src/kernels/loss.ts';
 import { mean } from '../../src/kernels/reduce.ts';
 import { Backbone } from '../../src/models/backbone.ts';
 import { Initialiser } from '../../src/nn/initialisers.ts';
 import { Linear } from '../../src/nn/layers.ts';
-import { Layer } from '../../src/nn/module.ts';
+import { EVALUATION, Layer } from '../../src/nn/module.ts';
+import { decodeState, encodeState } from '../../src/nn/state.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { attackNetwork } from '../../src/train/attack-network.ts';
@@ -182,6 +186,10 @@ describe('against an adversary twice as strong as what tells the classes apart',
   });
 });
 
+/** The samples of the one batch of an epoch. */
+const order = (epoch: number) =>
+  batches(DATASET.splits.train, 8, { seed: OPTIONS.seed, epoch, shuffle: true })[0] ?? [];
+
 describe('what methods attack', () => {
   const attackOf = (method: TrainingMethod) => method.attack as NonNullable<TrainingMethod['attack']>;
 
@@ -223,6 +231,25 @@ describe('what methods attack', () => {
     expect(Math.max(...apart(x, start))).toBeLessThan(0.006);
     expect(Math.max(...apart(x, start))).toBeGreaterThan(0.001);
     expect(Math.max(...apart(x, end))).toBeCloseTo(0.1, 5);
+  });
+
+  test('free training moves its perturbation by ε along the sign of the gradient, and keeps it', async () => {
+    const network = affineNetwork();
+    const method = freeTraining({ epsilons: { skeleton: 0.1 }, replays: 1 });
+    const made = trainer({ method, batchSize: 8, learningRate: 0 }, network);
+    const { inputs, labels } = uploadBatch(device, DATASET, order(0), ['skeleton']);
+    const x = inputs.skeleton as Tensor;
+    const loss = (skeleton: Tensor) =>
+      crossEntropy(network.forward({ skeleton }, { training: true, seed: 0 }).logits, labels);
+    const [slope] = grad(() => loss(x), [x]) as [Tensor];
+    await made.epoch();
+    const delta = made.namedState().get('perturbation.skeleton') as Tensor;
+    expect(await values(delta)).toEqual(await values(mul(sign(slope), 0.1)));
+    // The samples of the next batch are seen with it: their loss is that of x + δ.
+    const next = uploadBatch(device, DATASET, order(1), ['skeleton']);
+    const output = network.forward({ skeleton: add(next.inputs.skeleton as Tensor, delta) }, EVALUATION);
+    const expected = await crossEntropy(output.logits, next.labels).item();
+    expect((await made.epoch()).loss).toBeCloseTo(expected, 5);
   });
 
   test('one modality alone, where only it has a budget', async () => {
@@ -297,15 +324,15 @@ describe('composed with', () => {
     expect(await allBits(network.namedParameters())).toEqual(before);
   });
 
-  test('an average of the weights, which a checkpoint holds', async () => {
+  test('an average, a loss scale and a perturbation, which a checkpoint holds', async () => {
+    const method = freeTraining({ epsilons, replays: 2 });
+    const options = { averageDecay: 0.9, lossScaling: { initial: 64, interval: 3 }, method };
     const run = async (stop: boolean) => {
-      let made = trainer({ averageDecay: 0.9 }, still());
+      let made = trainer(options, still());
       await trained(made, 1);
       if (stop) {
-        const state = made.namedState();
-        const resumed = trainer({ averageDecay: 0.9 }, tinyNetwork(device, 'skeleton', 9));
-        for (const [name, tensor] of resumed.namedState())
-          device.write(tensor, await (state.get(name) as Tensor).read());
+        const resumed = trainer(options, tinyNetwork(device, 'skeleton', 9));
+        decodeState(resumed.namedState(), await encodeState(made.namedState()), 'checkpoint');
         resumed.restore(1);
         made = resumed;
       }
@@ -316,6 +343,9 @@ describe('composed with', () => {
     expect(await run(true)).toEqual(whole);
     expect(whole['average.classifier.head.weight']).not.toEqual(whole['classifier.head.weight']);
     expect(whole['average.classifier.head.weight']).toBeDefined();
+    expect(Object.keys(whole)).toEqual(
+      expect.arrayContaining(['lossScale', 'lossScale.good', 'perturbation.skeleton']),
+    );
   });
 
   test.each([
