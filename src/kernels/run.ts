@@ -30,14 +30,12 @@ export function run<K extends ShaderFile, E extends keyof K['entries'] & string>
   params: { readonly [P in keyof Entry<K, E>['params']]: number | Scalar },
   launch: Launch<K>,
 ): void {
-  const groups = typeof launch.groups === 'number' ? foldGroups(launch.groups) : launch.groups;
-  if (groups[0] * groups[1] * groups[2] === 0) return;
+  if (isEmpty(launch.groups)) return;
   const label = `${shader.file}:${entry}`;
-  if (groups.some((count) => count > MAX_GROUPS))
-    throw new KernelError(label, `${groups} workgroups are too many`);
   const info = entryOf(shader, entry);
   const bound = tensorsOf(label, info, tensors);
   const device = (bound[0] as Tensor).device;
+  const groups = groupsOf(label, launch.groups, device.queue.foldAt);
   const packed = packParams(label, info.params, params);
   const specialization = withHalves(label, shader, info, bound, launch as Specialization);
   if (device.warmUp) {
@@ -75,6 +73,22 @@ function withHalves(
   return { ...launch, lines: { ...launch.lines, T: 'f16' } };
 }
 
+function isEmpty(groups: number | readonly number[]): boolean {
+  return typeof groups === 'number' ? groups === 0 : groups.includes(0);
+}
+
+/** Workgroups in three dimensions. Throws `KernelError` of `label` when one has too many. */
+function groupsOf(
+  label: string,
+  asked: number | readonly [number, number, number],
+  most: number,
+): readonly [number, number, number] {
+  const groups = typeof asked === 'number' ? foldGroups(asked, most) : asked;
+  if (groups.some((count) => count > MAX_GROUPS))
+    throw new KernelError(label, `${groups} workgroups are too many`);
+  return groups;
+}
+
 /** The tensors in the order of the shader's bindings. */
 function tensorsOf(label: string, info: EntryInfo, given: Readonly<Record<string, Tensor>>): Tensor[] {
   return Object.keys(info.tensors).map((name) => {
@@ -84,10 +98,10 @@ function tensorsOf(label: string, info: EntryInfo, given: Readonly<Record<string
   });
 }
 
-/** `count` workgroups as [x, y, 1] within the limit; a little more than asked where it does not divide. */
-export function foldGroups(count: number): [number, number, number] {
-  if (count <= MAX_GROUPS) return [count, 1, 1];
-  const y = Math.ceil(count / MAX_GROUPS);
+/** `count` workgroups as [x, y, 1] with x up to `most`; a little more than asked where it does not divide. */
+export function foldGroups(count: number, most = MAX_GROUPS): [number, number, number] {
+  if (count <= most) return [count, 1, 1];
+  const y = Math.ceil(count / most);
   return [Math.ceil(count / y), y, 1];
 }
 

@@ -141,8 +141,9 @@ export class Pool {
   #fit(bytes: number, op: string): number {
     const { maxStorageBufferBindingSize, maxBufferSize } = this.#device.limits;
     const most = Math.min(maxStorageBufferBindingSize, maxBufferSize);
+    const limit = most === maxBufferSize ? 'maxBufferSize' : 'maxStorageBufferBindingSize';
     if (bytes > most)
-      throw new DeviceError(op, `needs a buffer of ${bytes} bytes; this device allows ${most}`);
+      throw new DeviceError(op, `needs a buffer of ${bytes} bytes; this device allows ${most} (${limit})`);
     return Math.min(bucketBytes(bytes), most);
   }
 

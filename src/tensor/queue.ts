@@ -58,6 +58,8 @@ export interface Copy {
 export class Queue {
   /** Dispatches since the device was opened. */
   dispatches = 0;
+  /** The most workgroups in x before a count is folded into x and y; tests lower it. */
+  foldAt = MAX_GROUPS;
   readonly #device: GPUDevice;
   readonly #errors: ErrorSink;
   readonly #arena: GPUBuffer;

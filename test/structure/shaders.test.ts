@@ -108,3 +108,17 @@ test('every file opens with a comment that says what it computes', () => {
   const bare = filesIn('src', '.wgsl').filter((file) => !/^(enable \w+;\s*)?\/\/ /.test(textOf(file)));
   expect(bare).toEqual([]);
 });
+
+test('every entry unfolds its workgroups, so that there may be more than 65,535', () => {
+  const headers = shaders.flatMap(({ file, code }) =>
+    [...code.matchAll(/@compute[^{]*?fn\s+(\w+)\s*\(([^{]*)\{([\s\S]*?)\n\}/g)].map(
+      ([, entry, parameters = '', body = '']) => ({ name: `${file}:${entry}`, parameters, body }),
+    ),
+  );
+  const folded = headers.filter(({ parameters, body }) => {
+    const groups = /@builtin\(num_workgroups\)\s*(\w+)/.exec(parameters)?.[1];
+    return !groups || !new RegExp(`\\w\\.y \\* ${groups}\\.x\\b`).test(body);
+  });
+  expect(headers).toHaveLength(entries.length);
+  expect(folded.map(({ name }) => name)).toEqual([]);
+});

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { DeviceError } from '../../src/errors.ts';
 import { add, mul } from '../../src/kernels/elementwise.ts';
-import { broadcastTo, reshape } from '../../src/kernels/layout.ts';
+import { full } from '../../src/kernels/fill.ts';
+import { broadcastTo, reshape, slice } from '../../src/kernels/layout.ts';
 import { sum } from '../../src/kernels/reduce.ts';
-import type { Device } from '../../src/tensor/device.ts';
+import { type Device, openDevice } from '../../src/tensor/device.ts';
 import { bucketBytes } from '../../src/tensor/pool.ts';
-import { openTestDevice } from '../open.ts';
+import { openTestDevice, openTestGpu } from '../open.ts';
 
 let device: Device;
 beforeAll(async () => {
@@ -84,12 +85,32 @@ describe('memory that is not there', () => {
     const before = device.memory();
     const call = () => broadcastTo(device.tensor([1]), [rows, 1]);
     expect(() => device.scope(call)).toThrow(
-      new DeviceError('broadcastTo', `needs a buffer of ${rows * 4} bytes; this device allows ${most}`),
+      new RegExp(
+        `^broadcastTo: needs a buffer of ${rows * 4} bytes; this device allows ${most} \\(max\\w+Size\\)$`,
+      ),
     );
     expect(device.memory().live).toBe(before.live);
     expect(() => device.allocate([2 ** 20, 2 ** 20], 'f32', 'matmul')).toThrow(
-      /^matmul: needs a buffer of 4398046511104 bytes; this device allows \d+$/,
+      /^matmul: needs a buffer of 4398046511104 bytes; this device allows \d+ \(max\w+Size\)$/,
     );
+  });
+
+  test('a tensor as large as a device with the default limits binds, and not a byte more', async () => {
+    const opened = await openTestGpu();
+    const adapter = opened.adapter ?? (await opened.gpu.requestAdapter());
+    const small = await openDevice({ device: (await adapter?.requestDevice()) as GPUDevice });
+    const most = small.gpu.limits.maxStorageBufferBindingSize;
+    const size = most / 4;
+    const last = small.scope(() => slice(add(full(small, [size], 2), 1), { begin: [size - 3], size: [3] }));
+    expect(await last.read()).toEqual(Float32Array.of(3, 3, 3));
+    expect(() => full(small, [size + 1], 2)).toThrow(
+      new DeviceError(
+        'full',
+        `needs a buffer of ${most + 4} bytes; this device allows ${most} (maxStorageBufferBindingSize)`,
+      ),
+    );
+    small.dispose();
+    small.gpu.destroy();
   });
 
   test('a driver that throws leaves no error scope of the device open', async () => {
