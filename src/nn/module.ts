@@ -53,22 +53,24 @@ export abstract class Module {
   }
 
   /**
-   * The PyTorch state_dict of this module, in PyTorch's order: own tensors, then those of the children. A layer whose names
-   * or layouts differ from PyTorch's overrides this; `loadTorch` and `saveTorch` know no layer.
+   * The PyTorch state_dict of this module, in PyTorch's order: own tensors, buffers last, then children and lists of tensors
+   * (`nn.ParameterList`) in the order of their fields. A layer whose names or layouts differ from PyTorch's overrides this;
+   * `loadTorch` and `saveTorch` know no layer.
    */
   torchState(): TorchEntry[] {
     const buffers = this.bufferNames();
-    const fields = Object.entries(this).sort(
-      ([a], [b]) => Number(buffers.includes(a)) - Number(buffers.includes(b)),
+    const isBuffer = (name: string) => Number(buffers.includes(name));
+    const fields = Object.entries(this);
+    const own = fields.flatMap(([name, value]) =>
+      value instanceof Tensor ? [torchTensor(name, value)] : [],
     );
-    const parts = fields.flatMap(([name, value]) =>
-      partsOf(value).map(([suffix, part]) => [`${name}${suffix}`, part] as const),
-    );
-    const own = parts.flatMap(([name, part]) => (part instanceof Tensor ? [torchTensor(name, part)] : []));
-    const children = parts.flatMap(([path, part]) =>
-      part instanceof Module ? underPath(path, part.torchState()) : [],
-    );
-    return [...own, ...children];
+    const others = fields
+      .filter(([, value]) => !(value instanceof Tensor))
+      .flatMap(([name, value]) => partsOf(value).map(([suffix, part]) => [`${name}${suffix}`, part] as const))
+      .flatMap(([path, part]) =>
+        part instanceof Tensor ? [torchTensor(path, part)] : underPath(path, part.torchState()),
+      );
+    return [...own.sort((a, b) => isBuffer(a.name) - isBuffer(b.name)), ...others];
   }
 
   /** Frees parameters and buffers. */

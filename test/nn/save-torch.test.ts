@@ -6,6 +6,7 @@ import { encodeTorch } from '../../src/formats/torch-writer.ts';
 import { Initialiser } from '../../src/nn/initialisers.ts';
 import { Conv2d, GraphConv, Linear, MultiHeadAttention, Sequential } from '../../src/nn/layers.ts';
 import { loadTorch } from '../../src/nn/load-torch.ts';
+import { Module } from '../../src/nn/module.ts';
 import { BatchNorm, LayerNorm } from '../../src/nn/norms.ts';
 import { saveTorch, torchStateDict } from '../../src/nn/save-torch.ts';
 import type { Device } from '../../src/tensor/device.ts';
@@ -99,6 +100,23 @@ test('what is saved is loaded bit for bit, also from the older format', async ()
     ),
   );
   expect(await allBits(third.namedState())).toEqual(await allBits(net.namedState()));
+});
+
+test('own tensors come before children and lists of tensors, and buffers after parameters', () => {
+  class Mixed extends Module {
+    readonly child = new Linear(new Initialiser(device, 1), { in: 1, out: 1, bias: false });
+    readonly list = [device.tensor([1]), device.tensor([2])];
+    readonly buffer = device.tensor([3]);
+    readonly last = [new LayerNorm(new Initialiser(device, 1), 1)];
+    readonly parameter = device.tensor([4]);
+
+    protected override bufferNames(): readonly string[] {
+      return ['buffer'];
+    }
+  }
+  const names = new Mixed().torchState().map(({ name }) => name);
+  const children = ['child.weight', 'list.0', 'list.1', 'last.0.weight', 'last.0.bias'];
+  expect(names).toEqual(['parameter', 'buffer', ...children]);
 });
 
 test('num_batches_tracked is written where it was read, and as 0 for a new network', async () => {
