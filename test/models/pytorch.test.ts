@@ -74,7 +74,6 @@ async function fillAll(network: Network): Promise<void> {
 
 const MAKERS: Readonly<Record<string, (init: Initialiser) => Network>> = {
   resnet18: (init) => new ResNet(init, { depth: 18, classes: 1000 }),
-  resnet50: (init) => new ResNet(init, { depth: 50, classes: 1000 }),
   mc3: (init) => VideoResNet.published(init, 'mc3', { classes: 400 }),
   hcn: (init) => new Hcn(init, { classes: 60 }),
   'st-gcn': (init) => new StGcn18(init, { classes: 60, partition: 'mmskeleton' }),
