@@ -18,6 +18,7 @@ const SMALL: DemoSize = {
   network: {
     kind: 'r3d',
     videoWidths: [8, 8, 16, 24],
+    skeletonNetwork: 'st-gcn',
     skeletonWidths: [8, 16, 16, 32],
     skeletonStrides: [2, 2, 2, 1],
     streams: ['position', 'motion'],

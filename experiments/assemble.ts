@@ -41,6 +41,7 @@ export function assembleResults(
     adapter: { kind, description: job.device.traits.description },
     seed: job.options.seed,
     preset: job.options.preset,
+    skeletonNetwork: job.preset.network.skeletonNetwork,
     holdOut: job.preset.holdOut,
     levels,
     headline: { attack, level: headline },

@@ -3,12 +3,12 @@ import { amr } from '../src/amr/amr.ts';
 import { TwoStreamNetwork } from '../src/amr/two-stream.ts';
 import type { ActionDataset } from '../src/data/dataset.ts';
 import type { Backbone } from '../src/models/backbone.ts';
-import { StGcn } from '../src/models/st-gcn.ts';
 import { VideoResNet } from '../src/models/video-resnet.ts';
 import { Initialiser } from '../src/nn/initialisers.ts';
 import type { Device } from '../src/tensor/device.ts';
 import type { ModelName } from './options.ts';
 import type { NetworkSizes } from './presets.ts';
+import { skeletonBackbone } from './skeleton-networks.ts';
 
 /** The modalities a data set has. */
 export function modalitiesOf(dataset: ActionDataset): Modality[] {
@@ -34,12 +34,15 @@ export function buildNetwork(
   if (model === 'rgb')
     return new SingleStreamNetwork(init, 'rgb', videoBackbone(init, dataset, sizes), { classes, dropout });
   if (model === 'skeleton') {
-    return new SingleStreamNetwork(init, 'skeleton', skeletonBackbone(init, dataset, sizes), {
+    return new SingleStreamNetwork(init, 'skeleton', skeletonBackbone(init, skeletonsOf(dataset), sizes), {
       classes,
       dropout,
     });
   }
-  const backbones = [videoBackbone(init, dataset, sizes), skeletonBackbone(init, dataset, sizes)] as const;
+  const backbones = [
+    videoBackbone(init, dataset, sizes),
+    skeletonBackbone(init, skeletonsOf(dataset), sizes),
+  ] as const;
   return new TwoStreamNetwork(init, ...backbones, {
     classes,
     dropout,
@@ -47,15 +50,13 @@ export function buildNetwork(
   });
 }
 
+function skeletonsOf({ skeleton }: ActionDataset) {
+  return { frames: skeleton?.shape[0] ?? 0, parents: skeleton?.parents ?? [] };
+}
+
 function videoBackbone(init: Initialiser, dataset: ActionDataset, sizes: NetworkSizes): Backbone {
   const channels = dataset.video?.shape[3] ?? 3;
   return new VideoResNet(init, { in: channels, widths: sizes.videoWidths, kind: sizes.kind });
-}
-
-function skeletonBackbone(init: Initialiser, dataset: ActionDataset, sizes: NetworkSizes): Backbone {
-  const { streams, temporalKernel, dropout, skeletonWidths: widths, skeletonStrides: strides } = sizes;
-  const parents = dataset.skeleton?.parents ?? [];
-  return new StGcn(init, { parents, streams, widths, strides, temporalKernel, dropout });
 }
 
 /** Standard deviation of the training pixels, in [0, 1]. */

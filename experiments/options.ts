@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { AdapterChoice } from '../src/node/gpu.ts';
 import { UsageError } from './errors.ts';
 import type { Level } from './results.ts';
+import { SKELETON_NETWORKS, type SkeletonNetworkName } from './skeleton-networks.ts';
 
 export const MODELS = ['rgb', 'skeleton', 'concat', 'amr'] as const;
 export type ModelName = (typeof MODELS)[number];
@@ -15,6 +16,8 @@ export interface RunOptions {
   readonly data?: string | undefined;
   readonly preset: PresetName;
   readonly models?: readonly ModelName[] | undefined;
+  /** The backbone that sees skeletons; the preset's (`st-gcn`) when left out. */
+  readonly skeletonNetwork?: SkeletonNetworkName | undefined;
   /** `fgsm` or `pgd<steps>`. */
   readonly attacks?: readonly string[] | undefined;
   readonly eps?: readonly Level[] | undefined;
@@ -59,6 +62,11 @@ function program(): Command {
     )
     .addOption(choice('--preset <name>', 'how much work', ['smoke', 'quick', 'full'], 'quick'))
     .option('--models <list>', `networks, of ${MODELS.join(',')}`, listOf(MODELS, '--models'))
+    .addOption(
+      new Option('--skeleton-network <name>', 'the backbone that sees skeletons (default: st-gcn)').choices(
+        SKELETON_NETWORKS,
+      ),
+    )
     .option('--attacks <list>', 'attacks, such as fgsm,pgd20', parseAttacks)
     .option(
       '--eps <list>',

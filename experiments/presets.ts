@@ -3,6 +3,7 @@ import type { SkeletonStream } from '../src/models/st-gcn.ts';
 import type { FiguresOptions } from './figures/figures.ts';
 import type { PresetName, RunOptions } from './options.ts';
 import type { Level } from './results.ts';
+import type { SkeletonNetworkName } from './skeleton-networks.ts';
 
 /** Sizes of everything. Chosen on validation subjects, within the time a software adapter allows. */
 export interface Preset {
@@ -34,6 +35,7 @@ export type Phase = 'natural' | 'fusion' | 'pgd';
 export interface NetworkSizes {
   readonly kind: 'r3d' | 'r2plus1d';
   readonly videoWidths: readonly [number, number, number, number];
+  readonly skeletonNetwork: SkeletonNetworkName;
   readonly skeletonWidths: readonly [number, number, number, number];
   readonly skeletonStrides: readonly [number, number, number, number];
   readonly streams: readonly SkeletonStream[];
@@ -89,6 +91,7 @@ const QUICK: Preset = {
   network: {
     kind: 'r3d',
     videoWidths: [8, 12, 16, 32],
+    skeletonNetwork: 'st-gcn',
     skeletonWidths: [16, 16, 24, 32],
     skeletonStrides: [2, 2, 2, 1],
     streams: ['position', 'motion'],
@@ -205,6 +208,13 @@ export function presetFor(options: RunOptions): Preset {
   const preset = PRESETS[options.data ? 'recorded' : 'embedded'][options.preset];
   const { holdOut = preset.holdOut } = options;
   const { attacks = preset.evaluation.attacks, eps = preset.evaluation.levels } = options;
+  const { skeletonNetwork = preset.network.skeletonNetwork } = options;
   const headline = options.eps ? eps.length - 1 : preset.evaluation.headline;
-  return { ...preset, holdOut, evaluation: { ...preset.evaluation, attacks, levels: eps, headline } };
+  const network = { ...preset.network, skeletonNetwork };
+  return {
+    ...preset,
+    holdOut,
+    network,
+    evaluation: { ...preset.evaluation, attacks, levels: eps, headline },
+  };
 }

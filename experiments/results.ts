@@ -9,6 +9,8 @@ export interface Results {
   readonly adapter: { readonly kind: string; readonly description: string };
   readonly seed: number;
   readonly preset: string;
+  /** The backbone that sees skeletons. */
+  readonly skeletonNetwork: string;
   /** Whether the validation subjects stayed out of training; where not, networks are fitted on them too. */
   readonly holdOut: boolean;
   /** The ε levels attacks were run at, ascending; the one `ri`, `balance` and the table refer to is `headline`. */

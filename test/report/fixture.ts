@@ -77,6 +77,7 @@ function makeResults(
     dataset,
     adapter: { kind: 'swiftshader', description: 'SwiftShader Device (Subzero)' },
     seed: 1,
+    skeletonNetwork: 'st-gcn',
     preset: 'quick',
     holdOut: dataset.name === 'figures',
     levels,
