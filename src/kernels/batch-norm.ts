@@ -3,8 +3,9 @@ import { formatShape, type Spec, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Chunks, chunksOf, THREADS, throughChunks } from './channel-sums.ts';
 import { add, mul, rsqrt, sub } from './elementwise.ts';
+import { ofType } from './elementwise-cast.ts';
 import { broadcastTo } from './layout.ts';
-import { checkF32, defineOp, f32, isTracked } from './op.ts';
+import { checkF32, checkFloats, defineOp, f32, isTracked, like } from './op.ts';
 import { sum } from './reduce.ts';
 import { run } from './run.ts';
 import { batchNormWgsl } from './wgsl.gen.ts';
@@ -43,7 +44,7 @@ const batchNormOp = defineOp<{ x: Tensor; gamma: Tensor; beta: Tensor }, Attrs, 
       'batchNorm',
       () => `needs at least one element per channel; got x ${formatShape(x.shape)}`,
     );
-    return [f32(x.shape), f32(x.shape.slice(-1)), f32(x.shape.slice(-1))];
+    return [like(x), f32(x.shape.slice(-1)), f32(x.shape.slice(-1))];
   },
   forward({ x, gamma, beta }, [y, mean, variance], { epsilon }) {
     moments(x, mean, variance);
@@ -81,14 +82,20 @@ function fused(x: Tensor, g: Tensor, channels: Channels, attrs: Attrs): Rule {
 }
 
 /** The same in differentiable ops: the statistics are outputs of the op, so an outer tape follows them. */
-function formula(x: Tensor, g: Tensor, { mean, variance, gamma }: Channels, { epsilon }: Attrs): Rule {
+function formula(
+  given: Tensor,
+  upstream: Tensor,
+  { mean, variance, gamma }: Channels,
+  { epsilon }: Attrs,
+): Rule {
+  const [x, g] = [ofType(given, 'f32'), ofType(upstream, 'f32')];
   const r = rsqrt(add(variance, epsilon));
   const xHat = mul(sub(x, mean), r);
   const beta = () => overRows(g);
   const dgamma = () => overRows(mul(g, xHat));
   const share = 1 / rowsOf(x);
   const centred = () => sub(sub(g, mul(beta(), share)), mul(xHat, mul(dgamma(), share)));
-  return { x: () => mul(mul(gamma, r), centred()), gamma: dgamma, beta };
+  return { x: () => ofType(mul(mul(gamma, r), centred()), given.dtype), gamma: dgamma, beta };
 }
 
 /** Adds what reaches x through the mean (1/rows each) and through the variance (2·(x − mean)/rows). */
@@ -99,13 +106,15 @@ function momentsGradient(
   gMean: Tensor | undefined,
   gVariance: Tensor | undefined,
 ): Tensor {
+  if (direct && !gMean && !gVariance) return direct;
   const share = 1 / rowsOf(x);
   const terms = [
-    direct,
+    direct && ofType(direct, 'f32'),
     gMean && broadcastTo(mul(gMean, share), x.shape),
-    gVariance && mul(sub(x, mean), mul(gVariance, 2 * share)),
+    gVariance && mul(sub(ofType(x, 'f32'), mean), mul(gVariance, 2 * share)),
   ];
-  return terms.filter((term) => term !== undefined).reduce((a, b) => add(a, b));
+  const total = terms.filter((term) => term !== undefined).reduce((a, b) => add(a, b));
+  return ofType(total, x.dtype);
 }
 
 const gradSumsOp = defineOp<{ x: Tensor; g: Tensor; mean: Tensor; variance: Tensor }, Attrs, [Spec, Spec]>({
@@ -131,7 +140,7 @@ type GradInputs = { x: Tensor; g: Tensor; dgamma: Tensor; dbeta: Tensor } & Chan
 
 const normalizeGradOp = defineOp<GradInputs, Attrs, [Spec]>({
   name: 'batchNormGrad',
-  outputs: ({ x }) => [f32(x.shape)],
+  outputs: ({ x }) => [like(x)],
   forward(inputs, [y], { epsilon }) {
     const chunks = chunksFor(inputs.x);
     const params = { ...chunks, epsilon };
@@ -183,20 +192,20 @@ const inferenceOp = defineOp<InferenceInputs, Attrs, [Spec]>({
   name: 'batchNormInference',
   outputs({ x, ...perChannel }) {
     checkChannels('batchNormInference', x, perChannel);
-    return [f32(x.shape)];
+    return [like(x)];
   },
   forward({ x, beta, ...channels }, [y], { epsilon }) {
     if (x.size > 0) normalize(x, channels, beta, y, epsilon);
   },
   gradient({ inputs: { x, mean, variance, gamma }, grads: [upstream], attrs: { epsilon } }) {
-    const g = upstream as Tensor;
     const r = () => rsqrt(add(variance, epsilon));
-    const dgamma = () => mul(overRows(mul(g, sub(x, mean))), r());
+    const g = () => ofType(upstream as Tensor, 'f32');
+    const dgamma = () => mul(overRows(mul(g(), sub(ofType(x, 'f32'), mean))), r());
     return {
-      x: () => mul(g, mul(gamma, r())),
+      x: () => mul(upstream as Tensor, ofType(mul(gamma, r()), x.dtype)),
       gamma: dgamma,
-      beta: () => overRows(g),
-      mean: () => mul(overRows(g), mul(mul(gamma, r()), -1)),
+      beta: () => overRows(g()),
+      mean: () => mul(overRows(g()), mul(mul(gamma, r()), -1)),
       variance: () => mul(mul(dgamma(), gamma), mul(mul(r(), r()), -0.5)),
     };
   },
@@ -220,13 +229,13 @@ function overRows(x: Tensor): Tensor {
   return sum(x, { axes: x.shape.slice(1).map((_, axis) => axis) });
 }
 
-/** Throws `ShapeError` unless x has channels and everything else is f32 [C]. */
+/** Throws `ShapeError` unless x has channels and everything else is f32 [C], whatever float type x has. */
 export function checkChannels(
   op: string,
   x: Tensor,
   perChannel: Readonly<Record<string, Tensor | undefined>>,
 ): void {
-  checkF32(op, 'x', x);
+  checkFloats(op, { x });
   check(x.shape.length > 0, op, () => 'x must have channels, [..., C]; got a scalar');
   const channels = x.shape.at(-1) ?? 0;
   for (const [name, tensor] of Object.entries(perChannel)) {

@@ -50,9 +50,14 @@ export function cast(x: Tensor, dtype: DType): Tensor {
   return castOp({ x }, { dtype })[0];
 }
 
+/** x itself where it has this type, else as `cast`. */
+export function ofType(x: Tensor, dtype: DType): Tensor {
+  return x.dtype === dtype ? x : cast(x, dtype);
+}
+
 /** `f` of x in f32, and its result in the element type of x: for f16 where there is no kernel of its own. */
 export function inF32(x: Tensor, f: (x: Tensor) => Tensor): Tensor {
-  return x.dtype === 'f32' ? f(x) : cast(f(cast(x, 'f32')), x.dtype);
+  return ofType(f(ofType(x, 'f32')), x.dtype);
 }
 
 /** Lets `fill` write f32, and converts it where `out` is f16. */

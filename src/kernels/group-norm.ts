@@ -4,8 +4,9 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { checkChannels, type NormOptions } from './batch-norm.ts';
 import { chunksOf, THREADS, throughChunks } from './channel-sums.ts';
 import { add, mul, rsqrt, square, sub } from './elementwise.ts';
+import { ofType } from './elementwise-cast.ts';
 import { reshape } from './layout.ts';
-import { defineOp, f32, isTracked } from './op.ts';
+import { defineOp, f32, isTracked, like } from './op.ts';
 import { mean, sum } from './reduce.ts';
 import { run } from './run.ts';
 import { lanesFor, rowVariants } from './softmax.ts';
@@ -37,7 +38,7 @@ const groupNormOp = defineOp<
   name: 'groupNorm',
   outputs({ x, gamma, beta }, { op, samples, groups }) {
     checkChannels(op, x, { gamma, beta });
-    return [f32(x.shape), f32([samples, groups, 2])];
+    return [like(x), f32([samples, groups, 2])];
   },
   forward(inputs, [y, stats], attrs) {
     const { x, gamma = x, beta = x } = inputs;
@@ -68,8 +69,9 @@ function fused(x: Tensor, g: Tensor, gamma: Tensor | undefined, stats: Tensor, a
   };
 }
 
-/** The same in differentiable ops, from x alone. */
-function formula(x: Tensor, g: Tensor, gamma: Tensor | undefined, attrs: Attrs) {
+/** The same in differentiable ops and in f32, from x alone. */
+function formula(given: Tensor, upstream: Tensor, gamma: Tensor | undefined, attrs: Attrs) {
+  const [x, g] = [ofType(given, 'f32'), ofType(upstream, 'f32')];
   const { samples, spatial, groups, width, epsilon } = attrs;
   const split = (tensor: Tensor) => reshape(tensor, [samples, spatial, groups, width]);
   const overCell = (tensor: Tensor) => mean(tensor, { axes: [1, 3], keepDims: true });
@@ -80,7 +82,7 @@ function formula(x: Tensor, g: Tensor, gamma: Tensor | undefined, attrs: Attrs) 
   const h = split(gamma ? mul(g, gamma) : g);
   const dx = () => mul(r, sub(sub(h, overCell(h)), mul(xHat, overCell(mul(h, xHat)))));
   return {
-    x: () => reshape(dx(), x.shape),
+    x: () => ofType(reshape(dx(), x.shape), given.dtype),
     gamma: () => overRows(mul(split(g), xHat)),
     beta: () => overRows(split(g)),
   };
@@ -92,7 +94,7 @@ const groupNormGradOp = defineOp<
   [Spec]
 >({
   name: 'groupNormGrad',
-  outputs: ({ x }) => [f32(x.shape)],
+  outputs: ({ x }) => [like(x)],
   forward(inputs, [y], attrs) {
     const { x, g, gamma = x, stats } = inputs;
     const { params, launch, kind } = launchOf(x, attrs);

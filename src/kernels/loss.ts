@@ -2,8 +2,9 @@ import { check, ShapeError } from '../errors.ts';
 import { formatShape, type Spec, sameShape, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { add, exp, log, mul, neg, sub } from './elementwise.ts';
+import { inF32, ofType } from './elementwise-cast.ts';
 import { reshape } from './layout.ts';
-import { checkF32, defineOp, f32, isTracked } from './op.ts';
+import { checkFloats, defineOp, f32, isTracked, like } from './op.ts';
 import { mean, sum } from './reduce.ts';
 import { run } from './run.ts';
 import { lanesFor, rowVariants, softmax } from './softmax.ts';
@@ -48,7 +49,7 @@ const crossEntropyOp = defineOp<{ logits: Tensor; labels: Tensor }, Smoothing, [
 function logitsGradient(logits: Tensor, labels: Tensor, stats: Tensor, g: Tensor, attrs: Smoothing): Tensor {
   if (!isTracked(logits, g)) return crossEntropyGradOp({ logits, labels, stats, g }, attrs)[0];
   const [target] = smoothedLabelsOp({ labels }, { ...attrs, classes: logits.shape.at(-1) ?? 0 });
-  return mul(sub(softmax(logits), target), reshape(g, [...g.shape, 1]));
+  return inF32(logits, (wide) => mul(sub(softmax(wide), target), reshape(g, [...g.shape, 1])));
 }
 
 const crossEntropyGradOp = defineOp<
@@ -57,7 +58,7 @@ const crossEntropyGradOp = defineOp<
   [Spec]
 >({
   name: 'crossEntropyGrad',
-  outputs: ({ logits }) => [f32(logits.shape)],
+  outputs: ({ logits }) => [like(logits)],
   forward({ logits, labels, stats, g }, [dx], attrs) {
     const { params, launch, kind } = launchOf(logits, labels, attrs);
     const same = { labels, savedStats: stats, g };
@@ -92,7 +93,7 @@ function launchOf(logits: Tensor, labels: Tensor, { smoothing }: Smoothing) {
 
 function checkCrossEntropy(logits: Tensor, labels: Tensor, smoothing: number): void {
   const op = 'crossEntropy';
-  checkF32(op, 'logits', logits);
+  checkFloats(op, { logits });
   if (labels.dtype !== 'i32') throw new ShapeError(op, `labels must be i32; got ${labels}`);
   const fits = (logits.shape.at(-1) ?? 0) > 0 && sameShape(labels.shape, logits.shape.slice(0, -1));
   check(
@@ -125,8 +126,6 @@ export function crossEntropy(
 const klTermsOp = defineOp<{ input: Tensor; target: Tensor }, { logTarget: boolean }, [Spec]>({
   name: 'klDiv',
   outputs({ input, target }) {
-    checkF32('klDiv', 'input', input);
-    checkF32('klDiv', 'target', target);
     check(
       input.shape.length > 0 && sameShape(input.shape, target.shape),
       'klDiv',
@@ -162,7 +161,9 @@ export function klDiv(
   target: Tensor,
   { reduction = 'batchMean', logTarget = false }: KlDivOptions = {},
 ): Tensor {
-  const [terms] = klTermsOp({ input, target }, { logTarget });
+  checkFloats('klDiv', { input, target });
+  const wide = { input: ofType(input, 'f32'), target: ofType(target, 'f32') };
+  const [terms] = klTermsOp(wide, { logTarget });
   const samples = sum(terms, { axes: [-1] });
   if (reduction === 'none') return samples;
   return reduction === 'sum' ? sum(samples) : mean(samples);

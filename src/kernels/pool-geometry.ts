@@ -1,7 +1,7 @@
 import { check } from '../errors.ts';
 import { formatShape, type Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { checkF32 } from './op.ts';
+import { checkFloats } from './op.ts';
 
 /** One number for all spatial axes, or one for each. */
 export type PerAxis = number | readonly number[];
@@ -29,7 +29,7 @@ export interface PoolGeometry {
 
 /** The shape rule of pooling `rank` spatial axes. */
 export function geometryOf(op: string, x: Tensor, rank: number, options: PoolOptions): PoolGeometry {
-  checkF32(op, 'x', x);
+  checkFloats(op, { x });
   const axes = ['[N, L, C]', '[N, H, W, C]', '[N, D, H, W, C]'][rank - 1];
   check(x.shape.length === rank + 2, op, () => `x must be ${axes}; got ${formatShape(x.shape)}`);
   const size = perAxis(op, 'size', options.size, rank, 1);

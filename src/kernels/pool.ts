@@ -3,7 +3,7 @@ import { formatShape, type Shape, type Spec } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { groupsOf } from './elementwise-broadcast.ts';
 import { reshape } from './layout-axes.ts';
-import { checkF32, defineOp, f32 } from './op.ts';
+import { checkFloats, defineOp, like } from './op.ts';
 import { geometryOf, type PoolGeometry, type PoolOptions, poolParams } from './pool-geometry.ts';
 import { max, mean } from './reduce.ts';
 import { run } from './run.ts';
@@ -14,7 +14,7 @@ type Indexed = { x: Tensor; index: Tensor };
 
 const maxPoolOp = defineOp<X, PoolGeometry, [Spec]>({
   name: 'maxPool',
-  outputs: (_, { outShape }) => [f32(outShape)],
+  outputs: ({ x }, { outShape }) => [like(x, outShape)],
   forward({ x }, [out], geometry) {
     const { vectors, params, launch } = plan(x, out, geometry);
     if (vectors) run(poolWgsl, 'maxPool', { x, out }, params, launch);
@@ -39,7 +39,7 @@ const maxPoolIndexOp = defineOp<X, PoolGeometry, [Spec]>({
 /** Adds each element to the place its window was taken from; linear, the adjoint of `maxPoolPick`. */
 const maxPoolGradOp = defineOp<Indexed, PoolGeometry, [Spec]>({
   name: 'maxPoolGrad',
-  outputs: (_, { inShape }) => [f32(inShape)],
+  outputs: ({ x }, { inShape }) => [like(x, inShape)],
   forward({ x, index }, [out], geometry) {
     const { vectors, params, launch } = plan(x, out, geometry);
     if (vectors) run(poolWgsl, 'maxPoolGrad', { x, index, out }, params, launch);
@@ -56,7 +56,7 @@ const maxPoolGradOp = defineOp<Indexed, PoolGeometry, [Spec]>({
 /** Takes from each window the element its index names. */
 const maxPoolPickOp = defineOp<Indexed, PoolGeometry, [Spec]>({
   name: 'maxPoolPick',
-  outputs: (_, { outShape }) => [f32(outShape)],
+  outputs: ({ x }, { outShape }) => [like(x, outShape)],
   forward({ x, index }, [out], geometry) {
     const { vectors, params, launch } = plan(x, out, geometry);
     if (vectors) run(poolWgsl, 'maxPoolPick', { x, index, out }, params, launch);
@@ -72,7 +72,7 @@ const maxPoolPickOp = defineOp<Indexed, PoolGeometry, [Spec]>({
 
 const avgPoolOp = defineOp<X, PoolGeometry, [Spec]>({
   name: 'avgPool',
-  outputs: (_, { outShape }) => [f32(outShape)],
+  outputs: ({ x }, { outShape }) => [like(x, outShape)],
   forward({ x }, [out], geometry) {
     const { vectors, params, launch } = plan(x, out, geometry);
     if (vectors) run(poolWgsl, 'avgPool', { x, out }, params, launch);
@@ -83,7 +83,7 @@ const avgPoolOp = defineOp<X, PoolGeometry, [Spec]>({
 
 const avgPoolGradOp = defineOp<X, PoolGeometry, [Spec]>({
   name: 'avgPoolGrad',
-  outputs: (_, { inShape }) => [f32(inShape)],
+  outputs: ({ x }, { inShape }) => [like(x, inShape)],
   forward({ x }, [out], geometry) {
     const { vectors, params, launch } = plan(x, out, geometry);
     if (vectors) run(poolWgsl, 'avgPoolGrad', { x, out }, params, launch);
@@ -170,7 +170,7 @@ export function globalMaxPool(x: Tensor): Tensor {
 }
 
 function flatPositions(op: string, x: Tensor): Shape {
-  checkF32(op, 'x', x);
+  checkFloats(op, { x });
   check(x.shape.length >= 3, op, () => `x must be [N, …, C]; got ${formatShape(x.shape)}`);
   const positions = x.shape.slice(1, -1).reduce((product, dim) => product * dim, 1);
   return [x.shape[0] ?? 0, positions, x.shape.at(-1) ?? 0];

@@ -4,7 +4,7 @@ import { mapScalars, numberOf, type Scalar } from '../tensor/scalar.ts';
 import { checkShape, type DType, type Shape, type Spec } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { groupsOf } from './elementwise-broadcast.ts';
-import { checkF32, defineOp } from './op.ts';
+import { checkFloats, defineOp, like } from './op.ts';
 import { run } from './run.ts';
 import { randomWgsl } from './wgsl.gen.ts';
 
@@ -135,13 +135,13 @@ interface DropoutAttrs {
 const dropoutOp = defineOp<{ x: Tensor }, DropoutAttrs, [Spec]>({
   name: 'dropout',
   outputs({ x }) {
-    checkF32('dropout', 'x', x);
-    return [{ shape: x.shape, dtype: 'f32' }];
+    checkFloats('dropout', { x });
+    return [like(x)];
   },
   forward({ x }, [out], { rate, start }) {
     const threshold = Math.round(rate * 2 ** 24);
     const params = drawParams(x.size, start, { scale: 1 / (1 - rate), threshold });
-    run(randomWgsl, 'dropout', { x, out }, params, { groups: groupsOf(params.count) });
+    run(randomWgsl, 'dropout', { x, kept: out }, params, { groups: groupsOf(params.count) });
   },
   // The same seed draws the same mask again: nothing has to be saved.
   gradient: ({ attrs, grads: [g] }) => ({ x: (): Tensor => dropoutOp({ x: g as Tensor }, attrs)[0] }),
@@ -149,7 +149,7 @@ const dropoutOp = defineOp<{ x: Tensor }, DropoutAttrs, [Spec]>({
 
 /**
  * Zeroes each element with probability `rate` and scales the others: `out = x·kept / (1 − rate)` (Srivastava et al. 2014).
- * Shape in = shape out, f32. Throws `ShapeError` unless 0 ≤ rate < 1, and for a seed or stream out of range.
+ * Shape in = shape out, f32 or f16. Throws `ShapeError` unless 0 ≤ rate < 1, and for a seed or stream out of range.
  */
 export function dropout(x: Tensor, { rate, ...seed }: Seed & { readonly rate: number }): Tensor {
   check(rate >= 0 && rate < 1, 'dropout', () => `rate must be in [0, 1); got ${rate}`);

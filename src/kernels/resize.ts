@@ -2,7 +2,8 @@ import { check } from '../errors.ts';
 import { formatShape, type Spec, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { groupsOf } from './elementwise-broadcast.ts';
-import { checkF32, defineOp, f32 } from './op.ts';
+import { inF32 } from './elementwise-cast.ts';
+import { checkFloats, defineOp, f32 } from './op.ts';
 import { run } from './run.ts';
 import { resizeWgsl } from './wgsl.gen.ts';
 
@@ -59,11 +60,11 @@ export function resize(x: Tensor, { size, mode = 'bilinear', alignCorners = fals
   const changed = axes.filter(({ n, m }) => n !== m).toSorted((a, b) => a.m / a.n - b.m / b.n);
   // Even without a change the result is a tensor of its own.
   const passes = changed.length > 0 ? changed : axes.slice(0, 1);
-  return passes.reduce((y, attrs) => resizeAxisOp({ x: y }, attrs)[0], x);
+  return inF32(x, (wide) => passes.reduce((y, attrs) => resizeAxisOp({ x: y }, attrs)[0], wide));
 }
 
 function checkResize(x: Tensor, size: readonly number[], mode: ResizeMode, alignCorners: boolean): void {
-  checkF32('resize', 'x', x);
+  checkFloats('resize', { x });
   const input = x.shape.slice(1, -1);
   const ranks = x.shape.length >= 3 && x.shape.length <= 5 && size.length === input.length;
   check(ranks, 'resize', () => `x must be [N, spatial…, C] with a size per axis; got ${x} and [${size}]`);

@@ -2,7 +2,7 @@ import type { Traits } from '../tensor/device.ts';
 import { normalizeAxis, type Spec, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { exp, mul, sub } from './elementwise.ts';
-import { checkF32, defineOp, f32, isTracked } from './op.ts';
+import { checkFloats, defineOp, isTracked, like } from './op.ts';
 import { sum } from './reduce.ts';
 import { run } from './run.ts';
 import { softmaxWgsl } from './wgsl.gen.ts';
@@ -51,8 +51,8 @@ export function rowDims(shape: readonly number[], axis: number): RowDims {
 const softmaxOp = defineOp<{ x: Tensor }, Attrs, [Spec]>({
   name: 'softmax',
   outputs({ x }) {
-    checkF32('softmax', 'x', x);
-    return [f32(x.shape)];
+    checkFloats('softmax', { x });
+    return [like(x)];
   },
   forward({ x }, [y], { axis, log, zeroEmpty }) {
     const dims = rowDims(x.shape, axis);
@@ -75,7 +75,7 @@ function rowGradient(y: Tensor, g: Tensor, { axis, log }: Attrs): Tensor {
 
 const softmaxGradOp = defineOp<{ y: Tensor; g: Tensor }, Attrs, [Spec]>({
   name: 'softmaxGrad',
-  outputs: ({ y }) => [f32(y.shape)],
+  outputs: ({ y }) => [like(y)],
   forward({ y, g }, [dx], { axis, log }) {
     const dims = rowDims(y.shape, axis);
     const params = { ...dims, zeroEmpty: 0 };

@@ -41,6 +41,19 @@ export const HALVES: Readonly<Record<string, Halves>> = {
     forced: ['elementwise'],
   },
   layout: { cases: /./, forced: ['layout', 'pad', 'gather'] },
+  loss: { cases: /^(?!.*(-Infinity|zero prob|up to))/, forced: ['crossEntropy'] },
+  norm: {
+    cases: /^(?!.*\[\d{4,}|.*far from zero)/,
+    forced: ['groupNorm'],
+    kept: ['gamma', 'beta', 'mean', 'variance'],
+  },
+  pool: { cases: /^(?!.*workgroups)/, forced: ['pool'] },
+  random: { cases: /dropout/, forced: [] },
+  resize: { cases: /bilinear/, forced: [] },
+  softmax: {
+    cases: /^(softmax|logSoftmax) (\[(3,4|5,7|3,5,4)\]|of masked)|^softmax \[(37,130|2,5001)\]|^masked/,
+    forced: ['softmax'],
+  },
   reduce: { cases: /^(?!.*(million|workgroups|large numbers))/, forced: ['reduce'] },
 };
 

@@ -4,7 +4,7 @@
 // moments writes the mean and Σ (x − mean)² of its chunk, shifted by the chunk's first row (so nothing cancels),
 // gradSums writes Σ g and Σ g·(x − mean)·r. combine…: a workgroup of LANES threads adds the chunks of four channels
 // in a fixed order.
-alias T = f32;
+alias T = f32; // of x, y and g; what belongs to a channel is f32
 override LANES: u32 = 64;
 
 struct ChannelParams { rows: u32, channels: u32, chunkRows: u32, chunks: u32, epsilon: f32 }
@@ -15,16 +15,16 @@ struct ChannelParams { rows: u32, channels: u32, chunkRows: u32, chunks: u32, ep
 @group(0) @binding(2) var<storage, read> meanScalar: array<f32>;
 @group(0) @binding(3) var<storage, read> variance: array<vec4f>;
 @group(0) @binding(3) var<storage, read> varianceScalar: array<f32>;
-@group(0) @binding(4) var<storage, read> gamma: array<vec4<T>>;
-@group(0) @binding(4) var<storage, read> gammaScalar: array<T>;
-@group(0) @binding(5) var<storage, read> beta: array<vec4<T>>;
-@group(0) @binding(5) var<storage, read> betaScalar: array<T>;
+@group(0) @binding(4) var<storage, read> gamma: array<vec4f>;
+@group(0) @binding(4) var<storage, read> gammaScalar: array<f32>;
+@group(0) @binding(5) var<storage, read> beta: array<vec4f>;
+@group(0) @binding(5) var<storage, read> betaScalar: array<f32>;
 @group(0) @binding(6) var<storage, read> g: array<vec4<T>>;
 @group(0) @binding(6) var<storage, read> gScalar: array<T>;
-@group(0) @binding(5) var<storage, read> dgamma: array<vec4<T>>;
-@group(0) @binding(5) var<storage, read> dgammaScalar: array<T>;
-@group(0) @binding(7) var<storage, read> dbeta: array<vec4<T>>;
-@group(0) @binding(7) var<storage, read> dbetaScalar: array<T>;
+@group(0) @binding(5) var<storage, read> dgamma: array<vec4f>;
+@group(0) @binding(5) var<storage, read> dgammaScalar: array<f32>;
+@group(0) @binding(7) var<storage, read> dbeta: array<vec4f>;
+@group(0) @binding(7) var<storage, read> dbetaScalar: array<f32>;
 @group(0) @binding(8) var<storage, read_write> y: array<vec4<T>>;
 @group(0) @binding(8) var<storage, read_write> yScalar: array<T>;
 @group(0) @binding(8) var<storage, read_write> partial: array<vec4f>;
@@ -171,8 +171,8 @@ fn combineSums(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups
 fn normalize4(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let c = column(id.y * groups.x * 64u + id.x, quads());
   let m = mean[c.channel];
-  let scale = vec4f(gamma[c.channel]) * inverseSqrt(variance[c.channel] + p.epsilon);
-  let shift = vec4f(beta[c.channel]);
+  let scale = gamma[c.channel] * inverseSqrt(variance[c.channel] + p.epsilon);
+  let shift = beta[c.channel];
   for (var k = 0u; k < c.count; k++) {
     let at = c.at + k * c.step;
     y[at] = vec4<T>((vec4f(x[at]) - m) * scale + shift);
@@ -183,8 +183,8 @@ fn normalize4(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
 fn normalize(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let c = column(id.y * groups.x * 64u + id.x, p.channels);
   let m = meanScalar[c.channel];
-  let scale = f32(gammaScalar[c.channel]) * inverseSqrt(varianceScalar[c.channel] + p.epsilon);
-  let shift = f32(betaScalar[c.channel]);
+  let scale = gammaScalar[c.channel] * inverseSqrt(varianceScalar[c.channel] + p.epsilon);
+  let shift = betaScalar[c.channel];
   for (var k = 0u; k < c.count; k++) {
     let at = c.at + k * c.step;
     yScalar[at] = T((f32(xScalar[at]) - m) * scale + shift);
@@ -197,9 +197,9 @@ fn normalizeGrad4(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   let n = f32(p.rows);
   let m = mean[c.channel];
   let r = inverseSqrt(variance[c.channel] + p.epsilon);
-  let scale = vec4f(gamma[c.channel]) * r;
-  let level = vec4f(dbeta[c.channel]) / n;
-  let slope = vec4f(dgamma[c.channel]) * r / n;
+  let scale = gamma[c.channel] * r;
+  let level = dbeta[c.channel] / n;
+  let slope = dgamma[c.channel] * r / n;
   for (var k = 0u; k < c.count; k++) {
     let at = c.at + k * c.step;
     y[at] = vec4<T>(scale * (vec4f(g[at]) - level - (vec4f(x[at]) - m) * slope));
@@ -212,9 +212,9 @@ fn normalizeGrad(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   let n = f32(p.rows);
   let m = meanScalar[c.channel];
   let r = inverseSqrt(varianceScalar[c.channel] + p.epsilon);
-  let scale = f32(gammaScalar[c.channel]) * r;
-  let level = f32(dbetaScalar[c.channel]) / n;
-  let slope = f32(dgammaScalar[c.channel]) * r / n;
+  let scale = gammaScalar[c.channel] * r;
+  let level = dbetaScalar[c.channel] / n;
+  let slope = dgammaScalar[c.channel] * r / n;
   for (var k = 0u; k < c.count; k++) {
     let at = c.at + k * c.step;
     yScalar[at] = T(scale * (f32(gScalar[at]) - level - (f32(xScalar[at]) - m) * slope));

@@ -6,7 +6,7 @@
 // …4: elements are vec4 (width divisible by 4).
 // channelSums: partial [2, chunks, channels up to a multiple of 4] = Σ g and Σ g·(x − mean)·r over chunkRows rows of
 // [samples·spatial, channels]; a thread has one chunk of one channel or four. batch-norm.wgsl combines the chunks.
-alias T = f32;
+alias T = f32; // of x, y and g; what belongs to a channel is f32
 override LANES: u32 = 64;
 
 struct CellParams { samples: u32, spatial: u32, groups: u32, width: u32, hasGamma: u32, hasBeta: u32, epsilon: f32 }
@@ -15,10 +15,10 @@ struct SumParams { rows: u32, spatial: u32, groups: u32, width: u32, chunkRows: 
 @group(0) @binding(0) var<uniform> s: SumParams;
 @group(0) @binding(1) var<storage, read> x: array<vec4<T>>;
 @group(0) @binding(1) var<storage, read> xScalar: array<T>;
-@group(0) @binding(2) var<storage, read> gamma: array<vec4<T>>;
-@group(0) @binding(2) var<storage, read> gammaScalar: array<T>;
-@group(0) @binding(3) var<storage, read> beta: array<vec4<T>>;
-@group(0) @binding(3) var<storage, read> betaScalar: array<T>;
+@group(0) @binding(2) var<storage, read> gamma: array<vec4f>;
+@group(0) @binding(2) var<storage, read> gammaScalar: array<f32>;
+@group(0) @binding(3) var<storage, read> beta: array<vec4f>;
+@group(0) @binding(3) var<storage, read> betaScalar: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<T>>;
 @group(0) @binding(4) var<storage, read_write> yScalar: array<T>;
 @group(0) @binding(5) var<storage, read_write> stats: array<vec2f>;
@@ -44,8 +44,8 @@ fn walk(cell: u32, width: u32, lane: u32, lanes: u32) -> Walk {
 }
 
 fn count() -> f32 { return f32(p.spatial * p.width); }
-fn scale4(at: u32) -> vec4f { return select(vec4f(1.0), vec4f(gamma[at]), p.hasGamma != 0u); }
-fn scale1(at: u32) -> f32 { return select(1.0, f32(gammaScalar[at]), p.hasGamma != 0u); }
+fn scale4(at: u32) -> vec4f { return select(vec4f(1.0), gamma[at], p.hasGamma != 0u); }
+fn scale1(at: u32) -> f32 { return select(1.0, gammaScalar[at], p.hasGamma != 0u); }
 
 fn sum4(w: Walk) -> f32 {
   var total = vec4f(0.0);
@@ -69,7 +69,7 @@ fn squares4(w: Walk, mean: f32) -> f32 {
 fn store4(w: Walk, mean: f32, r: f32) {
   for (var k = w.k; k < w.width; k += w.kStep) {
     let scale = scale4(w.channel + k) * r;
-    let shift = select(vec4f(0.0), vec4f(beta[w.channel + k]), p.hasBeta != 0u);
+    let shift = select(vec4f(0.0), beta[w.channel + k], p.hasBeta != 0u);
     for (var i = w.i; i < p.spatial; i += w.iStep) {
       let at = w.base + i * w.pitch + k;
       y[at] = vec4<T>((vec4f(x[at]) - mean) * scale + shift);
@@ -99,7 +99,7 @@ fn squares1(w: Walk, mean: f32) -> f32 {
 fn store1(w: Walk, mean: f32, r: f32) {
   for (var k = w.k; k < w.width; k += w.kStep) {
     let scale = scale1(w.channel + k) * r;
-    let shift = select(0.0, f32(betaScalar[w.channel + k]), p.hasBeta != 0u);
+    let shift = select(0.0, betaScalar[w.channel + k], p.hasBeta != 0u);
     for (var i = w.i; i < p.spatial; i += w.iStep) {
       let at = w.base + i * w.pitch + k;
       yScalar[at] = T((f32(xScalar[at]) - mean) * scale + shift);

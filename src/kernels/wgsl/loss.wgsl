@@ -5,7 +5,7 @@
 // threads…: a thread has one row. groups…: a workgroup of LANES threads has one row. …4: elements are vec4.
 // smoothedLabels: a thread writes one element of (1 − ε)·[j = l] + ε/n.
 // divergence: four elements a thread of t·(log t − x), or exp t·(t − x) with logTarget; 0 where the factor is 0.
-alias T = f32;
+alias T = f32; // of x and dx; losses are f32
 override LANES: u32 = 64;
 const LOWEST = -0x1.fffffep+127f;
 
@@ -17,10 +17,10 @@ struct DivergenceParams { vectors: u32, logTarget: u32 }
 @group(0) @binding(1) var<storage, read> xScalar: array<T>;
 @group(0) @binding(2) var<storage, read> labels: array<i32>;
 @group(0) @binding(2) var<storage, read> target4: array<vec4<T>>;
-@group(0) @binding(3) var<storage, read_write> losses: array<T>;
+@group(0) @binding(3) var<storage, read_write> losses: array<f32>;
 @group(0) @binding(4) var<storage, read_write> stats: array<vec2f>;
 @group(0) @binding(3) var<storage, read> savedStats: array<vec2f>;
-@group(0) @binding(4) var<storage, read> g: array<T>;
+@group(0) @binding(4) var<storage, read> g: array<f32>;
 @group(0) @binding(5) var<storage, read_write> dx: array<vec4<T>>;
 @group(0) @binding(5) var<storage, read_write> dxScalar: array<T>;
 var<workgroup> scratch: array<vec2f, LANES>;
@@ -85,7 +85,7 @@ fn finish(row: u32, top: vec2f, sums: vec2f, xl: f32) {
   var loss = -(1.0 - p.smoothing) * (xl - top.x);
   if (p.smoothing > 0.0) { loss -= p.smoothing / f32(p.n) * sums.y; }
   loss += select(log(total), total, magnitude(total) > 0x7f800000u);
-  losses[row] = T(select(nan(), loss, valid(labels[row])));
+  losses[row] = select(nan(), loss, valid(labels[row]));
 }
 
 @compute @workgroup_size(64)

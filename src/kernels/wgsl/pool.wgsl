@@ -5,10 +5,12 @@
 // maxPool:       out = the largest element of the window; NaN wins
 // maxPoolIndex:  out = the position of the first largest element of the window
 // maxPoolPick:   out[o] = x[index[o]]
-// maxPoolGrad:   out[i] = sum of g[o] over the windows o with index[o] = i
+// maxPoolGrad:   out[i] = vec4<T>(sum of g[o] over the windows o with index[o] = i
 // avgPool:       out = sum over the window / (its elements, or size where includePad)
 // avgPoolGrad:   out[i] = sum over the windows o with i in them of g[o] / (their divisor)
 // A thread computes one vec4 (…Scalar: one element) of out. The gradients gather, in a fixed order: no atomics.
+
+alias T = f32); // of x and out; sums are f32
 
 struct PoolParams {
   count: u32, channels: u32, includePad: u32,
@@ -17,12 +19,12 @@ struct PoolParams {
 }
 
 @group(0) @binding(0) var<uniform> pool: PoolParams;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read> xScalar: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<T>>;
+@group(0) @binding(1) var<storage, read> xScalar: array<T>;
 @group(0) @binding(2) var<storage, read> index: array<vec4u>;
 @group(0) @binding(2) var<storage, read> indexScalar: array<u32>;
-@group(0) @binding(3) var<storage, read_write> out: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> outScalar: array<f32>;
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<T>>;
+@group(0) @binding(3) var<storage, read_write> outScalar: array<T>;
 @group(0) @binding(3) var<storage, read_write> outIndex: array<vec4u>;
 @group(0) @binding(3) var<storage, read_write> outIndexScalar: array<u32>;
 
@@ -78,12 +80,12 @@ fn largest(i: u32) -> Largest {
   let start = sampleStart(here, inDims());
   let span = window(here.at);
   let first = position(span.first.x, span.first.y, span.first.z, inDims());
-  var best = Largest(x[start + first * pool.channels], vec4u(first));
+  var best = Largest(vec4f(x[start + first * pool.channels]), vec4u(first));
   for (var d = span.first.x; d < span.end.x; d++) {
     for (var h = span.first.y; h < span.end.y; h++) {
       for (var w = span.first.z; w < span.end.z; w++) {
         let at = position(d, h, w, inDims());
-        let value = x[start + at * pool.channels];
+        let value = vec4f(x[start + at * pool.channels]);
         let larger = (isNan(value) | (value > best.value)) & !isNan(best.value);
         best.value = select(best.value, value, larger);
         best.at = select(best.at, vec4u(at), larger);
@@ -96,7 +98,7 @@ fn largest(i: u32) -> Largest {
 @compute @workgroup_size(64)
 fn maxPool(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.y * groups.x * 64u + id.x;
-  if (i < pool.count) { out[i] = largest(i).value; }
+  if (i < pool.count) { out[i] = vec4<T>(largest(i).value); }
 }
 
 @compute @workgroup_size(64)
@@ -111,7 +113,7 @@ fn maxPoolPick(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups
   if (i >= pool.count) { return; }
   let start = sampleStart(cell(i, outDims()), inDims());
   let at = start + index[i] * pool.channels;
-  out[i] = vec4f(x[at.x].x, x[at.y].y, x[at.z].z, x[at.w].w);
+  out[i] = vec4<T>(x[at.x].x, x[at.y].y, x[at.z].z, x[at.w].w);
 }
 
 @compute @workgroup_size(64)
@@ -127,11 +129,11 @@ fn maxPoolGrad(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups
     for (var h = span.first.y; h < span.end.y; h++) {
       for (var w = span.first.z; w < span.end.z; w++) {
         let at = start + position(d, h, w, outDims()) * pool.channels;
-        sum += select(vec4f(0.0), x[at], index[at] == own);
+        sum += select(vec4f(0.0), vec4f(x[at]), index[at] == own);
       }
     }
   }
-  out[i] = sum;
+  out[i] = vec4<T>(sum);
 }
 
 @compute @workgroup_size(64)
@@ -145,11 +147,11 @@ fn avgPool(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   for (var d = span.first.x; d < span.end.x; d++) {
     for (var h = span.first.y; h < span.end.y; h++) {
       for (var w = span.first.z; w < span.end.z; w++) {
-        sum += x[start + position(d, h, w, inDims()) * pool.channels];
+        sum += vec4f(x[start + position(d, h, w, inDims()) * pool.channels]);
       }
     }
   }
-  out[i] = sum / divisor(here.at);
+  out[i] = vec4<T>(sum / divisor(here.at));
 }
 
 @compute @workgroup_size(64)
@@ -163,11 +165,11 @@ fn avgPoolGrad(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups
   for (var d = span.first.x; d < span.end.x; d++) {
     for (var h = span.first.y; h < span.end.y; h++) {
       for (var w = span.first.z; w < span.end.z; w++) {
-        sum += x[start + position(d, h, w, outDims()) * pool.channels] / divisor(vec3u(d, h, w));
+        sum += vec4f(x[start + position(d, h, w, outDims()) * pool.channels]) / divisor(vec3u(d, h, w));
       }
     }
   }
-  out[i] = sum;
+  out[i] = vec4<T>(sum);
 }
 
 // The same, one element a thread.
@@ -181,12 +183,12 @@ fn largestScalar(i: u32) -> LargestScalar {
   let start = sampleStart(here, inDims());
   let span = window(here.at);
   let first = position(span.first.x, span.first.y, span.first.z, inDims());
-  var best = LargestScalar(xScalar[start + first * pool.channels], u32(first));
+  var best = LargestScalar(f32(xScalar[start + first * pool.channels]), u32(first));
   for (var d = span.first.x; d < span.end.x; d++) {
     for (var h = span.first.y; h < span.end.y; h++) {
       for (var w = span.first.z; w < span.end.z; w++) {
         let at = position(d, h, w, inDims());
-        let value = xScalar[start + at * pool.channels];
+        let value = f32(xScalar[start + at * pool.channels]);
         let larger = (isNanScalar(value) | (value > best.value)) & !isNanScalar(best.value);
         best.value = select(best.value, value, larger);
         best.at = select(best.at, u32(at), larger);
@@ -199,7 +201,7 @@ fn largestScalar(i: u32) -> LargestScalar {
 @compute @workgroup_size(64)
 fn maxPoolScalar(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.y * groups.x * 64u + id.x;
-  if (i < pool.count) { outScalar[i] = largestScalar(i).value; }
+  if (i < pool.count) { outScalar[i] = T(largestScalar(i).value); }
 }
 
 @compute @workgroup_size(64)
@@ -230,11 +232,11 @@ fn maxPoolGradScalar(@builtin(global_invocation_id) id: vec3u, @builtin(num_work
     for (var h = span.first.y; h < span.end.y; h++) {
       for (var w = span.first.z; w < span.end.z; w++) {
         let at = start + position(d, h, w, outDims()) * pool.channels;
-        sum += select(f32(0.0), xScalar[at], indexScalar[at] == own);
+        sum += select(f32(0.0), f32(xScalar[at]), indexScalar[at] == own);
       }
     }
   }
-  outScalar[i] = sum;
+  outScalar[i] = T(sum);
 }
 
 @compute @workgroup_size(64)
@@ -248,11 +250,11 @@ fn avgPoolScalar(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   for (var d = span.first.x; d < span.end.x; d++) {
     for (var h = span.first.y; h < span.end.y; h++) {
       for (var w = span.first.z; w < span.end.z; w++) {
-        sum += xScalar[start + position(d, h, w, inDims()) * pool.channels];
+        sum += f32(xScalar[start + position(d, h, w, inDims()) * pool.channels]);
       }
     }
   }
-  outScalar[i] = sum / divisor(here.at);
+  outScalar[i] = T(sum / divisor(here.at));
 }
 
 @compute @workgroup_size(64)
@@ -266,9 +268,9 @@ fn avgPoolGradScalar(@builtin(global_invocation_id) id: vec3u, @builtin(num_work
   for (var d = span.first.x; d < span.end.x; d++) {
     for (var h = span.first.y; h < span.end.y; h++) {
       for (var w = span.first.z; w < span.end.z; w++) {
-        sum += xScalar[start + position(d, h, w, outDims()) * pool.channels] / divisor(vec3u(d, h, w));
+        sum += f32(xScalar[start + position(d, h, w, outDims()) * pool.channels]) / divisor(vec3u(d, h, w));
       }
     }
   }
-  outScalar[i] = sum;
+  outScalar[i] = T(sum);
 }

@@ -9,6 +9,8 @@
 //               again until the image is less than n (cycle walking), so that it is a permutation of 0 … n - 1
 // A thread computes one block and writes one vec4; in permute, one element.
 
+alias T = f32; // of what dropout reads and writes
+
 struct DrawParams {
   count: u32, base0: u32, base1: u32, base2: u32, base3: u32, key0: u32, key1: u32,
   low: f32, scale: f32, most: f32, threshold: u32,
@@ -17,7 +19,8 @@ struct PermuteParams { n: u32, left: u32, right: u32, stream: u32, key0: u32, ke
 
 @group(0) @binding(0) var<uniform> draw: DrawParams;
 @group(0) @binding(0) var<uniform> permutation: PermuteParams;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<T>>;
+@group(0) @binding(2) var<storage, read_write> kept: array<vec4<T>>;
 @group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> outWords: array<vec4u>;
 @group(0) @binding(2) var<storage, read_write> order: array<u32>;
@@ -83,7 +86,7 @@ fn dropout(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let i = id.y * groups.x * 64u + id.x;
   if (i >= draw.count) { return; }
   let keep = (block(i) >> vec4u(8u)) >= vec4u(draw.threshold);
-  out[i] = select(vec4f(0.0), x[i] * draw.scale, keep);
+  kept[i] = vec4<T>(select(vec4f(0.0), vec4f(x[i]) * draw.scale, keep));
 }
 
 // The finaliser of MurmurHash3: every input bit reaches every output bit.
