@@ -47,14 +47,17 @@ export function reflect(file: string, text: string) {
   const constants = Object.fromEntries(
     [...code.matchAll(/^override\s+(\w+)\s*:\s*(\w+)/gm)].map((m) => [m[1], m[2]]),
   );
-  const lines = [...code.matchAll(/^(?:const (TILE_\w+)|alias (T))\s*=.*;/gm)].map((m) => [
+  const lines = [...code.matchAll(/^(?:const (TILE_\w+)|alias ([ST]))\s*=.*;/gm)].map((m) => [
     m[1] ?? m[2],
     m[0],
   ]);
-  const typed = tensors.filter(([, , , , type = '']) => /\bT\b/.test(type)).map(([, , , id = '']) => id);
+  const typed = tensors.flatMap(([, , , id = '', type = '']) => {
+    const alias = /\b[ST]\b/.exec(type)?.[0];
+    return alias === undefined ? [] : [[id, alias]];
+  });
   return {
     ...{ file, code, entries, constants, lines: Object.fromEntries(lines) as Record<string, string> },
-    ...(typed.length > 0 && { typed }),
+    ...(typed.length > 0 && { typed: Object.fromEntries(typed) as Record<string, string> }),
   };
 }
 

@@ -3,11 +3,12 @@ import { stridesOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { AttentionAttrs, AttentionInputs } from './attention-launch.ts';
 import { add, greater, mul, where } from './elementwise.ts';
+import { filledInF32, ofType } from './elementwise-cast.ts';
 import { zerosLike } from './fill.ts';
 import { concat, pad, slice, transpose } from './layout.ts';
 import { copyStrided } from './layout-copy.ts';
 import { matmul } from './matmul.ts';
-import { defineOp, f32, unrecorded } from './op.ts';
+import { defineOp, like, unrecorded } from './op.ts';
 import { maskedSoftmax, softmaxGrad } from './softmax.ts';
 
 /** Rows `from … to` of all heads, which see the first `keys` keys. */
@@ -58,11 +59,11 @@ interface GradInputs extends AttentionInputs {
 /** (dq, dk, dv) of attention in strips, with the weights computed anew. */
 export const stripGradOp = defineOp<GradInputs, AttentionAttrs, [Spec, Spec, Spec]>({
   name: 'attentionGrad',
-  outputs: ({ q, k, v }) => [f32(q.shape), f32(k.shape), f32(v.shape)],
+  outputs: ({ q, k, v }) => [like(q), like(k), like(v)],
   forward({ g, ...inputs }, [dq, dk, dv], attrs) {
     const { device } = g;
     unrecorded(device, () => {
-      const heads = { ...headsFirst(inputs, attrs), g: transpose(g, SWAP) };
+      const heads = { ...headsFirst(inputs, attrs), g: transpose(ofType(g, 'f32'), SWAP) };
       const strips = stripsOf(inputs.q.shape, inputs.k.shape[1] ?? 0, attrs.causal);
       const rows: Tensor[] = [];
       let sums: Sums | undefined;
@@ -85,9 +86,10 @@ interface Sums {
   readonly v: Tensor;
 }
 
-/** With q scaled, as [B, H, L, D]. */
+/** With q scaled, as [B, H, L, D], in f32 so that scores are: f16 has too few digits for large ones. */
 function headsFirst({ q, k, v, mask }: AttentionInputs, { scale }: AttentionAttrs): AttentionInputs {
-  return { q: mul(transpose(q, SWAP), scale), k: transpose(k, SWAP), v: transpose(v, SWAP), mask };
+  const swapped = (x: Tensor) => transpose(ofType(x, 'f32'), SWAP);
+  return { q: mul(swapped(q), scale), k: swapped(k), v: swapped(v), mask: mask && ofType(mask, 'f32') };
 }
 
 /** `softmax(q·kᵀ + mask)` of a strip, [B, H, rows, keys]. */
@@ -148,13 +150,9 @@ function hiddenKeys({ device }: Tensor, { from, to, keys }: Strip): Tensor {
   return where(after, Number.NEGATIVE_INFINITY, 0);
 }
 
-/** out [B, L, H, D] from x [B, H, L, D]. */
+/** out [B, L, H, D] from x [B, H, L, D] in f32. */
 function storeSwapped(x: Tensor, out: Tensor): void {
   const strides = stridesOf(x.shape);
-  copyStrided(
-    x,
-    out,
-    { dims: out.shape, strides: SWAP.map((axis) => strides[axis] ?? 0), start: 0 },
-    'attention',
-  );
+  const walk = { dims: out.shape, strides: SWAP.map((axis) => strides[axis] ?? 0), start: 0 };
+  filledInF32(out, (target) => copyStrided(x, target, walk, 'attention'));
 }

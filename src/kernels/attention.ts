@@ -9,9 +9,10 @@ import {
 } from './attention-launch.ts';
 import { attentionInStrips, stripGradOp } from './attention-strips.ts';
 import { add, mul, sub } from './elementwise.ts';
+import { ofType } from './elementwise-cast.ts';
 import { pad, slice, transpose } from './layout.ts';
 import { matmul } from './matmul.ts';
-import { checkF32, defineOp, f32, isTracked } from './op.ts';
+import { checkFloats, defineOp, f32, isTracked, like } from './op.ts';
 import { sum, sumTo } from './reduce.ts';
 import { run } from './run.ts';
 import { maskedSoftmax } from './softmax.ts';
@@ -34,7 +35,7 @@ const streamingOp = defineOp<Inputs, AttentionAttrs, [Spec, Spec]>({
   name: 'attention',
   outputs({ q }) {
     const [batch = 0, rows = 0, heads = 0] = q.shape;
-    return [f32(q.shape), f32([batch, heads, rows])];
+    return [like(q), f32([batch, heads, rows])];
   },
   forward(inputs, [first, stats], attrs) {
     launchAttention('forward', inputs, { first, stats }, attrs);
@@ -50,7 +51,7 @@ const streamingOp = defineOp<Inputs, AttentionAttrs, [Spec, Spec]>({
 
 const stripsOp = defineOp<Inputs, AttentionAttrs, [Spec]>({
   name: 'attention',
-  outputs: ({ q }) => [f32(q.shape)],
+  outputs: ({ q }) => [like(q)],
   forward: (inputs, [out], attrs) => attentionInStrips(inputs, out, attrs),
   gradient({ inputs, grads: [upstream], attrs }) {
     const { q, k, v, mask } = inputs;
@@ -102,7 +103,8 @@ function formula({ q, k, v, mask }: AttentionInputs, g: Tensor, { causal, scale 
 function causalMask(q: Tensor, k: Tensor): Tensor {
   const [rows = 0, keys = 0] = [q.shape[1], k.shape[1]];
   const hidden = (_: unknown, i: number) => (i % keys > Math.floor(i / keys) ? Number.NEGATIVE_INFINITY : 0);
-  return q.device.tensor(Float32Array.from({ length: rows * keys }, hidden), [rows, keys]);
+  const table = q.device.tensor(Float32Array.from({ length: rows * keys }, hidden), [rows, keys]);
+  return ofType(table, q.dtype);
 }
 
 function once<R>(compute: () => R): () => R {
@@ -129,7 +131,7 @@ type GradInputs = Inputs & { g: Tensor; stats: Tensor };
 
 const queryGradOp = defineOp<GradInputs, AttentionAttrs, [Spec]>({
   name: 'attentionQueryGrad',
-  outputs: ({ q }) => [f32(q.shape)],
+  outputs: ({ q }) => [like(q)],
   forward({ g, stats, ...inputs }, [first], attrs) {
     launchAttention('queryGrad', { ...inputs, upstream: g }, { stats, first }, attrs);
   },
@@ -137,7 +139,7 @@ const queryGradOp = defineOp<GradInputs, AttentionAttrs, [Spec]>({
 
 const keyGradOp = defineOp<GradInputs, AttentionAttrs, [Spec, Spec]>({
   name: 'attentionKeyGrad',
-  outputs: ({ k }) => [f32(k.shape), f32(k.shape)],
+  outputs: ({ k }) => [like(k), like(k)],
   forward({ g, stats, ...inputs }, [first, second], attrs) {
     launchAttention('keyGrad', { ...inputs, upstream: g }, { stats, first, second }, attrs);
   },
@@ -172,8 +174,8 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
 
 function checkAttention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | undefined): void {
   const op = 'attention';
+  checkFloats(op, { q, k, v, mask });
   for (const [name, x] of Object.entries({ q, k, v })) {
-    checkF32(op, name, x);
     check(x.shape.length === 4, op, () => `${name} must be [B, L, H, D]; got ${formatShape(x.shape)}`);
   }
   const [b = 0, rows = 0, h = 0, d = 0] = q.shape;
@@ -194,7 +196,6 @@ function checkMask(
   mask: Tensor,
   { b, h, rows, keys }: { b: number; h: number; rows: number; keys: number },
 ): void {
-  checkF32('attention', 'mask', mask);
   const [batches = 0, heads = 0] = mask.shape.length === 4 ? mask.shape : [1, 1];
   const fits =
     (mask.shape.length === 2 || mask.shape.length === 4) &&

@@ -1,5 +1,5 @@
 import type { Traits } from '../tensor/device.ts';
-import { sizeOf } from '../tensor/shape.ts';
+import { type DType, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { convolveDepthwise, depthwiseWeightGradient, isDepthwise } from './conv-depthwise.ts';
 import { type ConvShape, convFlops } from './conv-shape.ts';
@@ -42,10 +42,15 @@ function blocksFor(depth: number, columns: number, variant: TileVariant): 1 | 2 
 }
 
 /** The kernels that can compute a convolution, best first. */
-export function convVariants(shape: ConvShape, traits: ConvTraits): [ConvVariant, ...ConvVariant[]] {
+export function convVariants(
+  shape: ConvShape,
+  traits: ConvTraits,
+  dtype: DType = 'f32',
+): [ConvVariant, ...ConvVariant[]] {
   const tiles = tileVariants(traits);
   if (isDepthwise(shape)) return ['depthwise', ...tiles];
-  if (!isWinograd(shape)) return tiles;
+  // Its transformed tiles would leave the range of f16.
+  if (!isWinograd(shape) || dtype === 'f16') return tiles;
   return winogradWins(shape, traits) ? ['winograd', ...tiles] : [...tiles, 'winograd'];
 }
 
@@ -71,7 +76,7 @@ export function convolve(
   epilogue: Epilogue,
 ): void {
   const { traits, variants } = tensors.x.device;
-  const variant = variants.choose('conv', convVariants(shape, traits));
+  const variant = variants.choose('conv', convVariants(shape, traits, tensors.x.dtype));
   if (variant === 'depthwise') convolveDepthwise(direction, tensors, shape, epilogue);
   else if (variant === 'winograd') convolveWinograd(direction, tensors, shape, epilogue);
   else convolveTiles(variant, direction, tensors, shape, epilogue);

@@ -3,7 +3,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { convolve, weightGradient } from './conv-launch.ts';
 import { type ConvShape, inputShape, outputShape, weightShape } from './conv-shape.ts';
 import { type Activation, activationGradient, codeOf } from './matmul-activation.ts';
-import { defineOp, f32 } from './op.ts';
+import { defineOp, like } from './op.ts';
 import { sumTo } from './reduce.ts';
 
 /** Attributes of the three ops: the convolution they belong to. */
@@ -30,7 +30,7 @@ interface ConvInputs {
 
 const convOp = defineOp<ConvInputs, ConvAttrs, [Spec]>({
   name: 'conv',
-  outputs: (_, { shape }) => [f32(outputShape(shape))],
+  outputs: ({ x }, { shape }) => [like(x, outputShape(shape))],
   forward({ x, w, bias, residual }, [y], { shape, activation, slope }) {
     convolve('forward', { x, w, y }, shape, { bias, residual, activation: codeOf(activation), slope });
   },
@@ -52,7 +52,7 @@ const convOp = defineOp<ConvInputs, ConvAttrs, [Spec]>({
 
 const inputGradOp = defineOp<{ g: Tensor; w: Tensor; bias: Tensor | undefined }, Attrs, [Spec]>({
   name: 'convInputGrad',
-  outputs: (_, { shape }) => [f32(inputShape(shape))],
+  outputs: ({ g }, { shape }) => [like(g, inputShape(shape))],
   forward({ g, w, bias }, [x], { shape }) {
     convolve('inputGrad', { x: g, w, y: x }, shape, { bias, activation: 0, slope: 0 });
   },
@@ -65,7 +65,7 @@ const inputGradOp = defineOp<{ g: Tensor; w: Tensor; bias: Tensor | undefined },
 
 const weightGradOp = defineOp<{ x: Tensor; g: Tensor }, Attrs, [Spec]>({
   name: 'convWeightGrad',
-  outputs: (_, { shape }) => [f32(weightShape(shape))],
+  outputs: ({ x }, { shape }) => [like(x, weightShape(shape))],
   forward: ({ x, g }, [w], { shape }) => weightGradient({ x, g, out: w }, shape),
   gradient: ({ inputs: { x, g }, attrs, grads: [gw] }) => ({
     x: () => convInputGrad(g, gw as Tensor, attrs),

@@ -1,7 +1,6 @@
 import { check } from '../errors.ts';
 import { formatShape, type Shape, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { checkF32 } from './op.ts';
 
 /** Depth, height, width. */
 export type Triple = readonly [number, number, number];
@@ -113,8 +112,6 @@ function steps(op: string, options: ConvGeometry, rank: number) {
 const KERNEL_AXES = ['K', 'KH, KW', 'KD, KH, KW'];
 
 function checkOperands(op: string, x: Tensor, w: Tensor, rank: number): void {
-  checkF32(op, 'x', x);
-  checkF32(op, 'w', w);
   const fits = x.shape.length === rank + 2 && w.shape.length === rank + 2;
   check(
     fits,

@@ -3,7 +3,7 @@ import { formatShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { reshape, transpose } from './layout.ts';
 import { checkBias, matmul } from './matmul.ts';
-import { checkF32 } from './op.ts';
+import { checkFloats } from './op.ts';
 
 export interface GraphConvOptions {
   /** [O], added to each output. */
@@ -21,7 +21,7 @@ interface GraphConvShape {
 
 /** The shape rule. */
 function graphConvShape(x: Tensor, w: Tensor, adjacency: Tensor, bias: Tensor | undefined): GraphConvShape {
-  for (const [name, tensor] of Object.entries({ x, w, adjacency })) checkF32('graphConv', name, tensor);
+  checkFloats('graphConv', { x, w, adjacency });
   const [batch = 0, frames = 0, joints = 0, channels = 0] = x.shape;
   const [partitions = 0, wChannels, filters = 0] = w.shape;
   const ranks = x.shape.length === 4 && w.shape.length === 3 && adjacency.shape.length === 3;

@@ -12,7 +12,7 @@ import {
   followsFromOutput,
 } from './matmul-activation.ts';
 import { type BatchAxes, multiply, type Product } from './matmul-launch.ts';
-import { checkF32, defineOp, f32, isTracked } from './op.ts';
+import { checkFloats, defineOp, isTracked, like } from './op.ts';
 import { sumTo } from './reduce.ts';
 
 export type { Activation } from './matmul-activation.ts';
@@ -52,7 +52,7 @@ interface Attrs {
 const matmulOp = defineOp<Inputs, Attrs, [Spec]>({
   name: 'matmul',
   outputs(inputs, attrs) {
-    return [f32(matmulShapes(inputs, attrs).shape)];
+    return [like(inputs.a, matmulShapes(inputs, attrs).shape)];
   },
   forward(inputs, [out], attrs) {
     const { a, b, bias, residual } = inputs;
@@ -118,8 +118,7 @@ function matrixOf(x: Tensor, transposed: boolean): [number, number] {
 
 /** The shape rule. */
 function matmulShapes({ a, b, bias, residual }: Inputs, { transposeA, transposeB, sumBatches }: Attrs) {
-  checkF32('matmul', 'a', a);
-  checkF32('matmul', 'b', b);
+  checkFloats('matmul', { a, b, bias, residual });
   const given = `a ${formatShape(a.shape)} and b ${formatShape(b.shape)}`;
   check(a.shape.length >= 2 && b.shape.length >= 2, 'matmul', () => `needs two matrices; got ${given}`);
   const [m, k] = matrixOf(a, transposeA);
@@ -133,15 +132,13 @@ function matmulShapes({ a, b, bias, residual }: Inputs, { transposeA, transposeB
   return { m, n, k, shape, batch };
 }
 
-/** Throws `ShapeError` unless `bias` is f32 [n]. */
+/** Throws `ShapeError` unless `bias` is [n]. */
 export function checkBias(op: string, bias: Tensor, n: number): void {
-  checkF32(op, 'bias', bias);
   check(sameShape(bias.shape, [n]), op, () => `bias must be [${n}]; got ${formatShape(bias.shape)}`);
 }
 
-/** Throws `ShapeError` unless `residual` is f32 and of the shape of the result. */
+/** Throws `ShapeError` unless `residual` has the shape of the result. */
 export function checkResidual(op: string, residual: Tensor, shape: Shape): void {
-  checkF32(op, 'residual', residual);
   const given = () => `residual must be ${formatShape(shape)}; got ${formatShape(residual.shape)}`;
   check(sameShape(residual.shape, shape), op, given);
 }

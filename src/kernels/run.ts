@@ -13,7 +13,7 @@ export interface Launch<K extends ShaderFile> {
   readonly groups: number | readonly [number, number, number];
   /** Values for the shader's `override`s. */
   readonly constants?: { readonly [C in keyof K['constants']]?: number };
-  /** Values for the shader's replaceable lines: `TILE_…` constants and `alias T`. */
+  /** Values for the shader's replaceable lines: `TILE_…` constants and aliases. */
   readonly lines?: { readonly [L in keyof K['lines']]?: number | string };
   /** Floating-point operations of this launch, for profiles. */
   readonly flops?: number;
@@ -54,8 +54,8 @@ export function run<K extends ShaderFile, E extends keyof K['entries'] & string>
 }
 
 /**
- * With `T` as f16 where a tensor is f16. A tensor may also stand in for one that is not read, so one of its bindings must
- * be of its type, not all. Throws `KernelError` for a shader that keeps only f32 there.
+ * With f16 for each alias (`T`, `S`) of which a tensor is f16. A tensor may also stand in for one that is not read, so one
+ * of its bindings must be of its type, not all. Throws `KernelError` for a shader that keeps only f32 there.
  */
 function withHalves(
   label: string,
@@ -65,12 +65,14 @@ function withHalves(
   launch: Specialization,
 ): Specialization {
   if (bound.every(({ dtype }) => dtype !== 'f16')) return launch;
-  const isTyped = Object.keys(info.tensors).map((name) => shader.typed?.includes(name) === true);
+  const aliases = Object.keys(info.tensors).map((name) => shader.typed?.[name]);
+  const halves = new Set(aliases.filter((alias, i) => alias && bound[i]?.dtype === 'f16'));
   const fits = (tensor: Tensor) =>
-    bound.some((other, i) => other === tensor && isTyped[i] === (tensor.dtype === 'f16'));
+    bound.some((other, i) => other === tensor && halves.has(aliases[i]) === (tensor.dtype === 'f16'));
   const wrong = bound.find((tensor) => !fits(tensor));
   if (wrong) throw new KernelError(label, `cannot take ${wrong} here`);
-  return { ...launch, lines: { ...launch.lines, T: 'f16' } };
+  const lines = Object.fromEntries([...halves].map((alias) => [alias, 'f16']));
+  return { ...launch, lines: { ...launch.lines, ...lines } };
 }
 
 function isEmpty(groups: number | readonly number[]): boolean {

@@ -20,10 +20,10 @@ export interface ShaderFile {
   readonly entries: Readonly<Record<string, EntryInfo>>;
   /** `override` declarations. */
   readonly constants: Readonly<Record<string, string>>;
-  /** `const TILE_… = n;` and `alias T = …;` lines, which a launch may replace. */
+  /** `const TILE_… = n;`, `alias T = …;` and `alias S = …;` lines, which a launch may replace. */
   readonly lines: Readonly<Record<string, string>>;
-  /** Tensors whose elements are of the type that `alias T` names; absent for none. */
-  readonly typed?: readonly string[];
+  /** The alias that names the type of a tensor's elements, by the tensor; absent where there is none. */
+  readonly typed?: Readonly<Record<string, string>>;
 }
 
 /** Values for `override`s, and for the replaceable lines of a shader. */

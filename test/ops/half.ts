@@ -47,6 +47,10 @@ export const HALVES: Readonly<Record<string, Halves>> = {
     forced: ['groupNorm'],
     kept: ['gamma', 'beta', 'mean', 'variance'],
   },
+  attention: { cases: /./, forced: [] },
+  conv: { cases: /^(?!.*workgroups)/, forced: ['conv', 'convWeight'] },
+  'graph-conv': { cases: /^(?!A\[)/, forced: [] }, // whose weights are f32 whatever x is
+  matmul: { cases: /^(?!.*(workgroups|range))/, forced: ['matmul'] },
   pool: { cases: /^(?!.*workgroups)/, forced: ['pool'] },
   random: { cases: /dropout/, forced: [] },
   resize: { cases: /bilinear/, forced: [] },

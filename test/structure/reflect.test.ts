@@ -59,7 +59,7 @@ struct Params { ${params} }
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @compute @workgroup_size(64) fn main() { y[0] = f32(x[p.count].x); }`;
   const { lines, entries, ...rest } = reflect('t.wgsl', typed('count: u32, value: T'));
-  expect(rest).toMatchObject({ typed: ['x'] });
+  expect(rest).toMatchObject({ typed: { x: 'T' } });
   expect(lines).toEqual({ T: 'alias T = f32;' });
   expect(entries.main).toEqual({
     tensors: { x: { binding: 1, access: 'read' }, y: { binding: 2, access: 'read_write' } },

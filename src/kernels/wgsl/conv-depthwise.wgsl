@@ -4,6 +4,9 @@
 // of 4 adjacent positions of a row. Where they and the taps are one apart, an input serves several taps (SLIDE).
 // depthwiseWeight is the gradient with respect to w: out[tap, c] = Σ_n Σ_q x[n, q·stride − pad + tap·dilation, c] · g[n, q, c];
 // a thread sums a range of pixels (a split) for one tap and 4 channels, sumParts of matmul-sum.wgsl adds the splits up.
+alias T = f32; // of the operands; products and sums are f32
+alias S = f32; // of y: T, or f32 for the parts of a sum
+
 struct DepthwiseParams {
   quads: u32, cBlocks: u32, phases: u32, groupsPerPhase: u32, // quads: fours of positions
   qD: u32, qH: u32, qW: u32, // positions of a phase, and fours of them along W
@@ -37,12 +40,12 @@ override ACTIVATION: u32 = 0u; // 0 none, 1 relu, 2 leakyRelu
 
 @group(0) @binding(0) var<uniform> params: DepthwiseParams;
 @group(0) @binding(0) var<uniform> weightParams: DepthwiseWeightParams;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> w: array<vec4f>;
-@group(0) @binding(2) var<storage, read> g: array<vec4f>;
-@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(5) var<storage, read> residual: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<T>>;
+@group(0) @binding(2) var<storage, read> w: array<vec4<T>>;
+@group(0) @binding(2) var<storage, read> g: array<vec4<T>>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4<T>>;
+@group(0) @binding(5) var<storage, read> residual: array<vec4<T>>;
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<S>>;
 
 // The first tap that a phase has along an axis, and how far its input is from q times the pace, modulo 2³².
 struct Taps { first: u32, shift: u32 }
@@ -58,16 +61,16 @@ fn tapsOf(residue: u32, kernel: u32, stride: u32, pad: u32, dilation: u32, perio
 }
 
 fn load(i: u32, valid: bool) -> vec4f {
-  return select(vec4f(), x[i], valid);
+  return select(vec4f(), vec4f(x[i]), valid);
 }
 
 fn store(i: u32, valid: bool, v: vec4f, cBlock: u32) {
   var result = v;
-  if (HAS_BIAS) { result += bias[cBlock]; }
-  if (HAS_RESIDUAL) { result += residual[i]; }
+  if (HAS_BIAS) { result += vec4f(bias[cBlock]); }
+  if (HAS_RESIDUAL) { result += vec4f(residual[i]); }
   if (ACTIVATION == 1u) { result = select(result, vec4f(), result < vec4f()); }
   if (ACTIVATION == 2u) { result = select(result, params.slope * result, result < vec4f()); }
-  if (valid) { y[i] = result; }
+  if (valid) { y[i] = vec4<S>(result); }
 }
 
 @compute @workgroup_size(64)
@@ -130,7 +133,7 @@ fn depthwise(
           x2 = x3;
           x3 = load(at.w, inside.w);
         }
-        let weight = w[((kd * params.kH + kh) * params.kW + kw) * params.cBlocks + cBlock];
+        let weight = vec4f(w[((kd * params.kH + kh) * params.kW + kw) * params.cBlocks + cBlock]);
         sum0 += x0 * weight;
         sum1 += x1 * weight;
         sum2 += x2 * weight;
@@ -178,7 +181,7 @@ fn depthwiseWeight(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgr
     let v = qW * weightParams.strideW + tapW;
     let inside = d < weightParams.xD && h < weightParams.xH && v < weightParams.xW;
     let at = (((n * weightParams.xD + d) * weightParams.xH + h) * weightParams.xW + v) * weightParams.cBlocks + cBlock;
-    total += select(vec4f(), load(at, inside) * g[pixel * weightParams.cBlocks + cBlock], inside);
+    total += select(vec4f(), load(at, inside) * vec4f(g[pixel * weightParams.cBlocks + cBlock]), inside);
     qW += 1u;
     if (qW == weightParams.gW) {
       qW = 0u;
@@ -194,6 +197,6 @@ fn depthwiseWeight(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgr
     }
   }
   if (split < weightParams.splits) {
-    y[split * weightParams.partVectors + tap * weightParams.cBlocks + cBlock] = total;
+    y[split * weightParams.partVectors + tap * weightParams.cBlocks + cBlock] = vec4<S>(total);
   }
 }

@@ -1,6 +1,9 @@
 enable subgroups;
 // As conv-weight.wgsl, but the lanes of a quad (4 consecutive lanes) share g: each loads one vector of a block, and
 // quadBroadcast passes it on. Only gBlock and inQuads differ.
+alias T = f32; // of the operands; products and sums are f32
+alias S = f32; // of what is stored: T, or f32 for the parts of a sum
+
 struct WeightParams {
   taps: u32, cBlocks: u32, // blocks of 4 input channels in a group
   tilesM: u32, tilesN: u32, tiles: u32, splits: u32, partSize: u32,
@@ -20,12 +23,12 @@ override VEC_COLUMNS: bool = true;
 override COLS: u32 = 4u; // blocks in a tile: 1, 2 or 4
 
 @group(0) @binding(0) var<uniform> params: WeightParams;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> xScalar: array<f32>; // x again
-@group(0) @binding(3) var<storage, read> g: array<vec4f>;
-@group(0) @binding(4) var<storage, read> gScalar: array<f32>; // g again
-@group(0) @binding(5) var<storage, read_write> out: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> outScalar: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<T>>;
+@group(0) @binding(2) var<storage, read> xScalar: array<T>; // x again
+@group(0) @binding(3) var<storage, read> g: array<vec4<T>>;
+@group(0) @binding(4) var<storage, read> gScalar: array<T>; // g again
+@group(0) @binding(5) var<storage, read_write> out: array<vec4<S>>;
+@group(0) @binding(5) var<storage, read_write> outScalar: array<S>;
 
 const ROWS = vec4u(0u, 1u, 2u, 3u);
 
@@ -38,16 +41,16 @@ var<private> rowAt: u32; // where this thread's first row is stored, and how man
 var<private> rows: u32;
 
 fn xVector(i: u32, valid: bool) -> vec4f {
-  if (VEC_DEPTH) { return select(vec4f(), x[i / 4u], valid); }
-  return select(vec4f(), vec4f(xScalar[i], xScalar[i + 1u], xScalar[i + 2u], xScalar[i + 3u]), valid);
+  if (VEC_DEPTH) { return select(vec4f(), vec4f(x[i / 4u]), valid); }
+  return select(vec4f(), vec4f(vec4<T>(xScalar[i], xScalar[i + 1u], xScalar[i + 2u], xScalar[i + 3u])), valid);
 }
 
 // Pixel r of this step in the block j columns behind the tile's first.
 fn gPart(j: u32, r: u32) -> vec4f {
   let valid = pixel + r < pixelEnd;
   let i = (pixel + r) * params.gChannels + channel + col + j;
-  if (VEC_COLUMNS) { return select(vec4f(), g[i / 4u], valid); }
-  return select(vec4f(), vec4f(gScalar[i], gScalar[i + 1u], gScalar[i + 2u], gScalar[i + 3u]), valid);
+  if (VEC_COLUMNS) { return select(vec4f(), vec4f(g[i / 4u]), valid); }
+  return select(vec4f(), vec4f(vec4<T>(gScalar[i], gScalar[i + 1u], gScalar[i + 2u], gScalar[i + 3u])), valid);
 }
 
 fn gBlock(j: u32) -> mat4x4f {
@@ -148,7 +151,7 @@ fn convWeight(
   // params.vectors is 4 · COLS, which no compiler can unroll: that would take it seconds.
   for (var i = 0u; i < params.vectors; i++) {
     let j = col + i / 4u * 4u;
-    if (i % 4u < rows && j < params.columns) { out[(rowAt + i % 4u * params.gChannels + j) / 4u] = tile[i]; }
+    if (i % 4u < rows && j < params.columns) { out[(rowAt + i % 4u * params.gChannels + j) / 4u] = vec4<S>(tile[i]); }
   }
 }
 
@@ -166,9 +169,9 @@ fn convWeightAnyColumns(
     let at = rowAt + i % 4u * params.gChannels + j;
     let values = tile[i];
     let width = select(0u, params.columns - min(j, params.columns), i % 4u < rows);
-    if (width > 0u) { outScalar[at] = values.x; }
-    if (width > 1u) { outScalar[at + 1u] = values.y; }
-    if (width > 2u) { outScalar[at + 2u] = values.z; }
-    if (width > 3u) { outScalar[at + 3u] = values.w; }
+    if (width > 0u) { outScalar[at] = S(values.x); }
+    if (width > 1u) { outScalar[at + 1u] = S(values.y); }
+    if (width > 2u) { outScalar[at + 2u] = S(values.z); }
+    if (width > 3u) { outScalar[at + 3u] = S(values.w); }
   }
 }

@@ -7,6 +7,9 @@
 // 4×4 blocks with a row in each column, as matmul.wgsl does. Channels of a group are `depth` on the side that is summed
 // over and `columns` on the other. Rows and columns past the last compute garbage, which is not stored.
 // Another file, conv-subgroup.wgsl, is the same but for bBlock and inQuads.
+alias T = f32; // of the operands; products and sums are f32
+alias S = f32; // of what is stored: T, or f32 for the parts of a sum
+
 struct ConvParams {
   rows: u32, tilesM: u32, tilesN: u32, tiles: u32, phases: u32, groupsPerPhase: u32,
   depth: u32, columns: u32, xChannels: u32, yChannels: u32, // of a group; of all
@@ -33,14 +36,14 @@ override HAS_RESIDUAL: bool = false;
 override ACTIVATION: u32 = 0u; // 0 none, 1 relu, 2 leakyRelu
 
 @group(0) @binding(0) var<uniform> params: ConvParams;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> xScalar: array<f32>; // x again
-@group(0) @binding(3) var<storage, read> w: array<vec4f>;
-@group(0) @binding(4) var<storage, read> wScalar: array<f32>; // w again
-@group(0) @binding(5) var<storage, read> bias: array<f32>;
-@group(0) @binding(7) var<storage, read> residual: array<f32>;
-@group(0) @binding(6) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(6) var<storage, read_write> yScalar: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<T>>;
+@group(0) @binding(2) var<storage, read> xScalar: array<T>; // x again
+@group(0) @binding(3) var<storage, read> w: array<vec4<T>>;
+@group(0) @binding(4) var<storage, read> wScalar: array<T>; // w again
+@group(0) @binding(5) var<storage, read> bias: array<T>;
+@group(0) @binding(7) var<storage, read> residual: array<T>;
+@group(0) @binding(6) var<storage, read_write> y: array<vec4<T>>;
+@group(0) @binding(6) var<storage, read_write> yScalar: array<T>;
 
 const ROWS = vec4u(0u, 1u, 2u, 3u);
 
@@ -55,9 +58,9 @@ var<private> span: vec4u; // and how many there are
 var<private> wAt: u32; // of this tap
 
 fn xVector(i: u32, c: u32, first: u32, count: u32) -> vec4f {
-  if (VEC_DEPTH) { return select(vec4f(), x[(i + c) / 4u], c - first < count); }
+  if (VEC_DEPTH) { return select(vec4f(), vec4f(x[(i + c) / 4u]), c - first < count); }
   let at = i + c;
-  let values = vec4f(xScalar[at], xScalar[at + 1u], xScalar[at + 2u], xScalar[at + 3u]);
+  let values = vec4f(vec4<T>(xScalar[at], xScalar[at + 1u], xScalar[at + 2u], xScalar[at + 3u]));
   return select(vec4f(), values, vec4u(c - first) + ROWS < vec4u(count));
 }
 
@@ -73,10 +76,10 @@ fn bPart(k: u32, j: u32, r: u32) -> vec4f {
   let column = select(col + j, k, INPUT_GRAD);
   let i = wAt + row * select(params.yChannels, params.xChannels, INPUT_GRAD) + column;
   if (select(VEC_COLUMNS, VEC_DEPTH, INPUT_GRAD)) {
-    if (VEC_DEPTH) { return w[i / 4u]; }
-    return select(vec4f(), w[i / 4u], k + r < params.depth);
+    if (VEC_DEPTH) { return vec4f(w[i / 4u]); }
+    return select(vec4f(), vec4f(w[i / 4u]), k + r < params.depth);
   }
-  let values = vec4f(wScalar[i], wScalar[i + 1u], wScalar[i + 2u], wScalar[i + 3u]);
+  let values = vec4f(vec4<T>(wScalar[i], wScalar[i + 1u], wScalar[i + 2u], wScalar[i + 3u]));
   if (VEC_DEPTH) { return values; }
   return select(vec4f(), values, select(vec4u(k + r), vec4u(k) + ROWS, vec4<bool>(INPUT_GRAD)) < vec4u(params.depth));
 }
@@ -189,9 +192,9 @@ fn finished(v: vec4f, j: u32, at: u32) -> vec4f {
   var result = v;
   if (HAS_BIAS) {
     let i = channel + j;
-    result += vec4f(bias[i], bias[i + 1u], bias[i + 2u], bias[i + 3u]);
+    result += vec4f(vec4<T>(bias[i], bias[i + 1u], bias[i + 2u], bias[i + 3u]));
   }
-  if (HAS_RESIDUAL) { result += vec4f(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u]); }
+  if (HAS_RESIDUAL) { result += vec4f(vec4<T>(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u])); }
   if (ACTIVATION == 1u) { return select(result, vec4f(), result < vec4f()); }
   if (ACTIVATION == 2u) { return select(result, params.slope * result, result < vec4f()); }
   return result;
@@ -217,7 +220,7 @@ fn conv(
   for (var i = 0u; i < params.vectors; i++) {
     let j = col + i / 4u * 4u;
     let at = yAt[i % 4u] * params.yChannels + channel + j;
-    if (stored[i % 4u] && j < params.columns) { y[at / 4u] = finished(tile[i], j, at); }
+    if (stored[i % 4u] && j < params.columns) { y[at / 4u] = vec4<T>(finished(tile[i], j, at)); }
   }
 }
 
@@ -234,9 +237,9 @@ fn convAnyColumns(
     let at = yAt[i % 4u] * params.yChannels + channel + j;
     let values = finished(tile[i], j, at);
     let width = select(0u, params.columns - min(j, params.columns), stored[i % 4u]);
-    if (width > 0u) { yScalar[at] = values.x; }
-    if (width > 1u) { yScalar[at + 1u] = values.y; }
-    if (width > 2u) { yScalar[at + 2u] = values.z; }
-    if (width > 3u) { yScalar[at + 3u] = values.w; }
+    if (width > 0u) { yScalar[at] = T(values.x); }
+    if (width > 1u) { yScalar[at + 1u] = T(values.y); }
+    if (width > 2u) { yScalar[at + 2u] = T(values.z); }
+    if (width > 3u) { yScalar[at + 3u] = T(values.w); }
   }
 }

@@ -1,6 +1,9 @@
 enable subgroups;
 // As matmul.wgsl, but the lanes of a quad (4 consecutive lanes) share B: each loads one vector of a block, and
 // quadBroadcast passes it on. Only bBlock and inQuads differ.
+alias T = f32; // of the operands; products and sums are f32
+alias S = f32; // of what is stored: T, or f32 for the parts of a sum
+
 struct MatmulParams {
   m: u32, n: u32, k: u32,
   tilesM: u32, tilesN: u32, tiles: u32, splits: u32, // tiles: of a split
@@ -22,14 +25,14 @@ override HAS_RESIDUAL: bool = false;
 override ACTIVATION: u32 = 0u;
 
 @group(0) @binding(0) var<uniform> params: MatmulParams;
-@group(0) @binding(1) var<storage, read> a: array<vec4f>;
-@group(0) @binding(2) var<storage, read> aScalar: array<f32>; // a again
-@group(0) @binding(3) var<storage, read> b: array<vec4f>;
-@group(0) @binding(4) var<storage, read> bScalar: array<f32>; // b again
-@group(0) @binding(5) var<storage, read> bias: array<f32>;
-@group(0) @binding(7) var<storage, read> residual: array<f32>;
-@group(0) @binding(6) var<storage, read_write> out: array<vec4f>;
-@group(0) @binding(6) var<storage, read_write> outScalar: array<f32>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<T>>;
+@group(0) @binding(2) var<storage, read> aScalar: array<T>; // a again
+@group(0) @binding(3) var<storage, read> b: array<vec4<T>>;
+@group(0) @binding(4) var<storage, read> bScalar: array<T>; // b again
+@group(0) @binding(5) var<storage, read> bias: array<T>;
+@group(0) @binding(7) var<storage, read> residual: array<T>;
+@group(0) @binding(6) var<storage, read_write> out: array<vec4<S>>;
+@group(0) @binding(6) var<storage, read_write> outScalar: array<S>;
 
 const ROWS = vec4u(0u, 1u, 2u, 3u);
 
@@ -42,13 +45,13 @@ var<private> bAt: u32; // where B begins
 var<private> kEnd: u32;
 
 fn aVector(i: u32) -> vec4f {
-  if (VEC_A) { return a[i / 4u]; }
-  return vec4f(aScalar[i], aScalar[i + 1u], aScalar[i + 2u], aScalar[i + 3u]);
+  if (VEC_A) { return vec4f(a[i / 4u]); }
+  return vec4f(vec4<T>(aScalar[i], aScalar[i + 1u], aScalar[i + 2u], aScalar[i + 3u]));
 }
 
 fn bVector(i: u32) -> vec4f {
-  if (VEC_B) { return b[i / 4u]; }
-  return vec4f(bScalar[i], bScalar[i + 1u], bScalar[i + 2u], bScalar[i + 3u]);
+  if (VEC_B) { return vec4f(b[i / 4u]); }
+  return vec4f(vec4<T>(bScalar[i], bScalar[i + 1u], bScalar[i + 2u], bScalar[i + 3u]));
 }
 
 // Zeros for k and behind where they are past the end.
@@ -186,8 +189,8 @@ fn activate(v: vec4f) -> vec4f {
 
 fn finished(v: vec4f, j: u32, at: u32) -> vec4f {
   var result = v;
-  if (HAS_BIAS) { result += vec4f(bias[j], bias[j + 1u], bias[j + 2u], bias[j + 3u]); }
-  if (HAS_RESIDUAL) { result += vec4f(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u]); }
+  if (HAS_BIAS) { result += vec4f(vec4<T>(bias[j], bias[j + 1u], bias[j + 2u], bias[j + 3u])); }
+  if (HAS_RESIDUAL) { result += vec4f(vec4<T>(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u])); }
   return activate(result);
 }
 
@@ -213,7 +216,7 @@ fn matmul(
     let r = row + i % 4u;
     let j = col + i / 4u * 4u;
     let at = outAt + r * params.n + j;
-    if (r < params.m && j < params.n) { out[at / 4u] = finished(tile[i], j, at); }
+    if (r < params.m && j < params.n) { out[at / 4u] = vec4<S>(finished(tile[i], j, at)); }
   }
 }
 
@@ -232,9 +235,9 @@ fn matmulAnyN(
     let at = outAt + r * params.n + j;
     let values = finished(tile[i], j, at);
     let width = select(0u, params.n - min(j, params.n), r < params.m);
-    if (width > 0u) { outScalar[at] = values.x; }
-    if (width > 1u) { outScalar[at + 1u] = values.y; }
-    if (width > 2u) { outScalar[at + 2u] = values.z; }
-    if (width > 3u) { outScalar[at + 3u] = values.w; }
+    if (width > 0u) { outScalar[at] = S(values.x); }
+    if (width > 1u) { outScalar[at + 1u] = S(values.y); }
+    if (width > 2u) { outScalar[at + 2u] = S(values.z); }
+    if (width > 3u) { outScalar[at + 3u] = S(values.w); }
   }
 }

@@ -1,10 +1,13 @@
-// out[z, i, j] = activation(Σ_k A[z, i, k] · B[z, k, j] + bias[j] + residual[z, i, j]), row-major f32; A [M, K], or [K, M] if transposed;
+// out[z, i, j] = activation(Σ_k A[z, i, k] · B[z, k, j] + bias[j] + residual[z, i, j]), row-major; A [M, K], or [K, M] if transposed;
 // B [K, N], or [N, K] if transposed; the batches z of each operand at strides of their own.
 // Tiles of 16 rows and 4·COLS columns are dealt out to groups of 4 threads, of which each computes 4 rows, in 4×4 blocks:
 // a block of C += a block of A · a block of B. Blocks hold a row in each column, so C += B·A in WGSL's order.
 // A split is a range of k, or of the batches where these are summed; its sum goes to out[split], and sumParts adds
 // the splits up in order. Rows and columns past the last compute garbage, which is not stored.
 // Another file, matmul-subgroup.wgsl, is the same but for bBlock and inQuads.
+alias T = f32; // of the operands; products and sums are f32
+alias S = f32; // of what is stored: T, or f32 for the parts of a sum
+
 struct MatmulParams {
   m: u32, n: u32, k: u32,
   tilesM: u32, tilesN: u32, tiles: u32, splits: u32, // tiles: of a split
@@ -26,14 +29,14 @@ override HAS_RESIDUAL: bool = false;
 override ACTIVATION: u32 = 0u;
 
 @group(0) @binding(0) var<uniform> params: MatmulParams;
-@group(0) @binding(1) var<storage, read> a: array<vec4f>;
-@group(0) @binding(2) var<storage, read> aScalar: array<f32>; // a again
-@group(0) @binding(3) var<storage, read> b: array<vec4f>;
-@group(0) @binding(4) var<storage, read> bScalar: array<f32>; // b again
-@group(0) @binding(5) var<storage, read> bias: array<f32>;
-@group(0) @binding(7) var<storage, read> residual: array<f32>;
-@group(0) @binding(6) var<storage, read_write> out: array<vec4f>;
-@group(0) @binding(6) var<storage, read_write> outScalar: array<f32>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<T>>;
+@group(0) @binding(2) var<storage, read> aScalar: array<T>; // a again
+@group(0) @binding(3) var<storage, read> b: array<vec4<T>>;
+@group(0) @binding(4) var<storage, read> bScalar: array<T>; // b again
+@group(0) @binding(5) var<storage, read> bias: array<T>;
+@group(0) @binding(7) var<storage, read> residual: array<T>;
+@group(0) @binding(6) var<storage, read_write> out: array<vec4<S>>;
+@group(0) @binding(6) var<storage, read_write> outScalar: array<S>;
 
 const ROWS = vec4u(0u, 1u, 2u, 3u);
 
@@ -46,13 +49,13 @@ var<private> bAt: u32; // where B begins
 var<private> kEnd: u32;
 
 fn aVector(i: u32) -> vec4f {
-  if (VEC_A) { return a[i / 4u]; }
-  return vec4f(aScalar[i], aScalar[i + 1u], aScalar[i + 2u], aScalar[i + 3u]);
+  if (VEC_A) { return vec4f(a[i / 4u]); }
+  return vec4f(vec4<T>(aScalar[i], aScalar[i + 1u], aScalar[i + 2u], aScalar[i + 3u]));
 }
 
 fn bVector(i: u32) -> vec4f {
-  if (VEC_B) { return b[i / 4u]; }
-  return vec4f(bScalar[i], bScalar[i + 1u], bScalar[i + 2u], bScalar[i + 3u]);
+  if (VEC_B) { return vec4f(b[i / 4u]); }
+  return vec4f(vec4<T>(bScalar[i], bScalar[i + 1u], bScalar[i + 2u], bScalar[i + 3u]));
 }
 
 // Zeros for k and behind where they are past the end.
@@ -184,8 +187,8 @@ fn activate(v: vec4f) -> vec4f {
 
 fn finished(v: vec4f, j: u32, at: u32) -> vec4f {
   var result = v;
-  if (HAS_BIAS) { result += vec4f(bias[j], bias[j + 1u], bias[j + 2u], bias[j + 3u]); }
-  if (HAS_RESIDUAL) { result += vec4f(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u]); }
+  if (HAS_BIAS) { result += vec4f(vec4<T>(bias[j], bias[j + 1u], bias[j + 2u], bias[j + 3u])); }
+  if (HAS_RESIDUAL) { result += vec4f(vec4<T>(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u])); }
   return activate(result);
 }
 
@@ -210,7 +213,7 @@ fn matmul(
     let r = row + i % 4u;
     let j = col + i / 4u * 4u;
     let at = outAt + r * params.n + j;
-    if (r < params.m && j < params.n) { out[at / 4u] = finished(tile[i], j, at); }
+    if (r < params.m && j < params.n) { out[at / 4u] = vec4<S>(finished(tile[i], j, at)); }
   }
 }
 
@@ -228,9 +231,9 @@ fn matmulAnyN(
     let at = outAt + r * params.n + j;
     let values = finished(tile[i], j, at);
     let width = select(0u, params.n - min(j, params.n), r < params.m);
-    if (width > 0u) { outScalar[at] = values.x; }
-    if (width > 1u) { outScalar[at + 1u] = values.y; }
-    if (width > 2u) { outScalar[at + 2u] = values.z; }
-    if (width > 3u) { outScalar[at + 3u] = values.w; }
+    if (width > 0u) { outScalar[at] = S(values.x); }
+    if (width > 1u) { outScalar[at + 1u] = S(values.y); }
+    if (width > 2u) { outScalar[at + 2u] = S(values.z); }
+    if (width > 3u) { outScalar[at + 3u] = S(values.w); }
   }
 }

@@ -10,7 +10,7 @@
 // avgPoolGrad:   out[i] = sum over the windows o with i in them of g[o] / (their divisor)
 // A thread computes one vec4 (…Scalar: one element) of out. The gradients gather, in a fixed order: no atomics.
 
-alias T = f32); // of x and out; sums are f32
+alias T = f32; // what is stored; sums are f32
 
 struct PoolParams {
   count: u32, channels: u32, includePad: u32,
