@@ -67,11 +67,12 @@ describe('every pipeline that a case of an op launches compiles, whatever its co
     .map(([family, all]) => [family, halfCases(family, all)] as const)
     .filter(([, all]) => all.length > 0);
 
-  test.each(halves)('%s with f16', async (_, all) => {
+  test.each(halves)('%s with f16', async (family, all) => {
     expect(device.traits.f16).toBe(true);
     const before = device.pipelines.count;
     for (const opCase of all) launchVariants(opCase);
     await device.idle();
-    expect(device.pipelines.count).toBeGreaterThan(before);
+    // Resizing works on an f32 copy, so it has no pipelines of its own.
+    expect(device.pipelines.count > before).toBe(family !== 'resize');
   });
 });
