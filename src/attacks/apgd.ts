@@ -8,7 +8,15 @@ import type { Attack } from './attack.ts';
 import { sphereStart } from './iterative.ts';
 import { type AttackObjective, checkClasses, crossEntropyObjective } from './losses.ts';
 import { normalized, perSample, project } from './norms.ts';
-import { type AttackBudgets, asNumber, checkCount, type Moved, type Problem, sameNorm } from './problem.ts';
+import {
+  type AttackBudgets,
+  asNumber,
+  checkCount,
+  checkOption,
+  type Moved,
+  type Problem,
+  sameNorm,
+} from './problem.ts';
 import type { StepSeed } from './stepper.ts';
 import { checkTargets, runsOver, targetOf } from './targets.ts';
 import { begin, choose, climb, draw, observe } from './track.ts';
@@ -41,6 +49,7 @@ export function apgdAttack(options: ApgdOptions): Attack {
     targets = 0,
     rho = 0.75,
   } = options;
+  checkOption('apgdAttack', 'rho', rho, 0, 1);
   checkCount('restarts', restarts, 1);
   checkCount('targets', targets);
   const l1 = sameNorm(budgets) === 'l1';

@@ -3,12 +3,13 @@ import { gather } from '../kernels/layout.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Attack } from './attack.ts';
 import { finishRun, runSeed, runSteps, stepSeed } from './loop.ts';
+import { crossEntropyObjective } from './losses.ts';
 import type { AttackInputs, AttackModel } from './model.ts';
 import type { Norm } from './norms.ts';
 import { checkCount, checkValues, indicesOf, makeProblem, type Problem, subset } from './problem.ts';
 import { type Active, type AttackOutcome, Progress } from './progress.ts';
 import { Stepper, type StepSeed } from './stepper.ts';
-import type { Track } from './track.ts';
+import { evaluate, type Track } from './track.ts';
 import { mapTensors } from './tree.ts';
 
 export interface AttackerOptions {
@@ -78,7 +79,7 @@ export class Attacker {
   async #all(inputs: AttackInputs, options: AttackOptions, seed: number): Promise<AttackOutcome> {
     const problems = this.#attacks.map((attack) => problemOf(this.#model, attack, inputs, options));
     const [first] = problems as [(typeof problems)[0]];
-    const fooled = await checkValues(first.problem, first.logits);
+    const fooled = await checkValues(first.problem, cleanLogitsOf(first));
     const progress = new Progress(inputs, fooled, options.losses ?? false);
     let runs = 0;
     try {
@@ -135,6 +136,12 @@ function problemOf(model: AttackModel, attack: Attack, inputs: AttackInputs, opt
   const made = makeProblem(model, inputs, options, attack.budgets);
   attack.check?.(made.problem);
   return made;
+}
+
+/** What decides whether a sample is fooled as it is: for a model that draws, the mean of its draws, as everywhere else. */
+function cleanLogitsOf({ problem, logits }: ReturnType<typeof makeProblem>): Tensor {
+  if ((problem.model.draws ?? 1) === 1) return logits;
+  return evaluate(problem, problem.origins, crossEntropyObjective, 0).logits;
 }
 
 /** None where nothing may move. */

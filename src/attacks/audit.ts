@@ -1,5 +1,5 @@
 import { check } from '../errors.ts';
-import { abs, equal } from '../kernels/elementwise.ts';
+import { abs, greater } from '../kernels/elementwise.ts';
 import { max } from '../kernels/reduce.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { apgdAttack } from './apgd.ts';
@@ -183,13 +183,14 @@ async function zeroGradientShare(
       const { logits, grads } = climb(problem, problem.origins, crossEntropyObjective, 0);
       const sizes = grads.map((grad) => max(abs(rowsOf(grad)), { axes: 1 }));
       const margins = marginObjective.loss({ logits, labels, points: [], origins: [] });
-      const none = await Promise.all(sizes.map((size) => equal(size, 0).read()));
+      // NaN is not above 0 either.
+      const none = await Promise.all(sizes.map((size) => greater(size, 0).read()));
       return { none, margins: await margins.read() };
     });
     for (const [i, margin] of flags.margins.entries()) {
       if (!(margin < 0)) continue;
       right++;
-      if (flags.none.every((flag) => flag[i] === 1)) zero++;
+      if (flags.none.every((flag) => flag[i] === 0)) zero++;
     }
   }
   return right === 0 ? 0 : zero / right;

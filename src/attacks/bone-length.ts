@@ -8,6 +8,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { Attack } from './attack.ts';
 import { cleanStart } from './iterative.ts';
 import { type AttackObjective, crossEntropyObjective } from './losses.ts';
+import { checkOption } from './problem.ts';
 import { boneVectors, checkSkeleton, isAbove, jointMatrix, type SkeletonOptions } from './skeleton.ts';
 import { begin, climb, evaluate, observe, type Track } from './track.ts';
 
@@ -35,6 +36,7 @@ export function boneLengthAttack(options: BoneLengthOptions): Attack<BoneLengthS
   const { modality = 'skeleton', parents, change = 0.1, stepSize = 0.01, steps = 50 } = options;
   const { loss = crossEntropyObjective } = options;
   check(change >= 0 && change <= 1, 'boneLengthAttack', () => `change must be in [0, 1]; got ${change}`);
+  checkOption('boneLengthAttack', 'stepSize', stepSize, 0, 1);
   // How far joints move follows from the change of the bones: no bound of its own.
   const budgets = { [modality]: { epsilon: Number.POSITIVE_INFINITY } };
   return {

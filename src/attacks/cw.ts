@@ -22,7 +22,14 @@ import type { Attack } from './attack.ts';
 import { jointNorm, limitOf, toJoint } from './joint.ts';
 import { marginObjective } from './losses.ts';
 import { lengths, perSample } from './norms.ts';
-import { type AttackBudgets, checkCount, isFooled, type Moved, type Problem } from './problem.ts';
+import {
+  type AttackBudgets,
+  checkCount,
+  checkOption,
+  isFooled,
+  type Moved,
+  type Problem,
+} from './problem.ts';
 import type { StepSeed } from './stepper.ts';
 import { begin, evaluate, NEVER, observeSmallest, type Track } from './track.ts';
 import { copy } from './tree.ts';
@@ -69,6 +76,9 @@ const UNKNOWN = 1e10;
 export function cwL2Attack(options: CwL2Options): Attack {
   const { budgets, steps = 50, searches = 9, c = 1, confidence = 0, learningRate = 0.01 } = options;
   jointNorm('CW l2', budgets, ['l2']);
+  checkOption('cwL2Attack', 'c', c, 1e-12, 1e12);
+  checkOption('cwL2Attack', 'confidence', confidence, 0, 1e6);
+  checkOption('cwL2Attack', 'learningRate', learningRate, 0, 1e6);
   checkCount('steps', steps, 1);
   checkCount('searches', searches, 1);
   const recipe: Attack<CwState> = {

@@ -5,7 +5,7 @@ import type { Attack } from './attack.ts';
 import { fromJoint, jointNorm, jointSize, limitOf, toJointGradient } from './joint.ts';
 import { type AttackObjective, marginObjective, pick, ranked } from './losses.ts';
 import { lengths, perSample } from './norms.ts';
-import { type AttackBudgets, checkCount, isFooled, type Problem } from './problem.ts';
+import { type AttackBudgets, checkCount, checkOption, isFooled, type Problem } from './problem.ts';
 import { begin, choose, climb, evaluate, NEVER, observeSmallest, type Track } from './track.ts';
 
 export interface DeepFoolOptions {
@@ -47,6 +47,7 @@ const preference = (other: Tensor): AttackObjective => ({
 export function deepFoolAttack(options: DeepFoolOptions): Attack {
   const { budgets, steps = 50, overshoot = 0.02, candidates = 9 } = options;
   const norm = jointNorm('DeepFool', budgets, ['linf', 'l2']);
+  checkOption('deepFoolAttack', 'overshoot', overshoot, 0, 1);
   checkCount('candidates', candidates, 1);
   const recipe: Attack<DeepFoolState> = {
     ...{ name: 'DeepFool', budgets, steps, runs: 1, smallest: true, phase: 5 },
@@ -62,7 +63,8 @@ export function deepFoolAttack(options: DeepFoolOptions): Attack {
       const [first] = found as [(typeof found)[0]];
       const changes = state.points.map((point, i) => sub(point, problem.origins[i] as Tensor));
       const sizes = jointSize(problem, changes, norm);
-      const seen = observeSmallest(state, problem, state.points, first, sizes, limitOf(problem));
+      const all = { ...first, grads: found.flatMap(({ grads }) => grads) };
+      const seen = observeSmallest(state, problem, state.points, all, sizes, limitOf(problem));
       const step = fromJoint(problem, wayTo(nearest(problem, found, norm), norm));
       const ways = state.way.map((way, i) => add(way, step[i] as Tensor));
       const arrived = isFooled(first.logits, problem);

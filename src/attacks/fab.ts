@@ -9,7 +9,7 @@ import { sphereStart } from './iterative.ts';
 import { fromJoint, jointNorm, jointRoom, jointSize, limitOf, toJoint, toJointGradient } from './joint.ts';
 import { type AttackObjective, pick } from './losses.ts';
 import { lengths, type Norm, perSample } from './norms.ts';
-import { type AttackBudgets, checkCount, isFooled, type Problem } from './problem.ts';
+import { type AttackBudgets, checkCount, checkOption, isFooled, type Problem } from './problem.ts';
 import { runsOver, targetOf } from './targets.ts';
 import { begin, choose, climb, evaluate, observeSmallest, type Track } from './track.ts';
 
@@ -50,6 +50,9 @@ const difference: AttackObjective = {
 export function fabAttack(options: FabOptions): Attack {
   const { budgets, steps = 100, restarts = 1, targets = 9, alphaMax = 0.1, eta = 1.05, beta = 0.9 } = options;
   const norm = jointNorm('FAB-T', budgets, ['linf', 'l2', 'l1']);
+  checkOption('fabAttack', 'alphaMax', alphaMax, 0, 1);
+  checkOption('fabAttack', 'eta', eta, 1, 2);
+  checkOption('fabAttack', 'beta', beta, 0, 1);
   checkCount('restarts', restarts, 1);
   checkCount('targets', targets, 1);
   const bounded = Object.values(budgets).every(({ epsilon }) => epsilon < Number.POSITIVE_INFINITY);
@@ -71,7 +74,7 @@ export function fabAttack(options: FabOptions): Attack {
       const back = changes.map((change, i) => add(problem.origins[i] as Tensor, mul(change, beta)));
       const sizes = jointSize(problem, changes, norm);
       return {
-        ...observeSmallest(state, problem, next, seen, sizes, limitOf(problem)),
+        ...observeSmallest(state, problem, next, { ...seen, grads: found.grads }, sizes, limitOf(problem)),
         points: choose(isFooled(seen.logits, problem), back, next),
       };
     },

@@ -5,7 +5,7 @@ import type { Attack } from './attack.ts';
 import { ballStart, cleanStart, iterativeAttack } from './iterative.ts';
 import { type AttackObjective, crossEntropyObjective, marginObjective } from './losses.ts';
 import { perSample, rowsOf } from './norms.ts';
-import type { AttackBudgets } from './problem.ts';
+import { type AttackBudgets, checkOption } from './problem.ts';
 
 export interface FgsmAttackOptions {
   readonly budgets: AttackBudgets;
@@ -24,8 +24,10 @@ export interface PgdAttackOptions extends IterativeOptions {
   readonly restarts?: number;
 }
 
-/** FGSM: one step of size ε from the input (Goodfellow et al. 2015, section 4). */
-export function fgsmAttack({ budgets, loss = crossEntropyObjective }: FgsmAttackOptions): Attack {
+/** FGSM: one step of size ε, whatever step size a budget names, from the input (Goodfellow et al. 2015, section 4). */
+export function fgsmAttack({ budgets: given, loss = crossEntropyObjective }: FgsmAttackOptions): Attack {
+  const pairs = Object.entries(given).map(([name, { epsilon, norm }]) => [name, { epsilon, norm }]);
+  const budgets: AttackBudgets = Object.fromEntries(pairs);
   return iterativeAttack({ name: 'FGSM', budgets, loss, steps: 1, relativeStep: 1, start: cleanStart });
 }
 
@@ -44,6 +46,7 @@ export function miFgsmAttack({
   steps = 10,
   decay = 1,
 }: IterativeOptions & { readonly decay?: number }): Attack {
+  checkOption('miFgsmAttack', 'decay', decay, 0, 1e6);
   const direction = (gradient: Tensor, memory: Tensor) => {
     const size = maximum(mean(abs(rowsOf(gradient)), { axes: 1 }), 1e-30);
     return add(mul(memory, decay), div(gradient, perSample(size, gradient)));

@@ -5,7 +5,7 @@ import { argmax, max, min } from '../kernels/reduce.ts';
 import type { Device } from '../tensor/device.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type AttackInputs, type AttackModel, checkInputs, checkModalities, cleanLogits } from './model.ts';
-import { type Budget, checkBudget, type Norm } from './norms.ts';
+import { type Budget, checkBudget, type Norm, rowsOf } from './norms.ts';
 import { mapTensors } from './tree.ts';
 
 /** How far one modality may be moved. */
@@ -121,9 +121,9 @@ export function isFooled(logits: Tensor, { labels, targets }: Pick<Problem, 'lab
 
 const LARGEST = 3.4e38;
 
-/** u32 [n]: 1 where every logit is a finite number. */
-export function allFinite(logits: Tensor): Tensor {
-  return lessEqual(max(abs(logits), { axes: 1 }), LARGEST);
+/** u32 [n]: 1 where every element of a row of [n, …] is a finite number. */
+export function allFinite(rows: Tensor): Tensor {
+  return lessEqual(max(abs(rowsOf(rows)), { axes: 1 }), LARGEST);
 }
 
 /**
@@ -148,15 +148,15 @@ export async function checkValues(problem: Problem, logits: Tensor): Promise<boo
       throw new AttackError('attack', `${name} must be in 0 … ${classes - 1}; got ${wrong}`);
   }
   const finite = await allFinite(logits).read();
-  throwUnlessFinite('the clean inputs', finite.filter((flag) => flag === 0).length, finite.length);
+  throwUnlessFinite('logits', 'the clean inputs', finite.filter((flag) => flag === 0).length, finite.length);
   return Array.from(await isFooled(logits, problem).read(), (flag) => flag === 1);
 }
 
-/** Throws `AttackError` naming where, and of how many samples, logits were no numbers. */
-export function throwUnlessFinite(where: string, bad: number, all: number): void {
+/** Throws `AttackError` naming what was no number, where, and of how many samples. */
+export function throwUnlessFinite(what: string, where: string, bad: number, all: number): void {
   if (bad === 0) return;
   const share = ((100 * bad) / all).toFixed(1);
-  throw new AttackError('attack', `logits are NaN or infinite at ${where} for ${share} % of ${all} samples`);
+  throw new AttackError('attack', `${what} are NaN or infinite at ${where} for ${share} % of ${all} samples`);
 }
 
 async function extentOf(x: Tensor): Promise<[number, number]> {
@@ -172,6 +172,12 @@ export function indicesOf(device: Device, rows: readonly number[]): Tensor {
 export function checkCount(name: string, value: number, least = 0): void {
   if (!Number.isInteger(value) || value < least)
     throw new ShapeError('attack', `${name} must be a whole number of at least ${least}; got ${value}`);
+}
+
+/** Throws `ShapeError` for an option of `attack` that is not in [least, most]; NaN is not. */
+export function checkOption(attack: string, name: string, value: number, least: number, most: number): void {
+  const fits = value >= least && value <= most;
+  check(fits, attack, () => `${name} must be in [${least}, ${most}]; got ${value}`);
 }
 
 /** A flag u32 [n] as f32. */

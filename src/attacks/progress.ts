@@ -63,14 +63,19 @@ export class Progress {
   }
 
   /**
-   * Takes over what a run has found for its samples. Throws `AttackError` where logits were no numbers, naming the first step
+   * Takes over what a run has found for its samples. Throws `AttackError` where logits or gradients were no numbers, naming the first step
    * and the share of the samples.
    */
   async take({ problem, samples }: Active, state: Track, { smallest, name }: Attack): Promise<void> {
     const flags = await stack([cast(state.success, 'f32'), state.firstBad, state.size]).read();
     const row = (k: number, i: number) => flags[k * problem.labels.size + i] ?? 0;
     const bad = samples.map((_, i) => row(1, i)).filter((step) => step < NEVER);
-    throwUnlessFinite(`step ${Math.min(...bad)} of ${name}`, bad.length, samples.length);
+    throwUnlessFinite(
+      'logits or input gradients',
+      `step ${Math.min(...bad)} of ${name}`,
+      bad.length,
+      samples.length,
+    );
     const batch = this.#success.length;
     const places = Array.from({ length: batch }, (_, sample) => sample);
     for (const [i, sample] of samples.entries()) {

@@ -7,7 +7,7 @@ import type { Attack } from './attack.ts';
 import { cleanStart } from './iterative.ts';
 import { crossEntropyObjective } from './losses.ts';
 import { lengths, normalized, perSample, project } from './norms.ts';
-import type { AttackBudgets, Moved } from './problem.ts';
+import { type AttackBudgets, checkOption, type Moved } from './problem.ts';
 import {
   checkSkeleton,
   type PerceptualOptions,
@@ -41,6 +41,9 @@ const [BETA1, BETA2] = [0.9, 0.999];
  */
 export function smartAttack(options: SmartOptions): Attack<SmartState> {
   const { budgets, steps = 100, classWeight = 0.6, clip = 0.01, learningRate = 0.01 } = options;
+  checkOption('smartAttack', 'classWeight', classWeight, 0, 1);
+  checkOption('smartAttack', 'clip', clip, 0, 1e6);
+  checkOption('smartAttack', 'learningRate', learningRate, 0, 1e6);
   return {
     ...{ name: 'SMART', budgets, steps, runs: 1 },
     check: (problem) => checkSkeleton('smartAttack', problem, options, true),

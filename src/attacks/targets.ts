@@ -1,7 +1,7 @@
 import { ShapeError } from '../errors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Attack } from './attack.ts';
-import { crossEntropyObjective, ranked } from './losses.ts';
+import { crossEntropyObjective, ranked, without } from './losses.ts';
 import type { Problem } from './problem.ts';
 import type { StepSeed } from './stepper.ts';
 import { evaluate } from './track.ts';
@@ -15,7 +15,7 @@ export function runsOver(targets: number, restarts: number): Attack['runs'] {
 /** The class of rank `index` among the others, by the clean logits: 0 is the likeliest. i32 [n]. */
 export function targetOf(problem: Problem, index: number, seed: StepSeed): Tensor {
   const { logits } = evaluate(problem, problem.origins, crossEntropyObjective, seed);
-  return ranked(logits, index + 2)[index + 1] as Tensor;
+  return ranked(without(logits, problem.labels), index + 1)[index] as Tensor;
 }
 
 /** Throws `ShapeError` where the user has given targets to an attack that chooses them itself. */

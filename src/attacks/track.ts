@@ -8,7 +8,7 @@ import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { AttackObjective } from './losses.ts';
 import { perSample } from './norms.ts';
-import { allFinite, assemble, isFooled, type Problem } from './problem.ts';
+import { allFinite, assemble, both, isFooled, type Problem } from './problem.ts';
 import type { StepSeed } from './stepper.ts';
 
 /** The state that every attack has; each tensor has a row for each sample. */
@@ -23,7 +23,7 @@ export interface Track {
   readonly size: Tensor;
   /** What it maximises, at the last evaluation, [n]. */
   readonly losses: Tensor;
-  /** The first evaluation whose logits were no numbers, [n]; `NEVER` as long as there is none. */
+  /** The first evaluation whose logits or gradients were no numbers, [n]; `NEVER` as long as there is none. */
   readonly firstBad: Tensor;
   /** Number of evaluations so far, [n]. */
   readonly clock: Tensor;
@@ -61,6 +61,8 @@ export interface Evaluation {
   readonly logits: Tensor;
   /** [n], averaged too. */
   readonly losses: Tensor;
+  /** What was climbed along, [n, …] each; undefined where nothing was. */
+  readonly grads?: readonly Tensor[] | undefined;
 }
 
 /** Logits and losses at `points`, averaged over the draws of the model. */
@@ -107,12 +109,12 @@ export function observe<T extends Track>(
   track: T,
   problem: Problem,
   points: readonly Tensor[],
-  { logits, losses }: Evaluation,
+  found: Evaluation,
 ): T {
-  const fooled = isFooled(logits, problem);
+  const fooled = isFooled(found.logits, problem);
   return {
     ...track,
-    ...notice(track, logits, losses),
+    ...notice(track, found),
     adversarial: choose(fooled, points, track.adversarial),
     success: maximum(track.success, fooled),
   };
@@ -124,26 +126,27 @@ export function observeSmallest<T extends Track>(
   track: T,
   problem: Problem,
   points: readonly Tensor[],
-  { logits, losses }: Evaluation,
+  found: Evaluation,
   sizes: Tensor,
   limit: number,
 ): T {
-  const fooled = isFooled(logits, problem);
+  const fooled = isFooled(found.logits, problem);
   const better = mul(fooled, less(sizes, track.size));
   return {
     ...track,
-    ...notice(track, logits, losses),
+    ...notice(track, found),
     adversarial: choose(better, points, track.adversarial),
     success: maximum(track.success, mul(fooled, lessEqual(sizes, limit))),
     size: where(better, sizes, track.size),
   };
 }
 
-/** What every evaluation tells. */
-function notice({ clock, firstBad }: Track, logits: Tensor, losses: Tensor): Partial<Track> {
+/** What every evaluation tells. A gradient that is no number would leave a sample where it is, as if it were robust. */
+function notice({ clock, firstBad }: Track, { logits, losses, grads = [] }: Evaluation): Partial<Track> {
+  const finite = grads.reduce((all, grad) => both(all, allFinite(grad)), allFinite(logits));
   return {
     losses,
-    firstBad: minimum(firstBad, where(allFinite(logits), NEVER, clock)),
+    firstBad: minimum(firstBad, where(finite, NEVER, clock)),
     clock: add(clock, 1),
   };
 }

@@ -6,12 +6,12 @@ import { autoAttack } from '../../src/attacks/auto-attack.ts';
 import { cwL2Attack } from '../../src/attacks/cw.ts';
 import { deepFoolAttack } from '../../src/attacks/deep-fool.ts';
 import { fabAttack } from '../../src/attacks/fab.ts';
-import { fgsmAttack, pgdAttack } from '../../src/attacks/first-order.ts';
+import { fgsmAttack, miFgsmAttack, pgdAttack } from '../../src/attacks/first-order.ts';
 import { dlrObjective } from '../../src/attacks/losses.ts';
 import type { AttackInputs, AttackModel } from '../../src/attacks/model.ts';
 import { squareAttack } from '../../src/attacks/square.ts';
 import { AttackError, ShapeError } from '../../src/errors.ts';
-import { add, div, log, mul, square, sub } from '../../src/kernels/elementwise.ts';
+import { add, div, log, mul, sqrt, square, sub } from '../../src/kernels/elementwise.ts';
 import { batchNorm } from '../../src/kernels/norm.ts';
 import { dropout } from '../../src/kernels/random.ts';
 import { sum } from '../../src/kernels/reduce.ts';
@@ -197,7 +197,45 @@ describe('an AttackError that says what to do', () => {
       const distance = sum(square(sub(inputs.x as Tensor, x)), { axes: 1, keepDims: true });
       return add(model.logits(inputs, 0), mul(log(sub(reach, distance)), 0));
     };
-    const message = /logits are NaN or infinite at step 1 of FGSM for 50\.0 % of 4 samples/;
+    const message =
+      /logits or input gradients are NaN or infinite at step 1 of FGSM for 50\.0 % of 4 samples/;
     await fails(() => run(recipe(), { model: { ...model, logits: brittle } }), AttackError, message);
+  });
+
+  test('gradients that are no numbers where logits are: not a robust network', async () => {
+    const { model } = three;
+    const root = (inputs: AttackInputs) => {
+      const nothing = sum(sqrt(mul(inputs.x as Tensor, 0)), { axes: 1, keepDims: true });
+      return add(model.logits(inputs, 0), nothing);
+    };
+    for (const attacked of [
+      fgsmAttack({ budgets }),
+      pgdAttack({ budgets, randomStart: false }),
+      fabAttack({ budgets, steps: 3, targets: 1 }),
+      deepFoolAttack({ budgets, steps: 3 }),
+      cwL2Attack({ budgets: { x: { epsilon: 1, norm: 'l2' } }, steps: 2, searches: 1 }),
+    ])
+      await fails(
+        () => run(attacked, { model: { ...model, logits: root } }),
+        AttackError,
+        /input gradients are NaN/,
+      );
+  });
+
+  test.each([
+    ['decay', () => miFgsmAttack({ budgets, decay: Number.NaN })],
+    ['c', () => cwL2Attack({ budgets: { x: { epsilon: 1, norm: 'l2' } }, c: -1 })],
+    ['rho', () => apgdAttack({ budgets, rho: Number.NaN })],
+    ['eta', () => fabAttack({ budgets, eta: Number.NaN })],
+    ['overshoot', () => deepFoolAttack({ budgets, overshoot: -1 })],
+  ])('an option out of its range: %s', (name, make) => {
+    expect(make).toThrow(new RegExp(`${name} must be in \\[`));
+    expect(make).toThrow(ShapeError);
+  });
+
+  test('FGSM steps by ε whatever step size a budget names', async () => {
+    const small = { x: { epsilon: 0.2, stepSize: 0.01 } };
+    const { norms } = await run(fgsmAttack({ budgets: small }));
+    expect(Math.max(...(norms.x ?? []))).toBeCloseTo(0.2, 5);
   });
 });
