@@ -73,7 +73,8 @@ function shrink(x: Tensor, threshold: number): Tensor {
 
 /** Of D Dᵀ, by power iteration on Dᵀ D, with a margin so that 1 / L never is too large a step. */
 function largestEigenvalue(data: Float32Array, channels: number): number {
-  let direction = Float64Array.from({ length: channels }, () => 1);
+  // An irregular start: a regular one may be orthogonal to the direction that is looked for.
+  let direction = Float64Array.from({ length: channels }, (_, c) => Math.sin(c * c + 1));
   let norm = 0;
   for (let i = 0; i < 100; i++) {
     const next = new Float64Array(channels);

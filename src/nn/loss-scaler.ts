@@ -32,16 +32,16 @@ export class LossScaler {
   readonly #good: Tensor;
   readonly #options: Required<LossScalerOptions>;
 
-  /** Throws `ShapeError` unless initial > 0, growth ≥ 1, 0 < backoff ≤ 1 and the interval is a positive integer. */
+  /** Throws `ShapeError` unless initial > 0, growth ≥ 1, 0 < backoff < 1 and the interval is a positive integer. */
   constructor(device: Device, options: LossScalerOptions = {}) {
     this.#options = { initial: 2 ** 16, growth: 2, backoff: 0.5, interval: 2000, ...options };
     const { initial, growth, backoff, interval } = this.#options;
-    const sound = initial > 0 && initial <= LARGEST && growth >= 1 && backoff > 0 && backoff <= 1;
+    const sound = initial > 0 && initial <= LARGEST && growth >= 1 && backoff > 0 && backoff < 1;
     check(
       sound && Number.isInteger(interval) && interval > 0,
       'LossScaler',
       () =>
-        `needs 0 < initial ≤ 2^24, growth ≥ 1, 0 < backoff ≤ 1 and an interval of at least 1 step; got ${initial}, ${growth}, ${backoff}, ${interval}`,
+        `needs 0 < initial ≤ 2^24, growth ≥ 1, 0 < backoff < 1 and an interval of at least 1 step; got ${initial}, ${growth}, ${backoff}, ${interval}`,
     );
     this.value = device.keep(device.tensor([initial], []));
     this.#good = device.keep(device.tensor([0], []));

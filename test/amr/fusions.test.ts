@@ -300,6 +300,16 @@ describe('ExFMem', () => {
     expect([[...memory.namedParameters()], [...memory.namedBuffers().keys()]]).toEqual([[], ['dictionary']]);
   });
 
+  test('takes features whose channels cancel out', async () => {
+    const memory = await FeatureMemory.of(device.tensor([1, -1, 2, -2], [2, 2]), { iterations: 50 });
+    const seen = memory.forward(device.tensor([3, -3], [1, 2]));
+    // Along the features nothing is lost but what sparsity takes; across them all is, but for the half that is kept.
+    const [along, across] = [await seen.read(), await memory.forward(device.tensor([3, 3], [1, 2])).read()];
+    expect(along[0]).toBeGreaterThan(2.9);
+    expect(along[1]).toBeCloseTo(-(along[0] ?? 0), 4);
+    expect([...across]).toEqual([expect.closeTo(1.5, 4), expect.closeTo(1.5, 4)]);
+  });
+
   test('over any dictionary it is ISTA in float64, and differentiable', async () => {
     const [K, C] = [5, 3];
     const D = numbers(K * C, 4);

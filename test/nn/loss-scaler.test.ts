@@ -83,9 +83,13 @@ test('without skipNaN a gradient that is no number shows', async () => {
   expect((await values(named.get('a') as Tensor))[1]).toBeNaN();
 });
 
-test.each([{ initial: 0 }, { initial: Infinity }, { growth: 0.5 }, { backoff: 0 }, { interval: 0.5 }])(
-  'refuses %o',
-  (options) => {
-    expect(() => new LossScaler(device, options)).toThrow(ShapeError);
-  },
-);
+test.each([
+  { initial: 0 },
+  { initial: Infinity },
+  { growth: 0.5 },
+  { backoff: 0 },
+  { backoff: 1 },
+  { interval: 0.5 },
+])('refuses %o', (options) => {
+  expect(() => new LossScaler(device, options)).toThrow(ShapeError);
+});
