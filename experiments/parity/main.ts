@@ -1,6 +1,5 @@
 // The command line of `npm run parity`: the numbers that other implementations give for the same weights and images.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { CifarResNet } from '../../src/models/cifar-resnet.ts';
 import { Initialiser } from '../../src/nn/initialisers.ts';
@@ -9,7 +8,8 @@ import { type AdapterChoice, openGpu } from '../../src/node/gpu.ts';
 import { openDevice } from '../../src/tensor/device.ts';
 import { explain } from '../errors.ts';
 import { readCifarFolder } from './data.ts';
-import { measureParity, type Parity } from './measure.ts';
+import { writeParity } from './file.ts';
+import { measureParity } from './measure.ts';
 import { formatParity } from './report.ts';
 import { type AttackRun, RUNS } from './runs.ts';
 import { STRONG_RUNS } from './strong-runs.ts';
@@ -34,19 +34,10 @@ async function resnet20({ data, json, adapter, attacks }: Flags): Promise<void> 
     const parity = await measureParity(device, network, folder, { runs: attacks, onProgress });
     process.stderr.write('\n');
     process.stdout.write(`${opened.description}\n${formatParity(parity)}`);
-    if (json === undefined) return;
-    mkdirSync(dirname(json), { recursive: true });
-    const robust = { ...earlierRobust(json), ...parity.robust };
-    const written = { ...parity, robust, adapter: opened.description };
-    writeFileSync(json, `${JSON.stringify(written, undefined, 2)}\n`);
+    if (json !== undefined) writeParity(json, parity, opened.description);
   } finally {
     await device.dispose();
   }
-}
-
-/** What the file holds of attacks that were not run this time: the long ones can be run one by one. */
-function earlierRobust(file: string): Partial<Parity['robust']> {
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Parity).robust : {};
 }
 
 function onProgress(what: string): void {

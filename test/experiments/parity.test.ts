@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, unlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { UsageError } from '../../experiments/errors.ts';
 import { type Images, readCifarFolder } from '../../experiments/parity/data.ts';
+import { writeParity } from '../../experiments/parity/file.ts';
 import { measureParity, type Parity } from '../../experiments/parity/measure.ts';
 import { formatParity } from '../../experiments/parity/report.ts';
 import { type AttackRun, RUNS } from '../../experiments/parity/runs.ts';
@@ -172,4 +173,21 @@ describe('npm run parity', () => {
     expect(stderr.trim().split('\n')).toHaveLength(1);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   });
+});
+
+test('a file keeps the attacks of earlier runs on the same adapter, and of no other', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'parity-'));
+  const file = join(folder, 'new', 'parity.json');
+  const measured = (robust: Parity['robust']): Parity => ({
+    ...{ clean1000: 0.8, foolbox20: 1, logits: [], loss: 0.1, inputGradNorm: 1 },
+    robust,
+  });
+  writeParity(file, measured({ fgsm: { '1/255': 0.2 } }), 'here');
+  writeParity(file, measured({ pgd10: { '1/255': 0.1 } }), 'here');
+  const kept = { fgsm: { '1/255': 0.2 }, pgd10: { '1/255': 0.1 } };
+  expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ adapter: 'here', robust: kept });
+  expect(() => writeParity(file, measured({}), 'there')).toThrow(UsageError);
+  expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ adapter: 'here', robust: kept });
+  expect(await readdir(join(folder, 'new'))).toEqual(['parity.json']);
+  await rm(folder, { recursive: true });
 });
