@@ -15,6 +15,7 @@ import { EVALUATION } from '../nn/module.ts';
 import { type Captured, canCapture } from '../tensor/capture.ts';
 import { captureShapes } from '../tensor/capture-shapes.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { checkWeight } from './checks.ts';
 import { predictionDivergence } from './robust-losses.ts';
 import { type Target, targetLoss, targetOf, targetTensors } from './target.ts';
 
@@ -54,7 +55,7 @@ type Observer = (iterate: Iterate<AttackValue>, modalities: readonly Modality[])
 /**
  * PGD on a network's cross-entropy in evaluation mode, through everything it computes (AMR's weights included), in the
  * input space of the modalities that have an ε above 0. Returns the inputs with those modalities replaced. `observe` sees
- * every iterate; with nothing to attack, only the inputs themselves. Throws `ShapeError` for ε < 0.
+ * every iterate; with nothing to attack, only the inputs themselves. Throws `ShapeError` for ε < 0 or λ < 0.
  */
 export function attackNetwork(
   network: ActionNetwork,
@@ -80,9 +81,10 @@ export class NetworkAttacker {
   readonly #attack: PgdAttack<AttackValue>;
   readonly #logits: Captured<readonly Tensor[], Tensor> | undefined;
 
-  /** Throws `ShapeError` for ε < 0. */
+  /** Throws `ShapeError` for ε < 0 or λ < 0. */
   constructor(network: ActionNetwork, attack: Omit<NetworkAttack, 'seed'>, captured = true) {
-    const { epsilons, relativeStep } = attack;
+    const { epsilons, relativeStep, adaptive = 0 } = attack;
+    checkWeight('attackNetwork', 'adaptive', adaptive);
     for (const epsilon of Object.values(epsilons)) checkBudget('attackNetwork', { epsilon });
     this.#network = network;
     this.#options = attack;

@@ -4,6 +4,7 @@ import { add, mul } from '../kernels/elementwise.ts';
 import { mean } from '../kernels/reduce.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Epsilons, NetworkAttack } from './attack-network.ts';
+import { checkWeight } from './checks.ts';
 import { martLoss, predictionDivergence } from './robust-losses.ts';
 import { type Target, targetLoss } from './target.ts';
 
@@ -88,9 +89,10 @@ const START = { randomStart: true, startNoise: 0.001 } as const;
 
 /**
  * TRADES: `CE(x) + β KL(p(x) ‖ p(x'))`, where x' ascends the divergence from x + .001 N(0, 1) (Zhang et al. 2019, algorithm 1). Auxiliary
- * heads see the clean samples.
+ * heads see the clean samples. Throws `ShapeError` for β < 0.
  */
 export function tradesTraining({ epsilons, beta = 6, ...attack }: RegularisedOptions): TrainingMethod {
+  checkWeight('tradesTraining', 'beta', beta);
   const ascent = { steps: 10, relativeStep: 0.003 / 0.031, ...attack, objective: 'divergence' } as const;
   return {
     attack: { ...START, ...ascent, epsilons },
@@ -105,9 +107,10 @@ export function tradesTraining({ epsilons, beta = 6, ...attack }: RegularisedOpt
 
 /**
  * MART: `BCE(x') + β KL(p(x) ‖ p(x')) · (1 − p_y(x))`, where x' ascends the cross-entropy from x + .001 N(0, 1) (Wang et al. 2020).
- * Auxiliary heads see the adversarial samples.
+ * Auxiliary heads see the adversarial samples. Throws `ShapeError` for β < 0.
  */
 export function martTraining({ epsilons, beta = 6, ...attack }: RegularisedOptions): TrainingMethod {
+  checkWeight('martTraining', 'beta', beta);
   return {
     attack: { ...START, steps: 10, relativeStep: 0.007 / 0.031, ...attack, epsilons },
     mixes: false,

@@ -3,6 +3,7 @@ import type { Augmentation } from '../data/augment.ts';
 import type { Mixing } from '../data/mix.ts';
 import { check } from '../errors.ts';
 import type { LossScalerOptions } from '../nn/loss-scaler.ts';
+import { checkCount, checkWeight } from './checks.ts';
 import type { TrainingMethod } from './methods.ts';
 
 export interface TrainOptions extends ActionLossOptions {
@@ -39,11 +40,10 @@ export interface TrainMetrics {
   readonly lossScale?: number;
 }
 
-/** Throws `ShapeError` for options that do not go together. */
-export function checkOptions(
-  method: TrainingMethod,
-  { accumulation = 1, batchSize, mixing }: TrainOptions,
-): void {
+/** Throws `ShapeError` for numbers out of their range, and for options that do not go together. */
+export function checkOptions(method: TrainingMethod, options: TrainOptions): void {
+  checkNumbers(options);
+  const { accumulation = 1, batchSize, mixing } = options;
   const { free, mixes } = method;
   check(
     Number.isInteger(accumulation) && accumulation >= 1 && accumulation <= batchSize,
@@ -62,6 +62,13 @@ export function checkOptions(
     () => `replays must be at least 1; got ${replays}`,
   );
   check(mixes || !mixing, 'train', () => 'this method needs one class a sample; leave out mixing');
+}
+
+function checkNumbers({ clip, ...options }: TrainOptions): void {
+  for (const name of ['epochs', 'batchSize'] as const) checkCount('train', name, options[name]);
+  for (const name of ['learningRate', 'weightDecay', 'auxiliaryWeight'] as const)
+    checkWeight('train', name, options[name]);
+  check(clip === undefined || clip > 0, 'train', () => `clip must be a number above 0; got ${clip}`);
 }
 
 /** Means over the samples of all batches. */

@@ -45,7 +45,7 @@ export class Trainer {
   readonly #dropout = { value: 0 };
   readonly #step: UpdateStep;
 
-  /** Throws `ShapeError` for options that do not go together. */
+  /** Throws `ShapeError` for numbers out of their range, and for options that do not go together. */
   constructor(
     device: Device,
     network: ActionNetwork,

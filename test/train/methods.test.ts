@@ -5,7 +5,6 @@ import { grad } from '../../src/autograd/grad.ts';
 import { batches } from '../../src/data/batches.ts';
 import type { ActionDataset } from '../../src/data/dataset.ts';
 import { Rng } from '../../src/data/rng.ts';
-import { ShapeError } from '../../src/errors.ts';
 import { add, mul, sign, sqrt } from '../../src/kernels/elementwise.ts';
 import { crossEntropy } from '../../src/kernels/loss.ts';
 import { mean } from '../../src/kernels/reduce.ts';
@@ -346,21 +345,5 @@ describe('composed with', () => {
     expect(Object.keys(whole)).toEqual(
       expect.arrayContaining(['lossScale', 'lossScale.good', 'perturbation.skeleton']),
     );
-  });
-
-  test.each([
-    [{ accumulation: 0 }, 'accumulation must be a count of 1 … 4'],
-    [{ accumulation: 5 }, 'accumulation must be a count of 1 … 4'],
-    [{ accumulation: 2, method: freeTraining({ epsilons }) }, 'free training replays whole batches'],
-    [{ method: freeTraining({ epsilons, replays: 0 }) }, 'replays must be at least 1'],
-    [{ method: freeTraining({ epsilons: { rgb: -1 } }) }, 'epsilon must be a number of at least 0'],
-    [
-      { method: martTraining({ epsilons }), mixing: { kind: 'mixup', alpha: 1 } as const },
-      'leave out mixing',
-    ],
-  ])('refused: %#', (options, message) => {
-    const network = still();
-    expect(() => trainer(options, network)).toThrow(ShapeError);
-    expect(() => trainer(options, network)).toThrow(message);
   });
 });

@@ -1,0 +1,19 @@
+import { check } from '../errors.ts';
+
+/** Throws `ShapeError` unless a number of steps, samples or passes is a whole one of at least 1. */
+export function checkCount(op: string, name: string, value: number): void {
+  check(
+    Number.isInteger(value) && value >= 1,
+    op,
+    () => `${name} must be a count of at least 1; got ${value}`,
+  );
+}
+
+/** Throws `ShapeError` unless a rate or weight is finite and at least 0. */
+export function checkWeight(op: string, name: string, value: number): void {
+  check(
+    value >= 0 && value < Number.POSITIVE_INFINITY,
+    op,
+    () => `${name} must be a finite number of at least 0; got ${value}`,
+  );
+}

@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ShapeError } from '../../src/errors.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import { attackNetwork } from '../../src/train/attack-network.ts';
+import { uploadBatch } from '../../src/train/batch.ts';
+import {
+  freeTraining,
+  martTraining,
+  type RegularisedOptions,
+  type TrainingMethod,
+  tradesTraining,
+} from '../../src/train/methods.ts';
+import type { TrainOptions } from '../../src/train/train-options.ts';
+import { Trainer } from '../../src/train/trainer.ts';
+import { openTestDevice } from '../open.ts';
+import { tinyDataset, tinyNetwork } from './tiny.ts';
+
+let device: Device;
+beforeAll(async () => {
+  device = await openTestDevice({ poison: true });
+});
+afterAll(() => device.dispose());
+
+const epsilons = { rgb: 0.1, skeleton: 0.1 };
+const DATASET = tinyDataset(8);
+const OPTIONS: TrainOptions = {
+  epochs: 4,
+  batchSize: 4,
+  learningRate: 0.03,
+  weightDecay: 0.01,
+  labelSmoothing: 0,
+  auxiliaryWeight: 1,
+  augmentation: { turn: 0, scale: 0, crop: 0, shift: 0, brightness: 0 },
+  seed: 3,
+};
+
+function make(options: Partial<TrainOptions>): Trainer {
+  const network = tinyNetwork(device, 'skeleton');
+  return new Trainer(device, network, DATASET, DATASET.splits.train, { ...OPTIONS, ...options });
+}
+
+test.each<[Partial<TrainOptions>, string]>([
+  [{ accumulation: 0 }, 'accumulation must be a count of 1 … 4'],
+  [{ accumulation: 5 }, 'accumulation must be a count of 1 … 4'],
+  [{ accumulation: 2, method: freeTraining({ epsilons }) }, 'free training replays whole batches'],
+  [{ method: freeTraining({ epsilons, replays: 0 }) }, 'replays must be at least 1'],
+  [{ method: freeTraining({ epsilons: { rgb: -1 } }) }, 'epsilon must be a number of at least 0'],
+  [{ method: martTraining({ epsilons }), mixing: { kind: 'mixup', alpha: 1 } }, 'leave out mixing'],
+  [{ epochs: 0 }, 'epochs must be a count of at least 1; got 0'],
+  [{ batchSize: 2.5 }, 'batchSize must be a count of at least 1; got 2.5'],
+  [{ learningRate: Number.NaN }, 'learningRate must be a finite number of at least 0; got NaN'],
+  [{ learningRate: -0.1 }, 'learningRate must be a finite number of at least 0; got -0.1'],
+  [{ weightDecay: Number.NaN }, 'weightDecay must be a finite number of at least 0; got NaN'],
+  [{ auxiliaryWeight: -1 }, 'auxiliaryWeight must be a finite number of at least 0; got -1'],
+  [{ clip: Number.NaN }, 'clip must be a number above 0; got NaN'],
+  [{ clip: 0 }, 'clip must be a number above 0; got 0'],
+])('a trainer refuses: %#', (options, message) => {
+  expect(() => make(options)).toThrow(ShapeError);
+  expect(() => make(options)).toThrow(message);
+});
+
+type Regularised = (options: RegularisedOptions) => TrainingMethod;
+
+test.each<[string, Regularised]>([
+  ['tradesTraining', tradesTraining],
+  ['martTraining', martTraining],
+])('%s refuses a weight of the divergence that is none', (name, method) => {
+  for (const beta of [Number.NaN, -1, Number.POSITIVE_INFINITY]) {
+    expect(() => method({ epsilons, beta })).toThrow(ShapeError);
+    expect(() => method({ epsilons, beta })).toThrow(
+      `${name}: beta must be a finite number of at least 0; got ${beta}`,
+    );
+  }
+});
+
+test('an attack refuses a weight of the auxiliary heads that is no number', () => {
+  const network = tinyNetwork(device, 'skeleton');
+  const { inputs, labels } = uploadBatch(device, DATASET, [0, 1], network.modalities);
+  const attack = { epsilons, steps: 1, relativeStep: 1, randomStart: true, seed: 1, adaptive: Number.NaN };
+  expect(() => attackNetwork(network, inputs, labels, attack)).toThrow(
+    'attackNetwork: adaptive must be a finite number of at least 0; got NaN',
+  );
+});
