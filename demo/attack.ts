@@ -3,7 +3,6 @@ import {
   type ActionNetwork,
   attackNetwork,
   type Device,
-  type Epsilons,
   EVALUATION,
   softmax,
   type Tensor,
@@ -11,16 +10,7 @@ import {
   uploadBatch,
 } from '../src/index.ts';
 import type { PairedDataset } from './data.ts';
-
-export type Target = 'rgb' | 'skeleton' | 'both';
-
-export interface AttackRequest {
-  readonly sample: number;
-  readonly on: Target;
-  /** ε in 1/255 of the pixel range; the skeleton's goes with it. */
-  readonly strength: number;
-  readonly steps: number;
-}
+import { type AttackRequest, epsilonsOf } from './request.ts';
 
 /** An input, and what the network makes of it. */
 export interface Look {
@@ -37,16 +27,6 @@ export interface Outcome {
   readonly attacked: Look;
 }
 
-/** Metres of skeleton ε for one 1/255 of RGB ε: 8/255 goes with 2 cm. */
-const METRES = 0.02 / 8;
-
-export function epsilonsOf({ on, strength }: Pick<AttackRequest, 'on' | 'strength'>): Epsilons {
-  return {
-    ...(on !== 'skeleton' && { rgb: strength / 255 }),
-    ...(on !== 'rgb' && { skeleton: strength * METRES }),
-  };
-}
-
 /** Attacks one sample with PGD and reads what the network sees and says before and after. */
 export async function attackSample(
   device: Device,
@@ -55,20 +35,38 @@ export async function attackSample(
   request: AttackRequest,
 ): Promise<Outcome> {
   // Training goes on between the reads below, perhaps in a scope of its own: what is read is kept out of it.
-  const [clean, attacked] = device.scope(() => {
-    const { inputs, labels } = uploadBatch(device, dataset, [request.sample], network.modalities);
-    const moved = attackNetwork(network, inputs, labels, {
-      epsilons: epsilonsOf(request),
-      steps: request.steps,
-      relativeStep: 2.5 / request.steps,
-      randomStart: true,
-      seed: 7,
-    });
-    return [keepLook(device, network, inputs), keepLook(device, network, moved)] as const;
-  });
+  const [clean, attacked] = device.scope(() => lookTwice(device, network, dataset, request));
   const [before, after] = await Promise.all([readLook(clean), readLook(attacked)]);
   for (const tensor of [...clean, ...attacked]) tensor.dispose();
   return { request, clean: before, attacked: after };
+}
+
+/** Builds the pipelines of `attackSample` side by side. */
+export function warmAttack(
+  device: Device,
+  network: ActionNetwork,
+  dataset: PairedDataset,
+  request: AttackRequest,
+): Promise<number> {
+  return device.warm(() => lookTwice(device, network, dataset, request));
+}
+
+/** What there is to see before and after. */
+function lookTwice(
+  device: Device,
+  network: ActionNetwork,
+  dataset: PairedDataset,
+  request: AttackRequest,
+): readonly [Tensor[], Tensor[]] {
+  const { inputs, labels } = uploadBatch(device, dataset, [request.sample], network.modalities);
+  const moved = attackNetwork(network, inputs, labels, {
+    epsilons: epsilonsOf(request),
+    steps: request.steps,
+    relativeStep: 2.5 / request.steps,
+    randomStart: true,
+    seed: 7,
+  });
+  return [keepLook(device, network, inputs), keepLook(device, network, moved)];
 }
 
 function keepLook(device: Device, network: ActionNetwork, inputs: ActionInputs): Tensor[] {

@@ -1,7 +1,6 @@
-import type { AttackRequest, Target } from './attack.ts';
-import { epsilonsOf } from './attack.ts';
 import { type PairedDataset, sampleName } from './data.ts';
 import { find, make } from './dom.ts';
+import { type AttackRequest, epsilonsOf, type Target } from './request.ts';
 import type { TrainingChoice } from './training.ts';
 
 const form = find('attack-form', HTMLFormElement);

@@ -9,6 +9,7 @@ import {
   type TrainOptions,
 } from '../src/index.ts';
 import type { PairedDataset } from './data.ts';
+import type { EpochMetrics, StepMetrics } from './protocol.ts';
 import type { DemoSize } from './sizes.ts';
 
 export interface TrainingChoice {
@@ -18,15 +19,22 @@ export interface TrainingChoice {
 
 /** What has been trained so far; `at` counts epochs. */
 export interface History {
-  readonly steps: { readonly at: number; readonly loss: number; readonly accuracy: number }[];
-  readonly validation: { readonly at: number; readonly accuracy: number }[];
+  readonly steps: StepMetrics[];
+  readonly validation: EpochMetrics[];
   samplesPerSecond: number;
+}
+
+/** How far a training has come. */
+export interface Progress {
+  readonly history: History;
+  readonly epochs: number;
+  readonly stepsPerEpoch: number;
 }
 
 /** Told while training goes on. */
 export interface TrainingEvents {
-  onStep(): void;
-  onEpoch(): void;
+  onStep(metrics: StepMetrics): void;
+  onEpoch(metrics: EpochMetrics): void;
   onDone(): void;
   onError(error: unknown): void;
 }
@@ -35,7 +43,7 @@ export interface TrainingEvents {
 class Stopped extends Error {}
 
 /** A fresh two-stream network and its training, which can be paused and stopped between steps. */
-export class Training {
+export class Training implements Progress {
   readonly network: ActionNetwork;
   readonly history: History = { steps: [], validation: [], samplesPerSecond: 0 };
   readonly #device: Device;
@@ -100,10 +108,11 @@ export class Training {
 
   async #loop(): Promise<void> {
     try {
+      await this.#trainer.warm();
+      await this.#gate();
       for (let epoch = 0; epoch < this.epochs; epoch++) {
         await this.#trainer.epoch((metrics) => this.#afterStep(metrics));
-        await this.#validate();
-        this.#events.onEpoch();
+        this.#events.onEpoch(await this.#validate());
       }
       this.#events.onDone();
     } catch (error) {
@@ -116,8 +125,9 @@ export class Training {
     this.#secondsPerSample +=
       (seconds / samples - this.#secondsPerSample) / Math.min(this.history.steps.length + 1, 10);
     this.history.samplesPerSecond = 1 / this.#secondsPerSample;
-    this.history.steps.push({ at: (this.history.steps.length + 1) / this.stepsPerEpoch, loss, accuracy });
-    this.#events.onStep();
+    const metrics = { at: (this.history.steps.length + 1) / this.stepsPerEpoch, loss, accuracy };
+    this.history.steps.push(metrics);
+    this.#events.onStep(metrics);
     await this.#gate();
   }
 
@@ -132,14 +142,16 @@ export class Training {
     this.#lastStep = performance.now();
   }
 
-  async #validate(): Promise<void> {
+  async #validate(): Promise<EpochMetrics> {
     const { batchSize } = this.#size;
     const indices = this.#dataset.splits.validation;
     const onBatch = () => this.#gate();
     const options = { batchSize, onBatch };
     const { correct } = await evaluateClean(this.#device, this.network, this.#dataset, indices, options);
     const accuracy = correct.filter((right) => right).length / indices.length;
-    this.history.validation.push({ at: this.#trainer.epochs, accuracy });
+    const metrics = { at: this.#trainer.epochs, accuracy };
+    this.history.validation.push(metrics);
+    return metrics;
   }
 }
 

@@ -1,11 +1,10 @@
 import { drawChart, type Point, runningMean } from './chart.ts';
 import { find, percent } from './dom.ts';
 import { say } from './state.ts';
-import type { History, Training } from './training.ts';
+import type { History, Progress } from './training.ts';
 
 /** Draws the curves and the progress of a training. */
-export function showTraining(training: Training): void {
-  const { history, epochs, stepsPerEpoch } = training;
+export function showTraining({ history, epochs, stepsPerEpoch }: Progress): void {
   drawCurves(history, epochs);
   const done = history.steps.length / stepsPerEpoch;
   find('progress', HTMLProgressElement).value = done / epochs;
@@ -15,7 +14,7 @@ export function showTraining(training: Training): void {
 }
 
 /** Tells how the last epoch went. */
-export function sayEpoch({ history }: Training): void {
+export function sayEpoch({ history }: Progress): void {
   const last = history.validation.at(-1);
   if (!last) return;
   say(`After epoch ${last.at}: ${percent(last.accuracy)} right on unseen figures (chance: 8 %).`);
