@@ -53,8 +53,15 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
 }
 
 function program(): Command {
-  return new Command('npm start --')
-    .description('Train RGB, skeleton and two-stream networks, attack them with PGD, and compare them.')
+  const command = new Command('npm start --').description(
+    'Train RGB, skeleton and two-stream networks, attack them with PGD, and compare them.',
+  );
+  return withRunFlags(withStudyFlags(command));
+}
+
+/** What is trained and attacked, and how. */
+function withStudyFlags(command: Command): Command {
+  return command
     .option(
       '--data <folder>',
       'data set with dataset.json and dataset.safetensors(.gz) (default: the embedded one)',
@@ -77,7 +84,12 @@ function program(): Command {
     .option(
       '--hold-out',
       'keep validation subjects out of training, and the epoch that does best on them (always so on the embedded data)',
-    )
+    );
+}
+
+/** Where and from where it runs, and what it leaves. */
+function withRunFlags(command: Command): Command {
+  return command
     .option('--seed <number>', 'decides everything random', parseSeed, 1)
     .option(
       '--out <folder>',

@@ -120,10 +120,8 @@ function checkOperands(op: string, x: Tensor, w: Tensor, rank: number): void {
   );
 }
 
-/** The convolution of x with w. Throws `ShapeError`. */
-export function convShape(op: string, x: Tensor, w: Tensor, rank: number, options: ConvGeometry): ConvShape {
-  checkOperands(op, x, w, rank);
-  const { stride, dilation, groups } = steps(op, options, rank);
+/** Throws `ShapeError` unless groups divide the channels of x, which w takes, and the filters. */
+function checkChannels(op: string, x: Tensor, w: Tensor, rank: number, groups: number): void {
   const [channels, filters] = [x.shape.at(-1) ?? 0, w.shape.at(-1) ?? 0];
   const fits = channels === (w.shape.at(-2) ?? 0) * groups && filters % groups === 0 && channels > 0;
   const axes = KERNEL_AXES[rank - 1] ?? '';
@@ -135,6 +133,13 @@ export function convShape(op: string, x: Tensor, w: Tensor, rank: number, option
       `w must be [${axes}, C/groups, O] = [${unknown}, ${channels / groups}, ?] with groups dividing both; got ` +
       `${formatShape(w.shape)} for x ${formatShape(x.shape)}, groups ${groups}`,
   );
+}
+
+/** The convolution of x with w. Throws `ShapeError`. */
+export function convShape(op: string, x: Tensor, w: Tensor, rank: number, options: ConvGeometry): ConvShape {
+  checkOperands(op, x, w, rank);
+  const { stride, dilation, groups } = steps(op, options, rank);
+  checkChannels(op, x, w, rank, groups);
   const [input, kernel] = [x.shape.slice(1, -1), w.shape.slice(0, -2)];
   const pairs = paddingPairs(op, options.padding ?? 0, { input, kernel, stride, dilation });
   const output = input.map((size, i) => {
@@ -148,20 +153,15 @@ export function convShape(op: string, x: Tensor, w: Tensor, rank: number, option
     op,
     () => `w ${formatShape(w.shape)} reaches beyond the padded x ${formatShape(x.shape)}`,
   );
-  const sizes = {
-    input: tripled(input, 1),
-    output: tripled(
-      output.map((size) => Math.max(size, 0)),
-      1,
-    ),
-  };
+  const least = output.map((size) => Math.max(size, 0));
   return {
     rank,
     batch: x.shape[0] ?? 0,
-    channels,
-    filters,
+    channels: x.shape.at(-1) ?? 0,
+    filters: w.shape.at(-1) ?? 0,
     groups,
-    ...sizes,
+    input: tripled(input, 1),
+    output: tripled(least, 1),
     ...triples(kernel, stride, dilation, pairs),
   };
 }

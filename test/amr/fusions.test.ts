@@ -1,26 +1,24 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { amr } from '../../src/amr/amr.ts';
 import { FeatureMemory } from '../../src/amr/feature-memory.ts';
-import { FeatureInteraction, fim } from '../../src/amr/fim.ts';
+import { fim } from '../../src/amr/fim.ts';
 import type { Fusion } from '../../src/amr/fusion.ts';
 import { concatenation, type GatedHead, gated, late } from '../../src/amr/heads.ts';
 import { actionLoss } from '../../src/amr/loss.ts';
-import { MultimodalTransfer, mmtm } from '../../src/amr/mmtm.ts';
+import { mmtm } from '../../src/amr/mmtm.ts';
 import { cosineSimilarity, type SimMinHead, simMin } from '../../src/amr/sim-min.ts';
 import { twoStream } from '../../src/amr/two-stream.ts';
-import { checkGradients } from '../../src/autograd/check.ts';
 import { grad } from '../../src/autograd/grad.ts';
 import { ShapeError } from '../../src/errors.ts';
 import { sum } from '../../src/kernels/reduce.ts';
 import { type Backbone, Network } from '../../src/models/backbone.ts';
 import { Initialiser } from '../../src/nn/initialisers.ts';
 import { Linear } from '../../src/nn/layers.ts';
-import { EVALUATION, type Layer, type Module } from '../../src/nn/module.ts';
+import { EVALUATION, type Layer } from '../../src/nn/module.ts';
 import { AdamW } from '../../src/nn/optimisers.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { attackNetwork } from '../../src/train/attack-network.ts';
-import { linearNamed, readWeights } from '../nn/reference.ts';
 import { bits, expectClose, numbers, values } from '../nn/tools.ts';
 import { openTestDevice } from '../open.ts';
 import { Chain, randomise } from './chain.ts';
@@ -161,70 +159,6 @@ test('gated: the gates scale the features of their stream', async () => {
   );
 });
 
-describe('exchange between two maps', () => {
-  const rgb = () => device.tensor(numbers(3 * 5, 1), [1, 3, 5]);
-  const skeleton = () => device.tensor(numbers(2 * 3, 2), [1, 2, 1, 3]);
-  const mean = (rows: readonly number[], channels: number) =>
-    Array.from({ length: channels }, (_, c) => {
-      const own = rows.filter((_, i) => i % channels === c);
-      return own.reduce((a, b) => a + b, 0) / own.length;
-    });
-  const sigmoid = (z: number) => 1 / (1 + Math.exp(-z));
-
-  async function check(
-    stage: Module & { forward(r: Tensor, s: Tensor): { rgb: Tensor; skeleton: Tensor } },
-    [squeezing, rgbGate, skeletonGate]: readonly [string, string, string],
-    joint: (z: number) => number,
-    factor: (z: number) => number,
-  ): Promise<void> {
-    randomise(stage.namedParameters(), 30);
-    const weights = await readWeights(stage);
-    const [r, s] = [await values(rgb()), await values(skeleton())];
-    const z = linearNamed([...mean(r, 5), ...mean(s, 3)], weights, squeezing).map(joint);
-    const [gr, gs] = [linearNamed(z, weights, rgbGate), linearNamed(z, weights, skeletonGate)];
-    const out = stage.forward(rgb(), skeleton());
-    await expectClose(
-      out.rgb,
-      r.map((value, i) => value * factor(gr[i % 5] ?? 0)),
-      1e-5,
-    );
-    await expectClose(
-      out.skeleton,
-      s.map((value, i) => value * factor(gs[i % 3] ?? 0)),
-      1e-5,
-    );
-    expect([out.rgb.shape, out.skeleton.shape]).toEqual([rgb().shape, skeleton().shape]);
-  }
-
-  const channels = { rgb: 5, skeleton: 3 };
-  const MMTM = ['fc_squeeze', 'fc_visual', 'fc_skeleton'] as const;
-  const positive = (z: number) => Math.max(z, 0);
-
-  test('MMTM is its formula, of the code and of the paper', async () => {
-    const made = (version: 'code' | 'paper') =>
-      new MultimodalTransfer(new Initialiser(device, 1), channels, { version });
-    await check(made('code'), MMTM, positive, sigmoid);
-    await check(
-      made('paper'),
-      MMTM,
-      (z) => z,
-      (z) => 2 * sigmoid(z),
-    );
-  });
-
-  test('MMTM has the published widths', () => {
-    const made = new MultimodalTransfer(new Initialiser(device, 1), { rgb: 512, skeleton: 128 });
-    expect(made.fc_squeeze.weight.shape).toEqual([640, 320]);
-    expect(made.fc_visual.weight.shape).toEqual([320, 512]);
-    expect(made.fc_skeleton.weight.shape).toEqual([320, 128]);
-  });
-
-  test('FIM is its formula', async () => {
-    const made = new FeatureInteraction(new Initialiser(device, 1), channels);
-    await check(made, ['joint', 'rgbGate', 'skeletonGate'], positive, (z) => 1 + Math.tanh(z));
-  });
-});
-
 describe('SimMin', () => {
   test('the cosine is that of the formula, and of a zero vector 0 with a finite gradient', async () => {
     const [a, b] = [numbers(8, 1), numbers(8, 2)];
@@ -289,55 +223,6 @@ describe('SimMin', () => {
 });
 
 describe('ExFMem', () => {
-  const shrunk = (value: number) => Math.sign(value) * Math.max(Math.abs(value) - 0.1, 0);
-
-  test('over an orthonormal dictionary the code is the shrunken features', async () => {
-    const unit = device.tensor(Float32Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1), [3, 3]);
-    const memory = await FeatureMemory.of(unit, { iterations: 20 });
-    const f = numbers(6, 3);
-    const expected = [...f].map((value) => 0.5 * value + 0.5 * shrunk(value));
-    await expectClose(memory.forward(device.tensor(f, [2, 3])), expected, 1e-5);
-    expect([[...memory.namedParameters()], [...memory.namedBuffers().keys()]]).toEqual([[], ['dictionary']]);
-  });
-
-  test('takes features whose channels cancel out', async () => {
-    const memory = await FeatureMemory.of(device.tensor([1, -1, 2, -2], [2, 2]), { iterations: 50 });
-    const seen = memory.forward(device.tensor([3, -3], [1, 2]));
-    // Along the features nothing is lost but what sparsity takes; across them all is, but for the half that is kept.
-    const [along, across] = [await seen.read(), await memory.forward(device.tensor([3, 3], [1, 2])).read()];
-    expect(along[0]).toBeGreaterThan(2.9);
-    expect(along[1]).toBeCloseTo(-(along[0] ?? 0), 4);
-    expect([...across]).toEqual([expect.closeTo(1.5, 4), expect.closeTo(1.5, 4)]);
-  });
-
-  test('over any dictionary it is ISTA in float64, and differentiable', async () => {
-    const [K, C] = [5, 3];
-    const D = numbers(K * C, 4);
-    const memory = await FeatureMemory.of(device.tensor(D, [K, C]), {
-      sparsity: 0.05,
-      blend: 1,
-      iterations: 500,
-    });
-    const f = numbers(C, 5);
-    let h = new Float64Array(K);
-    const step = 0.05;
-    const express = (code: Float64Array) =>
-      Array.from({ length: C }, (_, c) =>
-        code.reduce((total, value, k) => total + value * (D[k * C + c] ?? 0), 0),
-      );
-    for (let i = 0; i < 20_000; i++) {
-      const error = express(h).map((value, c) => value - (f[c] ?? 0));
-      h = h.map((value, k) => {
-        const moved = value - step * error.reduce((total, e, c) => total + e * (D[k * C + c] ?? 0), 0);
-        return Math.sign(moved) * Math.max(Math.abs(moved) - step * 0.05, 0);
-      });
-    }
-    await expectClose(memory.forward(device.tensor(f, [1, C])), express(h), 1e-3);
-    const x = device.tensor(f, [1, C]);
-    const short = await FeatureMemory.of(device.tensor(D, [K, C]), { iterations: 5 });
-    expect(await checkGradients(() => sum(short.forward(x)), [x])).toBeLessThan(2e-2);
-  });
-
   test('put into a network it changes the logits, and a memory of zeros or of the wrong rank is refused', async () => {
     const net = network(simMin());
     const head = net.head as SimMinHead;

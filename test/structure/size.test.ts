@@ -48,6 +48,8 @@ describe('functions', () => {
 
 test('no file is over 300 lines', () => {
   const shaders = filesIn('src', '.wgsl');
-  const long = [...files, ...shaders].filter((file) => linesIn(textOf(file)) > 300);
+  // The one that is still to be split by subject.
+  const tests = filesIn('test').filter((file) => file !== 'test/attacks/pgd.test.ts');
+  const long = [...files, ...shaders, ...tests].filter((file) => linesIn(textOf(file)) > 300);
   expect(long).toEqual([]);
 });

@@ -1,23 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ActionNetwork, SingleStreamNetwork } from '../../src/amr/action-network.ts';
+import type { ActionNetwork } from '../../src/amr/action-network.ts';
 import { TwoStreamNetwork } from '../../src/amr/two-stream.ts';
 import { grad } from '../../src/autograd/grad.ts';
 import { batches } from '../../src/data/batches.ts';
-import type { ActionDataset } from '../../src/data/dataset.ts';
-import { Rng } from '../../src/data/rng.ts';
 import { add, mul, sign, sqrt } from '../../src/kernels/elementwise.ts';
 import { crossEntropy } from '../../src/kernels/loss.ts';
 import { mean } from '../../src/kernels/reduce.ts';
-import { Backbone } from '../../src/models/backbone.ts';
 import { Initialiser } from '../../src/nn/initialisers.ts';
-import { Linear } from '../../src/nn/layers.ts';
 import { EVALUATION, Layer } from '../../src/nn/module.ts';
 import { decodeState, encodeState } from '../../src/nn/state.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { attackNetwork } from '../../src/train/attack-network.ts';
 import { uploadBatch } from '../../src/train/batch.ts';
-import { evaluateAttack, evaluateClean } from '../../src/train/evaluate.ts';
 import {
   fastTraining,
   freeTraining,
@@ -32,6 +27,7 @@ import { Trainer } from '../../src/train/trainer.ts';
 import { Chain } from '../amr/chain.ts';
 import { allBits, values } from '../nn/tools.ts';
 import { openTestDevice } from '../open.ts';
+import { affineNetwork } from './affine.ts';
 import { tinyDataset, tinyNetwork } from './tiny.ts';
 
 let device: Device;
@@ -62,8 +58,8 @@ const OPTIONS: TrainOptions = {
   seed: 3,
 };
 
-function trainer(options: Partial<TrainOptions>, network: ActionNetwork, data = DATASET): Trainer {
-  return new Trainer(device, network, data, data.splits.train, { ...OPTIONS, ...options });
+function trainer(options: Partial<TrainOptions>, network: ActionNetwork): Trainer {
+  return new Trainer(device, network, DATASET, DATASET.splits.train, { ...OPTIONS, ...options });
 }
 
 async function trained(made: Trainer, epochs: number): Promise<TrainMetrics[]> {
@@ -95,27 +91,11 @@ describe.each(METHODS)('%s training', (name, method) => {
   });
 });
 
-/** Features without batch normalisation or dropout: an affine map, averaged over frames and joints. */
-class Affine extends Backbone {
-  readonly stages: readonly Layer[];
-  readonly channels: readonly number[];
-  constructor(init: Initialiser, more: readonly Layer[]) {
-    super();
-    this.stages = [new Linear(init, { in: 3, out: 2 }), ...more];
-    this.channels = this.stages.map(() => 2);
-  }
-}
-
 /** Pixels and poses, concatenated. */
 function twoStreams(): ActionNetwork {
   const init = new Initialiser(device, 1);
   const streams = [new Chain(init, 1, [4]), new Chain(init, 3, [4])] as const;
   return new TwoStreamNetwork(init, ...streams, { classes: 2, dropout: 0.1 });
-}
-
-function affineNetwork(more: readonly Layer[] = []): ActionNetwork {
-  const init = new Initialiser(device, 1);
-  return new SingleStreamNetwork(init, 'skeleton', new Affine(init, more), { classes: 2 });
 }
 
 /** The identity, with a gradient that is no number. */
@@ -124,66 +104,6 @@ class Kink extends Layer {
     return add(x, sqrt(mul(x, 0)));
   }
 }
-
-/**
- * Poses whose first coordinate tells the class in nine samples of ten, by a metre; the second always, by 5 cm: an adversary
- * of 10 cm turns it round (Tsipras et al. 2019, section 2).
- */
-function fragileDataset(samples: number): ActionDataset {
-  const rng = new Rng(5);
-  const labels = Int32Array.from({ length: samples }, (_, i) => i % 2);
-  const skeleton = new Float32Array(samples * 6);
-  for (const [i, label] of labels.entries()) {
-    const side = 2 * label - 1;
-    const sound = i % 20 < 18 ? side : -side;
-    for (const v of [0, 1])
-      skeleton.set([sound + 0.1 * rng.gaussian(), 0.05 * side, 0.1 * rng.gaussian()], (2 * i + v) * 3);
-  }
-  const all = Array.from(labels.keys());
-  return {
-    ...{ name: 'fragile', title: 'Fragile', classes: ['left', 'right'], labels, samples },
-    subjects: all.map(() => 'anyone'),
-    skeleton: { data: skeleton, shape: [1, 2, 3], joints: ['a', 'b'], parents: [-1, 0] },
-    splits: { train: all, validation: [], test: all },
-  };
-}
-
-describe('against an adversary twice as strong as what tells the classes apart', () => {
-  const data = fragileDataset(80);
-  const options = { batchSize: 80, learningRate: 0.2, weightDecay: 0, clip: undefined };
-  const measure = async (method: TrainingMethod, epochs = 40) => {
-    const network = affineNetwork();
-    const made = trainer({ ...options, epochs, method }, network, data);
-    await trained(made, epochs / (method.free?.replays ?? 1));
-    made.dispose();
-    const share = (flags: readonly boolean[]) => flags.filter(Boolean).length / flags.length;
-    const indices = data.splits.test;
-    const clean = await evaluateClean(device, network, data, indices, { batchSize: 80 });
-    const attack = { epsilons: { skeleton: 0.1 }, steps: 3, relativeStep: 0.5, randomStart: false, seed: 1 };
-    const { robust } = await evaluateAttack(device, network, data, indices, attack, { batchSize: 80 });
-    network.dispose();
-    return { clean: share(clean.correct), robust: share(robust) };
-  };
-
-  test('natural training trusts the fragile feature', async () => {
-    const found = await measure(naturalTraining(), 120);
-    expect(found.clean).toBeGreaterThan(0.97);
-    expect(found.robust).toBeLessThan(0.6);
-  });
-
-  const robustly = { epsilons: { skeleton: 0.1 } };
-  test.each([
-    ['pgd', pgdTraining({ ...robustly, steps: 3 })],
-    ['trades', tradesTraining({ ...robustly, steps: 3, relativeStep: 0.5 })],
-    ['mart', martTraining({ ...robustly, steps: 3, relativeStep: 0.5 })],
-    ['free', freeTraining({ ...robustly, replays: 4 })],
-    ['fast', fastTraining(robustly)],
-  ])('%s training does not', async (_, method) => {
-    const found = await measure(method);
-    expect(found.clean).toBeGreaterThan(0.85);
-    expect(found.robust).toBeGreaterThan(0.85);
-  });
-});
 
 /** The samples of the one batch of an epoch. */
 const order = (epoch: number) =>
@@ -233,7 +153,7 @@ describe('what methods attack', () => {
   });
 
   test('free training moves its perturbation by ε along the sign of the gradient, and keeps it', async () => {
-    const network = affineNetwork();
+    const network = affineNetwork(device);
     const method = freeTraining({ epsilons: { skeleton: 0.1 }, replays: 1 });
     const made = trainer({ method, batchSize: 8, learningRate: 0 }, network);
     const { inputs, labels } = uploadBatch(device, DATASET, order(0), ['skeleton']);
@@ -281,7 +201,7 @@ describe('composed with', () => {
 
   test('parts of a batch: the update of the whole one, without batch statistics', async () => {
     const run = async (accumulation: number, captured = true) => {
-      const network = affineNetwork();
+      const network = affineNetwork(device);
       const made = trainer({ accumulation, captured, batchSize: 7, epochs: 2 }, network);
       const metrics = await trained(made, 1);
       const state = made.namedState();
@@ -314,7 +234,7 @@ describe('composed with', () => {
   });
 
   test('loss scaling that finds no scale at all: an error, and weights as they were', async () => {
-    const network = affineNetwork([new Kink()]);
+    const network = affineNetwork(device, [new Kink()]);
     const before = await allBits(network.namedParameters());
     const made = trainer({ lossScaling: { initial: 1, backoff: 2 ** -6 } }, network);
     await expect(made.epoch()).rejects.toThrow(
