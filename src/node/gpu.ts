@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { DeviceError } from '../errors.ts';
+import { relaxPolling } from './polling.ts';
 import { hasSwiftShaderBuild, loadVulkanLoader, swiftShaderDriver } from './swiftshader.ts';
 
 const OP = 'openGpu';
@@ -41,6 +42,7 @@ const keptAlive: unknown[] = [];
  * `'auto'` takes a real GPU, else lavapipe, else SwiftShader; another choice takes that or nothing.
  * Vulkan drivers named by the user in VK_DRIVER_FILES (or VK_ICD_FILENAMES) are the only ones `'auto'` looks at.
  * In a worker thread only the system's own drivers can be opened, since no driver can be named there.
+ * With a software adapter Dawn is made to pause while it waits, by way of the global `setImmediate`: a poll a millisecond.
  * Dawn writes warnings about drivers that do not fit to stderr; they are harmless.
  * Throws `DeviceError` for an unknown choice, where the package `webgpu` is missing, and where there is no such adapter.
  */
@@ -53,7 +55,10 @@ export async function openGpu({ adapter = 'auto' }: { adapter?: AdapterChoice } 
   const tried: string[] = [];
   for await (const driver of drivers(adapter)) {
     const opened = await openWith(create, driver);
-    if (opened && (adapter === 'auto' || adapter === opened.kind)) return opened;
+    if (opened && (adapter === 'auto' || adapter === opened.kind)) {
+      if (opened.kind !== 'gpu') relaxPolling();
+      return opened;
+    }
     tried.push(`${driver ?? systemDrivers()}: ${opened ? opened.description : 'none'}`);
   }
   const found = tried.length > 0 ? tried.join('; ') : 'no driver';
