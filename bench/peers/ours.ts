@@ -44,7 +44,7 @@ const ops: Ops<T> = {
   },
 };
 
-/** This library on an adapter: each run is in a scope, and updates are in place. */
+/** This library on an adapter: a run is a captured step, as a peer's is a compiled function; updates are in place. */
 export async function openOurs({ adapter }: OpenedGpu): Promise<Library> {
   const device = await kw.openDevice({ adapter });
   return {
@@ -59,12 +59,32 @@ function prepare(device: kw.Device, { inputs: specs, body }: Workload, host: Hos
     device.tensor(data, specs[name]!.shape),
   ];
   const inputs: Named<T> = Object.fromEntries(Object.entries(host).map(upload));
-  const compute = () => evaluate(body, inputs);
+  const { compute, dispose } = body.kind === 'pgd' ? attack(body, inputs) : step(device, body, inputs);
   return {
     run: () => void device.scope(() => void compute()),
     results: () => device.scope(() => read(compute())),
-    dispose: () => Object.values(inputs).forEach((tensor) => void tensor.dispose()),
+    dispose() {
+      dispose();
+      for (const tensor of Object.values(inputs)) tensor.dispose();
+    },
   };
+}
+
+/** What computes a workload's results, and how what it keeps is freed. */
+interface Computation {
+  readonly compute: () => Named<T>;
+  readonly dispose: () => void;
+}
+
+function step(device: kw.Device, body: Exclude<Body, { kind: 'pgd' }>, inputs: Named<T>): Computation {
+  // A captured step copies what it is passed: the inputs of a workload never change, so it uses them as they are.
+  const nothing = device.tensor([0]);
+  const captured = kw.capture((_: T) => evaluate(body, inputs));
+  const dispose = () => {
+    captured.dispose();
+    nothing.dispose();
+  };
+  return { compute: () => captured(nothing), dispose };
 }
 
 async function read(results: Named<T>): Promise<Named<Float32Array>> {
@@ -72,9 +92,8 @@ async function read(results: Named<T>): Promise<Named<Float32Array>> {
   return Object.fromEntries(await Promise.all(entries));
 }
 
-function evaluate(body: Body, inputs: Named<T>): Named<T> {
+function evaluate(body: Exclude<Body, { kind: 'pgd' }>, inputs: Named<T>): Named<T> {
   if (body.kind === 'forward') return body.apply(ops, inputs);
-  if (body.kind === 'pgd') return attack(body, inputs);
   const wrt = body.wrt.map((name) => inputs[name]!);
   const { value, grads } = kw.valueAndGrad(() => body.loss(ops, inputs), wrt);
   if (body.kind === 'gradient') return named(body.wrt, grads);
@@ -83,10 +102,18 @@ function evaluate(body: Body, inputs: Named<T>): Named<T> {
   return { loss: value, ...named(body.wrt, wrt) };
 }
 
-function attack({ loss, steps, budget }: Extract<Body, { kind: 'pgd' }>, inputs: Named<T>): Named<T> {
-  const lossAt = (x: T) => loss(ops, { ...inputs, x });
-  const options = { ...budget, steps, range: [0, 1], randomStart: false } as const;
-  return { loss: lossAt(kw.pgd(lossAt, inputs.x!, options)) };
+function attack(
+  { loss, steps, budget }: Extract<Body, { kind: 'pgd' }>,
+  { x: original, ...rest }: Named<T>,
+): Computation {
+  const pgd = new kw.PgdAttack(([x]) => loss(ops, { ...rest, x: x! }), [{ ...budget, range: [0, 1] }]);
+  const final = kw.capture((x: T) => ({ loss: loss(ops, { ...rest, x }) }));
+  const compute = () => final(pgd.run([original!], [], { steps, randomStart: false })[0]!);
+  const dispose = () => {
+    pgd.dispose();
+    final.dispose();
+  };
+  return { compute, dispose };
 }
 
 function named(names: readonly string[], tensors: readonly T[]): Named<T> {
