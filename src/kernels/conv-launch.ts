@@ -2,18 +2,21 @@ import type { Traits } from '../tensor/device.ts';
 import { type DType, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { convolveDepthwise, depthwiseWeightGradient, isDepthwise } from './conv-depthwise.ts';
+import { convolvePointwise, isPointwise, pointwiseWeightGradient } from './conv-pointwise.ts';
 import { type ConvShape, convFlops } from './conv-shape.ts';
 import { axes, type Direction, positions, tapSteps, windowOf } from './conv-window.ts';
 import { convolveWinograd, isWinograd, winogradWins } from './conv-winograd.ts';
+import { type Epilogue, splitsOf, sumParts } from './matmul-launch.ts';
 import {
-  columnBlocks,
-  type Epilogue,
-  splitsOf,
-  sumParts,
+  groupsFor,
+  sizeConstants,
+  type TileSize,
   type TileTraits,
   type TileVariant,
+  tileSize,
+  tilesOver,
   tileVariants,
-} from './matmul-launch.ts';
+} from './matmul-tiles.ts';
 import { run } from './run.ts';
 import { convSubgroupWgsl, convWeightSubgroupWgsl, convWeightWgsl, convWgsl } from './wgsl.gen.ts';
 
@@ -21,52 +24,56 @@ import { convSubgroupWgsl, convWeightSubgroupWgsl, convWeightWgsl, convWgsl } fr
 export function convTiles(shape: ConvShape, direction: Direction, variant: TileVariant) {
   const forward = direction === 'forward';
   const { kernel } = shape;
-  const [channels, filters] = [shape.channels / shape.groups, shape.filters / shape.groups];
-  const [deep, columns] = forward ? [channels, filters] : [filters, channels];
+  const { deep, columns } = depths(shape, direction);
   // The taps along a row and their channels lie behind one another in x as in w.
   const rowTaps = forward && shape.groups === 1 && shape.dilation[2] === 1 && kernel[2] > 1;
   const depth = rowTaps ? deep * kernel[2] : deep;
   const vecDepth = deep % 4 === 0;
-  const blocks = blocksFor(deep, columns, variant);
+  const size = tileSize(variant, columns, vecDepth && columns % 4 === 0);
   const { q, rows, phases } = positions(shape, direction);
-  const [tilesM, tilesN] = [Math.ceil(rows / 16), Math.ceil(columns / (4 * blocks))];
+  const { tilesM, tilesN } = tilesOver(rows, columns, size);
   const tiles = tilesM * tilesN * shape.groups;
-  const cut = { blocks, tilesM, tilesN, tiles, phases, groupsPerPhase: Math.ceil(tiles / 16) };
-  return { depth, columns, rowTaps, vecDepth, q, rows, ...cut };
+  return {
+    ...{ depth, columns, rowTaps, vecDepth, q, rows, size, tilesM, tilesN, tiles, phases },
+    groupsPerPhase: groupsFor(tiles, size),
+  };
 }
 
-/** Blocks of 4 columns in a tile. Scalar loads that nobody shares would take a compiler seconds, so there it is one. */
-function blocksFor(depth: number, columns: number, variant: TileVariant): 1 | 2 | 4 {
-  const scalar = depth % 4 !== 0 || columns % 4 !== 0;
-  return variant === 'register' && scalar ? 1 : columnBlocks(columns);
+/** Channels of a group on the side that is summed over, and on the other. */
+function depths({ channels, filters, groups }: ConvShape, direction: Direction) {
+  const [deep, columns] = direction === 'forward' ? [channels, filters] : [filters, channels];
+  return { deep: deep / groups, columns: columns / groups };
 }
 
 /** The kernels that can compute a convolution, best first. */
 export function convVariants(
   shape: ConvShape,
-  traits: ConvTraits,
+  direction: Direction,
+  traits: TileTraits,
   dtype: DType = 'f32',
 ): [ConvVariant, ...ConvVariant[]] {
-  const tiles = tileVariants(traits);
+  const tiles = tileVariants(positions(shape, direction).rows, depths(shape, direction).columns, traits);
   if (isDepthwise(shape)) return ['depthwise', ...tiles];
+  if (isPointwise(shape)) return ['pointwise', ...tiles];
   // Its transformed tiles would leave the range of f16.
   if (!isWinograd(shape) || dtype === 'f16') return tiles;
   return winogradWins(shape, traits) ? ['winograd', ...tiles] : [...tiles, 'winograd'];
 }
 
 /** The kernels that can compute the gradient of its weights, best first. */
-function weightVariants(shape: ConvShape, traits: ConvTraits): ['depthwise' | TileVariant, ...TileVariant[]] {
-  const tiles = tileVariants(traits);
+function weightVariants(shape: ConvShape, traits: TileTraits): [WeightVariant, ...WeightVariant[]] {
+  const { channels, filters, groups, kernel } = shape;
+  const tiles = tileVariants((sizeOf(kernel) * channels) / groups, filters / groups, traits);
+  if (isPointwise(shape)) return ['pointwise', ...tiles];
   return isDepthwise(shape) ? ['depthwise', ...tiles] : tiles;
 }
 
-type ConvTraits = TileTraits & Pick<Traits, 'software'>;
-
 /**
- * `depthwise`: four channels a thread, for one channel in a group. `winograd`: minimal filtering of tiles, for 3×3 with
- * stride 1. Else products of tiles.
+ * `depthwise`: four channels a thread, for one channel in a group. `pointwise`: matmul, for a window of 1. `winograd`: minimal
+ * filtering of tiles, for 3×3 with stride 1. Else products of tiles.
  */
-export type ConvVariant = TileVariant | 'depthwise' | 'winograd';
+export type ConvVariant = TileVariant | 'depthwise' | 'pointwise' | 'winograd';
+type WeightVariant = TileVariant | 'depthwise' | 'pointwise';
 
 /** Writes the convolution of x with w, or the adjoint of a convolution applied to x, to y. */
 export function convolve(
@@ -76,8 +83,9 @@ export function convolve(
   epilogue: Epilogue,
 ): void {
   const { traits, variants } = tensors.x.device;
-  const variant = variants.choose('conv', convVariants(shape, traits, tensors.x.dtype));
+  const variant = variants.choose('conv', convVariants(shape, direction, traits, tensors.x.dtype));
   if (variant === 'depthwise') convolveDepthwise(direction, tensors, shape, epilogue);
+  else if (variant === 'pointwise') convolvePointwise(direction, tensors, shape, epilogue);
   else if (variant === 'winograd') convolveWinograd(direction, tensors, shape, epilogue);
   else convolveTiles(variant, direction, tensors, shape, epilogue);
 }
@@ -89,7 +97,7 @@ function convolveTiles(
   shape: ConvShape,
   epilogue: Epilogue,
 ): void {
-  const shader = variant === 'quad' ? convSubgroupWgsl : convWgsl;
+  const shader = variant === 'register' ? convWgsl : convSubgroupWgsl;
   const tiles = convTiles(shape, direction, variant);
   const { bias = w, residual = w } = epilogue;
   const inputs = { x, xScalar: x, w, wScalar: w, bias, residual };
@@ -99,7 +107,7 @@ function convolveTiles(
     ROW_TAPS: Number(tiles.rowTaps),
     VEC_DEPTH: Number(tiles.vecDepth),
     VEC_COLUMNS: Number(tiles.columns % 4 === 0),
-    COLS: tiles.blocks,
+    ...sizeConstants(tiles.size),
     HAS_BIAS: Number(epilogue.bias !== undefined),
     HAS_RESIDUAL: Number(epilogue.residual !== undefined),
     ACTIVATION: epilogue.activation,
@@ -112,7 +120,7 @@ function convolveTiles(
 function paramsOf(shape: ConvShape, direction: Direction, tiles: ReturnType<typeof convTiles>) {
   const forward = direction === 'forward';
   const { channels, filters, input, output } = shape;
-  const { rows, tilesM, tilesN, phases, groupsPerPhase, depth, columns, blocks } = tiles;
+  const { rows, tilesM, tilesN, phases, groupsPerPhase, depth, columns, size } = tiles;
   return {
     ...{ rows, tilesM, tilesN, tiles: tiles.tiles, phases, groupsPerPhase, depth, columns },
     ...axes('q', tiles.q),
@@ -123,7 +131,8 @@ function paramsOf(shape: ConvShape, direction: Direction, tiles: ReturnType<type
     ...axes('k', tiles.rowTaps ? [shape.kernel[0], shape.kernel[1], 1] : shape.kernel),
     ...windowOf(shape),
     ...tapSteps(shape, direction),
-    vectors: 4 * blocks,
+    tileRows: 4,
+    tileColumns: size.columns,
   };
 }
 
@@ -132,15 +141,20 @@ export function weightPlan(shape: ConvShape, variant: TileVariant, traits: Pick<
   const { batch, groups, channels, filters, kernel, output } = shape;
   const [depth, columns] = [channels / groups, filters / groups];
   const taps = sizeOf(kernel);
-  const cBlocks = Math.ceil(depth / 4);
-  const blocks = blocksFor(depth, columns, variant);
-  const [tilesM, tilesN] = [Math.ceil((taps * cBlocks) / 4), Math.ceil(columns / (4 * blocks))];
+  const found = tileSize(variant, columns, depth % 4 === 0 && columns % 4 === 0);
+  // The rows of a thread have one tap.
+  const size: TileSize = { ...found, rows: depth % 8 === 0 ? found.rows : 1 };
+  const cBlocks = Math.ceil(depth / (4 * size.rows));
+  const [tilesM, tilesN] = [
+    Math.ceil((taps * cBlocks) / size.share),
+    Math.ceil(columns / (4 * size.columns)),
+  ];
   const tiles = tilesM * tilesN * groups;
   const pixels = batch * sizeOf(output);
   const wanted = splitsOf(tiles, pixels, 64, traits);
   const chunk = Math.ceil(pixels / wanted / 4) * 4;
   const splits = Math.ceil(pixels / chunk) || 1;
-  return { depth, columns, taps, cBlocks, blocks, tilesM, tilesN, tiles, pixels, chunk, splits };
+  return { depth, columns, taps, cBlocks, size, tilesM, tilesN, tiles, pixels, chunk, splits };
 }
 
 /** Writes the gradient of a convolution with respect to its weights to `out`; g is the gradient of its output. */
@@ -149,6 +163,10 @@ export function weightGradient({ x, g, out }: { x: Tensor; g: Tensor; out: Tenso
   const variant = variants.choose('convWeight', weightVariants(shape, traits));
   if (variant === 'depthwise') {
     depthwiseWeightGradient({ x, g, out }, shape);
+    return;
+  }
+  if (variant === 'pointwise') {
+    pointwiseWeightGradient({ x, g, out }, shape);
     return;
   }
   const plan = weightPlan(shape, variant, traits);
@@ -170,19 +188,19 @@ function launchWeight(
   plan: ReturnType<typeof weightPlan>,
   partSize: number,
 ): void {
-  const shader = variant === 'quad' ? convWeightSubgroupWgsl : convWeightWgsl;
-  const { blocks, ...cut } = plan;
+  const shader = variant === 'register' ? convWeightWgsl : convWeightSubgroupWgsl;
+  const { size, ...cut } = plan;
   const { kD: _, ...kernel } = axes('k', shape.kernel);
   const params = {
-    ...{ ...cut, partSize, xChannels: shape.channels, gChannels: shape.filters, vectors: 4 * blocks },
+    ...{ ...cut, partSize, xChannels: shape.channels, gChannels: shape.filters, vectors: 4 * size.columns },
     ...{ ...axes('g', shape.output), ...axes('x', shape.input), ...kernel, ...windowOf(shape) },
   };
   const constants = {
     VEC_DEPTH: Number(plan.depth % 4 === 0),
     VEC_COLUMNS: Number(plan.columns % 4 === 0),
-    COLS: blocks,
+    ...sizeConstants(size),
   };
-  const groups = Math.ceil((plan.tiles * plan.splits) / 16);
+  const groups = groupsFor(plan.tiles * plan.splits, size);
   const options = { groups, constants, flops: convFlops(shape) };
   const inputs = { x, xScalar: x, g, gScalar: g };
   if (plan.columns % 4 === 0) run(shader, 'convWeight', { ...inputs, out }, params, options);

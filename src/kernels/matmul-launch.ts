@@ -1,5 +1,14 @@
 import type { Traits } from '../tensor/device.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import {
+  groupsFor,
+  sizeConstants,
+  type TileSize,
+  type TileVariant,
+  tileSize,
+  tilesOver,
+  tileVariants,
+} from './matmul-tiles.ts';
 import { run } from './run.ts';
 import { matmulSubgroupWgsl, matmulSumWgsl, matmulWgsl } from './wgsl.gen.ts';
 
@@ -30,30 +39,6 @@ export interface Epilogue {
   readonly slope: number;
 }
 
-/** `quad`: four lanes share one operand through the subgroup; `register`: each thread loads all it needs. */
-export type TileVariant = 'quad' | 'register';
-
-/** What the choice of a tile kernel depends on. */
-export type TileTraits = Pick<Traits, 'subgroups' | 'subgroupMinSize'>;
-
-/** Whether every subgroup is made of whole quads. */
-export function hasQuads({ subgroups, subgroupMinSize }: TileTraits): boolean {
-  return subgroups && subgroupMinSize >= 4;
-}
-
-/** The tile kernels this adapter can run, best first. */
-export function tileVariants(traits: TileTraits): [TileVariant, ...TileVariant[]] {
-  return hasQuads(traits) ? ['quad', 'register'] : ['register'];
-}
-
-/** Blocks of 4 columns in a tile for n columns: those that take least time, counting columns that are not there. */
-export function columnBlocks(n: number): 1 | 2 | 4 {
-  // A step loads four vectors of A and one for each block; a block's multiplications take about as long as a load.
-  const cost = (blocks: number) => Math.ceil(n / (4 * blocks)) * (4 + 2 * blocks);
-  if (cost(4) <= cost(2) && cost(4) <= cost(1)) return 4;
-  return cost(2) <= cost(1) ? 2 : 1;
-}
-
 /** Into how many parts `length` steps are cut, none under `shortest`, so that `tiles` × parts keep the adapter busy. */
 export function splitsOf(
   tiles: number,
@@ -67,7 +52,7 @@ export function splitsOf(
 
 /** How a product is cut into tiles, and k (or the batches, where they are summed) into splits. */
 export interface Plan {
-  readonly blocks: 1 | 2 | 4;
+  readonly size: TileSize;
   readonly tilesM: number;
   readonly tilesN: number;
   /** Tiles of a split. */
@@ -88,9 +73,8 @@ export function matmulPlan(
   maySplit: boolean,
 ): Plan {
   const { m, n, k, batch, sumBatches } = product;
-  // Sixteen scalar loads for each block, none of them shared, would take a compiler seconds.
-  const blocks = variant === 'register' && !vectorsOf(product).every(Boolean) ? 1 : columnBlocks(n);
-  const [tilesM, tilesN] = [Math.ceil(m / 16), Math.ceil(n / (4 * blocks))];
+  const size = tileSize(variant, n, vectorsOf(product).every(Boolean));
+  const { tilesM, tilesN } = tilesOver(m, n, size);
   const batches = batch[0] * batch[1] * batch[2];
   const tiles = tilesM * tilesN * (sumBatches ? 1 : batches);
   const length = sumBatches ? batches * k : k;
@@ -99,7 +83,7 @@ export function matmulPlan(
   const batchChunk = sumBatches ? Math.ceil(batches / wanted) : 1;
   const splits = sumBatches ? Math.ceil(batches / batchChunk) || 1 : Math.ceil(k / kChunk) || 1;
   const tail = sumBatches ? kChunk !== k || batchChunk * splits !== batches : kChunk * splits !== k;
-  return { blocks, tilesM, tilesN, tiles, splits, kChunk, batches, batchChunk, tail };
+  return { size, tilesM, tilesN, tiles, splits, kChunk, batches, batchChunk, tail };
 }
 
 const STEP = 4; // of the kernels along k
@@ -111,9 +95,9 @@ function ceilTo(value: number, multiple: number): number {
 /** Writes a product of `a` and `b` to `out`. */
 export function multiply(a: Tensor, b: Tensor, out: Tensor, product: Product, epilogue: Epilogue): void {
   const { traits, variants } = a.device;
-  const variant = variants.choose('matmul', tileVariants(traits));
+  const variant = variants.choose('matmul', tileVariants(product.m, product.n, traits));
   const plan = matmulPlan(product, variant, traits, epilogue.activation === 0);
-  const shader = variant === 'quad' ? matmulSubgroupWgsl : matmulWgsl;
+  const shader = variant === 'register' ? matmulWgsl : matmulSubgroupWgsl;
   if (plan.splits === 1) {
     launch(shader, { a, b, out }, product, plan, epilogue);
     return;
@@ -159,7 +143,7 @@ function launch(
   const inputs = { a, aScalar: a, b, bScalar: b, bias, residual };
   const params = { ...paramsOf(product, plan), partSize, slope: epilogue.slope };
   const options = {
-    groups: Math.ceil((plan.tiles * plan.splits) / 16),
+    groups: groupsFor(plan.tiles * plan.splits, plan.size),
     constants: constantsOf(product, plan, epilogue),
     flops: 2 * product.m * product.n * product.k * plan.batches,
   };
@@ -172,7 +156,7 @@ function paramsOf({ m, n, k, batch, aStrides, bStrides }: Product, plan: Plan) {
   const [a0, a1, a2] = aStrides;
   const [b0, b1, b2] = bStrides;
   const cut = { tilesM, tilesN, tiles, splits, kChunk, batches, batchChunk };
-  const vectors = 4 * plan.blocks;
+  const vectors = 4 * plan.size.columns;
   return { m, n, k, ...cut, vectors, size1: batch[1], size2: batch[2], a0, a1, a2, b0, b1, b2 };
 }
 
@@ -190,7 +174,7 @@ function constantsOf(product: Product, plan: Plan, { bias, residual, activation 
     TRANSPOSE_B: Number(product.transposeB),
     // Masks cost little; without them there is one more pipeline to build, so only the fast path goes without.
     TAIL: Number(plan.tail || !vecA || !vecB),
-    COLS: plan.blocks,
+    ...sizeConstants(plan.size),
     SUM_BATCHES: Number(product.sumBatches),
     HAS_BIAS: Number(bias !== undefined),
     HAS_RESIDUAL: Number(residual !== undefined),

@@ -98,7 +98,7 @@ describe('measured lines', () => {
     const { x, w } = conv.make(device) as { x: Tensor; w: Tensor };
     const shape = convShape('test', x, w, w.shape.length - 2, {});
     const { lines } = await measureOps(device, [conv], { ...quick, variants: true });
-    const offered = convVariants(shape, device.traits);
+    const offered = convVariants(shape, 'forward', device.traits);
     const names = offered.length > 1 ? offered.map((name) => `conv=${name}`) : [undefined];
     expect(lines.map(({ variant }) => variant)).toEqual(names);
     expect(lines.map(({ picked }) => picked)).toEqual(offered.map((_, i) => i === 0));

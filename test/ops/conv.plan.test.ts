@@ -15,7 +15,8 @@ function conv3x3(batch: number, size: number, channels: number, more: Partial<Co
 }
 
 test('minimal filtering comes first on software adapters where it saves more than it moves', () => {
-  const first = (shape: ConvShape, software = true) => convVariants(shape, { ...traits, software })[0];
+  const first = (shape: ConvShape, software = true) =>
+    convVariants(shape, 'forward', { ...traits, software })[0];
   for (const [size, channels] of [
     [56, 64],
     [28, 128],
@@ -23,14 +24,14 @@ test('minimal filtering comes first on software adapters where it saves more tha
     [7, 512],
   ] as const)
     expect(first(conv3x3(8, size, channels))).toBe('winograd');
-  expect(first(conv3x3(8, 56, 8))).toBe('quad');
+  expect(first(conv3x3(8, 56, 8))).toBe('largeQuad');
   expect(first(conv3x3(1, 4, 512))).toBe('quad');
-  expect(first(conv3x3(8, 56, 64), false)).toBe('quad');
+  expect(first(conv3x3(8, 56, 64), false)).toBe('largeQuad');
 });
 
 test('minimal filtering is offered for 3×3 windows with stride 1 and whole vectors of channels only', () => {
   const offers = (more: Partial<ConvShape>) =>
-    convVariants(conv3x3(8, 56, 64, more), traits).includes('winograd');
+    convVariants(conv3x3(8, 56, 64, more), 'forward', traits).includes('winograd');
   expect(offers({})).toBe(true);
   expect(offers({ stride: [1, 2, 2] })).toBe(false);
   expect(offers({ dilation: [1, 1, 2] })).toBe(false);
@@ -38,4 +39,14 @@ test('minimal filtering is offered for 3×3 windows with stride 1 and whole vect
   expect(offers({ kernel: [3, 3, 3], padding: [1, 1, 1] })).toBe(false);
   expect(offers({ channels: 66 })).toBe(false);
   expect(offers({ groups: 2 })).toBe(false);
+});
+
+test('a window of one that keeps the size is a product of matrices', () => {
+  const one: Partial<ConvShape> = { kernel: [1, 1, 1], padding: [0, 0, 0] };
+  const first = (more: Partial<ConvShape>) =>
+    convVariants(conv3x3(8, 56, 64, { ...one, ...more }), 'inputGrad', traits)[0];
+  expect(first({})).toBe('pointwise');
+  expect(first({ padding: [0, 1, 1], output: [1, 58, 58] })).not.toBe('pointwise');
+  expect(first({ groups: 2 })).not.toBe('pointwise');
+  expect(first({ stride: [1, 2, 2], output: [1, 28, 28] })).not.toBe('pointwise');
 });

@@ -1,12 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import {
-  columnBlocks,
-  matmulPlan,
-  type Product,
-  splitsOf,
-  tileVariants,
-} from '../../src/kernels/matmul-launch.ts';
+import { matmulPlan, type Product, splitsOf } from '../../src/kernels/matmul-launch.ts';
+import { columnBlocks, tileVariants } from '../../src/kernels/matmul-tiles.ts';
 
 const NO_BATCH = { batch: [1, 1, 1], aStrides: [0, 0, 0], bStrides: [0, 0, 0], sumBatches: false } as const;
 
@@ -16,7 +11,7 @@ function product(m: number, n: number, k: number): Product {
 
 describe('matmulPlan', () => {
   test('narrow results get narrow tiles', () => {
-    expect([1, 4, 5, 8, 9, 12, 16, 24, 64].map(columnBlocks)).toEqual([1, 1, 2, 2, 4, 4, 4, 4, 4]);
+    expect([1, 4, 5, 8, 9, 12, 16, 24, 64].map((n) => columnBlocks(n))).toEqual([1, 1, 2, 2, 4, 4, 4, 4, 4]);
   });
 
   test('few tiles with a long k are split, in whole steps that cover k', () => {
@@ -36,9 +31,19 @@ describe('matmulPlan', () => {
     expect(splitsOf(1000, 4096, 128, { software: true })).toBe(1);
   });
 
-  test('quads need subgroups of four lanes', () => {
-    expect(tileVariants({ subgroups: true, subgroupMinSize: 8 })).toEqual(['quad', 'register']);
-    expect(tileVariants({ subgroups: false, subgroupMinSize: 4 })).toEqual(['register']);
+  test('tiles are as large as the adapter’s subgroups and the product allow', () => {
+    const variants = (subgroupMinSize: number, m = 1024, software = true) =>
+      tileVariants(m, 64, { software, subgroups: subgroupMinSize > 0, subgroupMinSize });
+    expect(variants(0)).toEqual(['register']);
+    expect(variants(4)).toEqual(['largeQuad', 'quad', 'register']);
+    expect(variants(4, 12)).toEqual(['quad', 'register', 'largeQuad']);
+    expect(variants(8)).toEqual(['octet', 'quad', 'register']);
+    expect(variants(8, 4)).toEqual(['quad', 'register', 'octet']);
+    expect(variants(32, 1024, false)).toEqual(['quad', 'register', 'octet']);
+  });
+
+  test('wide tiles are no wider than the columns', () => {
+    expect([8, 16, 20, 24, 32, 100].map((n) => columnBlocks(n, 8))).toEqual([2, 4, 8, 8, 8, 8]);
   });
 });
 
@@ -49,21 +54,20 @@ describe.each(['matmul', 'conv', 'conv-weight'])('%s-subgroup.wgsl', (name) => {
   const common = (text: string) =>
     text
       .slice(text.indexOf('\nstruct '))
-      .replace(/fn [bg]Block\([\s\S]*?\n}\n/, '')
-      .replace(/\/\/ The thread's number,[^\n]*\nfn inQuads\([\s\S]*?\n}\n\n/, '')
-      .replaceAll('  @builtin(subgroup_invocation_id) subgroupLane: u32,\n', '')
-      .replaceAll('inQuads(thread, subgroupLane)', 'thread');
+      .replace(/var<private> octet: .*\n/, '')
+      .replace(/fn (bBlock|gBlock|octetBlock)\([\s\S]*?\n}\n\n?/g, '')
+      .replace(/fn [bg]Pair\([\s\S]*?\n}\n/, '')
+      .replace(/\/\/ The thread's number,[^\n]*\nfn in(Quads|Groups)\([\s\S]*?\n}\n\n/, '')
+      .replaceAll(/\s*@builtin\(subgroup_invocation_id\) subgroupLane: u32,/g, '')
+      .replaceAll(/in(Quads|Groups)\(thread, subgroupLane\)/g, 'thread');
 
   test('differs from its twin only in how a block of the shared operand is loaded', () => {
     expect(common(read(`${name}-subgroup`))).toBe(common(read(name)));
   });
 
   test('takes no lane of a quad for granted', () => {
-    const products = read(`${name}-subgroup`).match(/tileProduct\(\S+/g);
-    expect(products).toEqual([
-      'tileProduct(thread:',
-      'tileProduct(inQuads(thread,',
-      'tileProduct(inQuads(thread,',
-    ]);
+    const products = read(`${name}-subgroup`).match(/tileProduct\((?!thread:)\S+/g);
+    expect(products).toHaveLength(2);
+    for (const product of products ?? []) expect(product).toMatch(/^tileProduct\(in(Quads|Groups)\(thread,$/);
   });
 });

@@ -1,11 +1,11 @@
 enable subgroups;
-// As conv-weight.wgsl, but the lanes of a quad (4 consecutive lanes) share g: each loads one vector of a block, and
-// quadBroadcast passes it on. Only gBlock and inQuads differ.
+// As conv-weight.wgsl, but the lanes of a group (SHARE consecutive lanes of a subgroup) share g: each loads one vector of a block, or
+// of two, and a broadcast passes it on. Only gPair and inGroups differ.
 alias T = f32; // of the operands; products and sums are f32
 alias S = f32; // of what is stored: T, or f32 for the parts of a sum
 
 struct WeightParams {
-  taps: u32, cBlocks: u32, // blocks of 4 input channels in a group
+  taps: u32, cBlocks: u32, // blocks of 4·ROWS input channels in a group
   tilesM: u32, tilesN: u32, tiles: u32, splits: u32, partSize: u32,
   pixels: u32, chunk: u32, // of g; of a split, a multiple of 4
   depth: u32, columns: u32, xChannels: u32, gChannels: u32, // input and output channels of a group; of all
@@ -20,7 +20,9 @@ struct WeightParams {
 
 override VEC_DEPTH: bool = true; // depth is a multiple of 4
 override VEC_COLUMNS: bool = true;
-override COLS: u32 = 4u; // blocks in a tile: 1, 2 or 4
+override SHARE: u32 = 4u; // threads in a group: 4 or 8
+override ROWS: u32 = 1u; // blocks of 4 input channels in a thread: 1 or 2
+override COLS: u32 = 4u; // blocks of 4 columns in a tile: 1, 2, 4 or 8
 
 @group(0) @binding(0) var<uniform> params: WeightParams;
 @group(0) @binding(1) var<storage, read> x: array<vec4<T>>;
@@ -30,8 +32,9 @@ override COLS: u32 = 4u; // blocks in a tile: 1, 2 or 4
 @group(0) @binding(5) var<storage, read_write> out: array<vec4<S>>;
 @group(0) @binding(5) var<storage, read_write> outScalar: array<S>;
 
-const ROWS = vec4u(0u, 1u, 2u, 3u);
+const FOUR = vec4u(0u, 1u, 2u, 3u);
 
+var<private> octet: u32; // the first lane of this thread's eight
 var<private> lane: u32;
 var<private> pixel: u32; // the first of this step
 var<private> pixelEnd: u32; // of this split
@@ -58,27 +61,63 @@ fn gBlock(j: u32) -> mat4x4f {
   return mat4x4f(quadBroadcast(own, 0u), quadBroadcast(own, 1u), quadBroadcast(own, 2u), quadBroadcast(own, 3u));
 }
 
-// The thread's number, counted such that those of a quad follow one another: how a subgroup is filled is up to the adapter.
-fn inQuads(thread: u32, subgroupLane: u32) -> u32 {
-  return quadBroadcast(thread, 0u) / 4u * 4u + (subgroupLane & 3u);
+// The blocks of g that are j and j + 4 columns behind the tile's first.
+struct Pair { first: mat4x4f, second: mat4x4f }
+
+fn octetBlock(own: vec4f, first: u32) -> mat4x4f {
+  return mat4x4f(subgroupShuffle(own, first), subgroupShuffle(own, first + 1u),
+    subgroupShuffle(own, first + 2u), subgroupShuffle(own, first + 3u));
 }
 
-// The four rows of a thread, a block for every 4 columns.
-struct Blocks { c0: mat4x4f, c1: mat4x4f, c2: mat4x4f, c3: mat4x4f }
+fn gPair(j: u32) -> Pair {
+  if (SHARE == 4u) { return Pair(gBlock(j), gBlock(j + 4u)); }
+  let own = gPart(j + lane / 4u * 4u, lane % 4u);
+  return Pair(octetBlock(own, octet), octetBlock(own, octet + 4u));
+}
 
-fn tileProduct(thread: u32, group: u32) -> Blocks {
-  let index = group * 16u + thread / 4u;
+// Four pixels of x, 4 channels each.
+fn xBlock(at: vec4u, inside: vec4<bool>) -> mat4x4f {
+  return transpose(mat4x4f(
+    xVector(at.x, inside.x), xVector(at.y, inside.y), xVector(at.z, inside.z), xVector(at.w, inside.w)));
+}
+
+// The thread's number, counted such that those of a group follow one another: how a subgroup is filled is up to the adapter.
+fn inGroups(thread: u32, subgroupLane: u32) -> u32 {
+  octet = subgroupLane / 8u * 8u;
+  if (SHARE == 4u) { return quadBroadcast(thread, 0u) / 4u * 4u + subgroupLane % 4u; }
+  return subgroupShuffle(thread, octet) / 8u * 8u + subgroupLane % 8u;
+}
+
+// A block for each 4 rows of a thread, of x or of 4 columns of the gradient.
+struct Strip { r0: mat4x4f, r1: mat4x4f }
+
+fn gained(c: Strip, b: mat4x4f, a: Strip) -> Strip {
+  if (ROWS == 1u) { return Strip(c.r0 + b * a.r0, c.r1); }
+  return Strip(c.r0 + b * a.r0, c.r1 + b * a.r1);
+}
+
+struct Columns { first: Strip, second: Strip }
+
+fn gainedPair(c: Columns, b: Pair, a: Strip) -> Columns {
+  if (COLS == 1u) { return Columns(gained(c.first, b.first, a), c.second); }
+  return Columns(gained(c.first, b.first, a), gained(c.second, b.second, a));
+}
+
+struct Tile { c0: Columns, c1: Columns, c2: Columns, c3: Columns }
+
+fn tileProduct(thread: u32, group: u32) -> Tile {
+  let index = group * (64u / SHARE) + thread / SHARE;
   let split = min(index / params.tiles, params.splits - 1u);
   let tile = index % params.tiles;
   let channelGroup = tile / (params.tilesM * params.tilesN);
   let inGroup = tile % (params.tilesM * params.tilesN);
-  lane = thread % 4u;
+  lane = thread % SHARE;
   col = inGroup % params.tilesN * 4u * COLS;
   channel = channelGroup * params.columns;
-  let rowBlock = inGroup / params.tilesN * 4u + lane;
+  let rowBlock = inGroup / params.tilesN * SHARE + lane;
   let tap = rowBlock / params.cBlocks;
-  let c = rowBlock % params.cBlocks * 4u;
-  rows = select(0u, min(4u, params.depth - c), tap < params.taps && index < params.tiles * params.splits);
+  let c = rowBlock % params.cBlocks * 4u * ROWS;
+  rows = select(0u, min(4u * ROWS, params.depth - c), tap < params.taps && index < params.tiles * params.splits);
   rowAt = split * params.partSize + (tap * params.depth + c) * params.gChannels + channel;
   let tapD = tap / params.kW / params.kH * params.dilationD - params.padD;
   let tapH = tap / params.kW % params.kH * params.dilationH - params.padH;
@@ -87,9 +126,9 @@ fn tileProduct(thread: u32, group: u32) -> Blocks {
 
   pixel = split * params.chunk;
   pixelEnd = min(pixel + params.chunk, params.pixels);
-  let perRow = (pixel + ROWS) / params.gW;
+  let perRow = (pixel + FOUR) / params.gW;
   let perPlane = perRow / params.gH;
-  var gx = (pixel + ROWS) % params.gW;
+  var gx = (pixel + FOUR) % params.gW;
   var gy = perRow % params.gH;
   var gz = perPlane % params.gD;
   var n = perPlane / params.gD;
@@ -97,24 +136,20 @@ fn tileProduct(thread: u32, group: u32) -> Blocks {
   let moveY = 4u / params.gW;
   let moveZ = moveY / params.gH;
   let moves = vec4u(4u % params.gW, moveY % params.gH, moveZ % params.gD, moveZ / params.gD);
-  var c0 = mat4x4f();
-  var c1 = mat4x4f();
-  var c2 = mat4x4f();
-  var c3 = mat4x4f();
+  var t = Tile();
   for (var step = 0u; step < params.chunk; step += 4u) {
     let d = gz * params.strideD + tapD;
     let h = gy * params.strideH + tapH;
     let v = gx * params.strideW + tapW;
     let inside = (d < vec4u(params.xD)) & (h < vec4u(params.xH)) & (v < vec4u(params.xW))
-      & (pixel + ROWS < vec4u(pixelEnd));
+      & (pixel + FOUR < vec4u(pixelEnd));
     let at = select(vec4u(), (((n * params.xD + d) * params.xH + h) * params.xW + v) * params.xChannels + xChannel, inside);
-    let left = transpose(mat4x4f(
-      xVector(at.x, inside.x), xVector(at.y, inside.y), xVector(at.z, inside.z), xVector(at.w, inside.w)));
-    c0 += gBlock(0u) * left;
-    if (COLS > 1u) { c1 += gBlock(4u) * left; }
-    if (COLS > 2u) {
-      c2 += gBlock(8u) * left;
-      c3 += gBlock(12u) * left;
+    let left = Strip(xBlock(at, inside), xBlock(at + 4u, inside)); // where the second is not used, it is not loaded
+    t.c0 = gainedPair(t.c0, gPair(0u), left);
+    if (COLS > 2u) { t.c1 = gainedPair(t.c1, gPair(8u), left); }
+    if (COLS > 4u) {
+      t.c2 = gainedPair(t.c2, gPair(16u), left);
+      t.c3 = gainedPair(t.c3, gPair(24u), left);
     }
     pixel += 4u;
     gx += moves.x;
@@ -128,50 +163,57 @@ fn tileProduct(thread: u32, group: u32) -> Blocks {
     gz -= select(vec4u(), vec4u(params.gD), overZ);
     n += moves.w + select(vec4u(), vec4u(1u), overZ);
   }
-  return Blocks(c0, c1, c2, c3);
+  return t;
 }
 
-// The 4×4 blocks as vectors, row by row within each block.
-fn vectorsOf(c: Blocks) -> array<vec4f, 16> {
-  return array<vec4f, 16>(
-    c.c0[0], c.c0[1], c.c0[2], c.c0[3], c.c1[0], c.c1[1], c.c1[2], c.c1[3],
-    c.c2[0], c.c2[1], c.c2[2], c.c2[3], c.c3[0], c.c3[1], c.c3[2], c.c3[3],
-  );
+// The blocks of rows 4·r and on, where a loop can walk them.
+fn blocksOf(t: Tile, r: u32) -> array<mat4x4f, 8> {
+  let c = array<Strip, 8>(t.c0.first, t.c0.second, t.c1.first, t.c1.second, t.c2.first, t.c2.second, t.c3.first, t.c3.second);
+  if (r == 0u) { return array<mat4x4f, 8>(c[0].r0, c[1].r0, c[2].r0, c[3].r0, c[4].r0, c[5].r0, c[6].r0, c[7].r0); }
+  return array<mat4x4f, 8>(c[0].r1, c[1].r1, c[2].r1, c[3].r1, c[4].r1, c[5].r1, c[6].r1, c[7].r1);
 }
 
-// Columns are a multiple of 4.
-@compute @workgroup_size(64)
-fn convWeight(
-  @builtin(local_invocation_index) thread: u32,
-  @builtin(subgroup_invocation_id) subgroupLane: u32,
-  @builtin(workgroup_id) id: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-) {
-  var tile = vectorsOf(tileProduct(inQuads(thread, subgroupLane), id.y * groups.x + id.x));
-  // params.vectors is 4 · COLS, which no compiler can unroll: that would take it seconds.
+fn storeVectors(t: Tile, r: u32) {
+  var blocks = blocksOf(t, r);
+  // params.vectors is known at run time only, so that no compiler unrolls the loop: that would take it seconds.
   for (var i = 0u; i < params.vectors; i++) {
+    let down = 4u * r + i % 4u;
     let j = col + i / 4u * 4u;
-    if (i % 4u < rows && j < params.columns) { out[(rowAt + i % 4u * params.gChannels + j) / 4u] = vec4<S>(tile[i]); }
+    if (down < rows && j < params.columns) { out[(rowAt + down * params.gChannels + j) / 4u] = vec4<S>(blocks[i / 4u][i % 4u]); }
   }
 }
 
-// Any number of columns.
-@compute @workgroup_size(64)
-fn convWeightAnyColumns(
-  @builtin(local_invocation_index) thread: u32,
-  @builtin(subgroup_invocation_id) subgroupLane: u32,
-  @builtin(workgroup_id) id: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-) {
-  var tile = vectorsOf(tileProduct(inQuads(thread, subgroupLane), id.y * groups.x + id.x));
+fn storeScalars(t: Tile, r: u32) {
+  var blocks = blocksOf(t, r);
   for (var i = 0u; i < params.vectors; i++) {
+    let down = 4u * r + i % 4u;
     let j = col + i / 4u * 4u;
-    let at = rowAt + i % 4u * params.gChannels + j;
-    let values = tile[i];
-    let width = select(0u, params.columns - min(j, params.columns), i % 4u < rows);
+    let at = rowAt + down * params.gChannels + j;
+    let values = blocks[i / 4u][i % 4u];
+    let width = select(0u, params.columns - min(j, params.columns), down < rows);
     if (width > 0u) { outScalar[at] = S(values.x); }
     if (width > 1u) { outScalar[at + 1u] = S(values.y); }
     if (width > 2u) { outScalar[at + 2u] = S(values.z); }
     if (width > 3u) { outScalar[at + 3u] = S(values.w); }
   }
+}
+
+@compute @workgroup_size(64)
+fn convWeight(
+  @builtin(local_invocation_index) thread: u32, @builtin(subgroup_invocation_id) subgroupLane: u32,
+  @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
+) {
+  let t = tileProduct(inGroups(thread, subgroupLane), id.y * groups.x + id.x);
+  storeVectors(t, 0u);
+  if (ROWS > 1u) { storeVectors(t, 1u); }
+}
+
+@compute @workgroup_size(64)
+fn convWeightAnyColumns(
+  @builtin(local_invocation_index) thread: u32, @builtin(subgroup_invocation_id) subgroupLane: u32,
+  @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
+) {
+  let t = tileProduct(inGroups(thread, subgroupLane), id.y * groups.x + id.x);
+  storeScalars(t, 0u);
+  if (ROWS > 1u) { storeScalars(t, 1u); }
 }

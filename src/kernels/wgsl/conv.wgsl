@@ -3,10 +3,10 @@
 // With INPUT_GRAD its adjoint: y[n, i, c] = Σ_tap Σ_o x[n, (i + pad − tap·dilation) / stride, o] · w[tap, c, o] over the
 // taps that divide. There, positions i of one residue modulo the stride (a phase) have the same taps, so each workgroup
 // does one phase: i = q·stride + residue, and no thread looks at a tap in vain.
-// Tiles of 16 positions and 4·COLS columns are dealt out to groups of 4 threads, of which each computes 4 positions, in
-// 4×4 blocks with a row in each column, as matmul.wgsl does. Channels of a group are `depth` on the side that is summed
-// over and `columns` on the other. Rows and columns past the last compute garbage, which is not stored.
-// Another file, conv-subgroup.wgsl, is the same but for bBlock and inQuads.
+// Tiles of 4·ROWS·SHARE positions and 4·COLS columns are dealt out to groups of SHARE threads, of which each computes 4·ROWS
+// positions, in 4×4 blocks with a row in each column, as matmul.wgsl does. Channels of a group are `depth` on the side that is
+// summed over and `columns` on the other. Rows and columns past the last compute garbage, which is not stored.
+// Another file, conv-subgroup.wgsl, is the same but for bPair and inGroups.
 alias T = f32; // of the operands; products and sums are f32
 alias S = f32; // of what is stored: T, or f32 for the parts of a sum
 
@@ -22,15 +22,16 @@ struct ConvParams {
   dilationD: u32, dilationH: u32, dilationW: u32,
   tapsD: u32, tapsH: u32, tapsW: u32, // from one tap of a phase to its next
   hopD: u32, hopH: u32, hopW: u32, // and from its input to the next one's, modulo 2³²
-  vectors: u32, // 4 · COLS
-  slope: f32,
+  tileRows: u32, tileColumns: u32, slope: f32, // 4, COLS
 }
 
 override INPUT_GRAD: bool = false;
 override ROW_TAPS: bool = false; // forward only: kW is 1, and depth covers all taps along W
 override VEC_DEPTH: bool = true; // depth is a multiple of 4
 override VEC_COLUMNS: bool = true;
-override COLS: u32 = 4u; // blocks in a tile: 1, 2 or 4
+override SHARE: u32 = 4u; // threads in a group: 4 or 8
+override ROWS: u32 = 1u; // blocks of 4 positions in a thread: 1 or 2
+override COLS: u32 = 4u; // blocks of 4 columns in a tile: 1, 2, 4 or 8
 override HAS_BIAS: bool = false;
 override HAS_RESIDUAL: bool = false;
 override ACTIVATION: u32 = 0u; // 0 none, 1 relu, 2 leakyRelu
@@ -45,147 +46,178 @@ override ACTIVATION: u32 = 0u; // 0 none, 1 relu, 2 leakyRelu
 @group(0) @binding(6) var<storage, read_write> y: array<vec4<T>>;
 @group(0) @binding(6) var<storage, read_write> yScalar: array<T>;
 
-const ROWS = vec4u(0u, 1u, 2u, 3u);
-
+const FOUR = vec4u(0u, 1u, 2u, 3u);
+const NOWHERE = 0xffffffffu;
 var<private> lane: u32;
+var<private> row: u32; // of all positions of a phase, this thread's first
 var<private> col: u32; // in the group
 var<private> channel: u32; // of y, the group's first
-var<private> yAt: vec4u; // where the four positions are stored, in pixels
-var<private> stored: vec4<bool>;
-var<private> xAt: vec4u; // where the four positions' inputs for this tap are (or would be, in the padding)
-var<private> low: vec4u; // the first element there that is not in the padding,
-var<private> span: vec4u; // and how many there are
+var<private> residue: vec3u; // of the phase: modulo the stride along D, H and W
 var<private> wAt: u32; // of this tap
+
+// Four positions of a phase: sample and place along each axis.
+struct Places { n: vec4u, d: vec4u, h: vec4u, w: vec4u }
+
+fn placesOf(rows: vec4u) -> Places {
+  let perRow = rows / params.qW;
+  let perPlane = perRow / params.qH;
+  return Places(perPlane / params.qD, perPlane % params.qD, perRow % params.qH, rows % params.qW);
+}
+
+// Where four positions' inputs for a tap are (or would be), the first element that is not in the padding, and how many are not.
+struct Inputs { at: vec4u, low: vec4u, span: vec4u }
 
 fn xVector(i: u32, c: u32, first: u32, count: u32) -> vec4f {
   if (VEC_DEPTH) { return select(vec4f(), vec4f(x[(i + c) / 4u]), c - first < count); }
   let at = i + c;
   let values = vec4f(vec4<T>(xScalar[at], xScalar[at + 1u], xScalar[at + 2u], xScalar[at + 3u]));
-  return select(vec4f(), values, vec4u(c - first) + ROWS < vec4u(count));
+  return select(vec4f(), values, vec4u(c - first) + FOUR < vec4u(count));
 }
 
-fn xBlock(c: u32) -> mat4x4f {
+fn xBlock(p: Inputs, c: u32) -> mat4x4f {
   return mat4x4f(
-    xVector(xAt.x, c, low.x, span.x), xVector(xAt.y, c, low.y, span.y),
-    xVector(xAt.z, c, low.z, span.z), xVector(xAt.w, c, low.w, span.w));
+    xVector(p.at.x, c, p.low.x, p.span.x), xVector(p.at.y, c, p.low.y, p.span.y),
+    xVector(p.at.z, c, p.low.z, p.span.z), xVector(p.at.w, c, p.low.w, p.span.w));
 }
 
 // Vector r, as it lies in memory, of the block of weights j columns behind the tile's first.
 fn bPart(k: u32, j: u32, r: u32) -> vec4f {
-  let row = select(k, col + j, INPUT_GRAD) + r;
-  let column = select(col + j, k, INPUT_GRAD);
-  let i = wAt + row * select(params.yChannels, params.xChannels, INPUT_GRAD) + column;
+  let at = select(vec2u(k, col + j), vec2u(col + j, k), vec2<bool>(INPUT_GRAD));
+  let i = wAt + (at.x + r) * select(params.yChannels, params.xChannels, INPUT_GRAD) + at.y;
   if (select(VEC_COLUMNS, VEC_DEPTH, INPUT_GRAD)) {
     if (VEC_DEPTH) { return vec4f(w[i / 4u]); }
     return select(vec4f(), vec4f(w[i / 4u]), k + r < params.depth);
   }
   let values = vec4f(vec4<T>(wScalar[i], wScalar[i + 1u], wScalar[i + 2u], wScalar[i + 3u]));
   if (VEC_DEPTH) { return values; }
-  return select(vec4f(), values, select(vec4u(k + r), vec4u(k) + ROWS, vec4<bool>(INPUT_GRAD)) < vec4u(params.depth));
+  return select(vec4f(), values, select(vec4u(k + r), vec4u(k) + FOUR, vec4<bool>(INPUT_GRAD)) < vec4u(params.depth));
+}
+
+fn turned(block: mat4x4f) -> mat4x4f {
+  if (INPUT_GRAD) { return transpose(block); }
+  return block;
 }
 
 fn bBlock(k: u32, j: u32) -> mat4x4f {
-  let block = mat4x4f(bPart(k, j, 0u), bPart(k, j, 1u), bPart(k, j, 2u), bPart(k, j, 3u));
-  if (INPUT_GRAD) { return transpose(block); }
-  return block;
+  return turned(mat4x4f(bPart(k, j, 0u), bPart(k, j, 1u), bPart(k, j, 2u), bPart(k, j, 3u)));
+}
+
+// The blocks of weights that are j and j + 4 columns behind the tile's first.
+struct Pair { first: mat4x4f, second: mat4x4f }
+
+fn bPair(k: u32, j: u32) -> Pair {
+  return Pair(bBlock(k, j), bBlock(k, j + 4u));
 }
 
 // The first tap that a phase has along an axis, and how far its input is from q times the pace, modulo 2³².
 struct Taps { first: u32, shift: u32 }
 
-fn tapsOf(residue: u32, kernel: u32, stride: u32, pad: u32, dilation: u32, period: u32) -> Taps {
+fn tapsOf(phase: u32, kernel: u32, stride: u32, pad: u32, dilation: u32, period: u32) -> Taps {
   if (!INPUT_GRAD) { return Taps(0u, 0u - pad); }
   let reach = kernel * dilation; // keeps the dividend positive
   for (var tap = 0u; tap < min(period, kernel); tap++) {
-    let dividend = residue + pad + reach * stride - tap * dilation;
+    let dividend = phase + pad + reach * stride - tap * dilation;
     if (dividend % stride == 0u) { return Taps(tap, dividend / stride - reach); }
   }
   return Taps(kernel, 0u);
 }
 
-// Where the inputs for a tap lie in a row of x that is at `row` and inside the image or not; v is the column, or the
-// first one for ROW_TAPS.
-fn enterTap(row: vec4u, rowInside: vec4<bool>, v: vec4u, xChannel: u32) {
-  xAt = (row * params.xW + v) * params.xChannels + xChannel;
+// The inputs for a tap, `step` away from where those of the first tap begin (for ROW_TAPS: of a row of taps).
+fn inputsOf(p: Places, step: vec3u, xChannel: u32) -> Inputs {
+  let d = p.d + step.x;
+  let h = p.h + step.y;
+  let v = p.w + step.z;
+  let rowInside = (d < vec4u(params.xD)) & (h < vec4u(params.xH));
+  let at = (((p.n * params.xD + d) * params.xH + h) * params.xW + v) * params.xChannels + xChannel;
   if (ROW_TAPS) {
-    let channels = i32(params.xChannels);
-    let stop = clamp((i32(params.xW) - vec4i(v)) * channels, vec4i(), vec4i(i32(params.depth)));
-    let start = min(max(-vec4i(v), vec4i()) * channels, stop);
-    low = vec4u(start);
-    span = select(vec4u(), vec4u(stop - start), rowInside);
-  } else {
-    low = vec4u();
-    span = select(vec4u(), vec4u(params.depth), rowInside & (v < vec4u(params.xW)));
+    let stop = clamp((i32(params.xW) - vec4i(v)) * i32(params.xChannels), vec4i(), vec4i(i32(params.depth)));
+    let start = min(max(-vec4i(v), vec4i()) * i32(params.xChannels), stop);
+    return Inputs(at, vec4u(start), select(vec4u(), vec4u(stop - start), rowInside));
   }
+  return Inputs(at, vec4u(), select(vec4u(), vec4u(params.depth), rowInside & (v < vec4u(params.xW))));
 }
 
-// The four rows of a thread, a block for every 4 columns.
-struct Blocks { c0: mat4x4f, c1: mat4x4f, c2: mat4x4f, c3: mat4x4f }
+// Where the inputs of block r of this thread's positions begin.
+fn startsOf(r: u32) -> Places {
+  let p = placesOf(row + 4u * r + FOUR);
+  let pace = select(vec3u(params.strideD, params.strideH, params.strideW), vec3u(1u), vec3<bool>(INPUT_GRAD));
+  return Places(p.n, p.d * pace.x, p.h * pace.y, p.w * pace.z);
+}
 
-fn tileProduct(thread: u32, group: u32) -> Blocks {
+// A block for each 4 rows of a thread, of x or of 4 columns of y.
+struct Strip { r0: mat4x4f, r1: mat4x4f }
+
+fn gained(c: Strip, b: mat4x4f, a: Strip) -> Strip {
+  if (ROWS == 1u) { return Strip(c.r0 + b * a.r0, c.r1); }
+  return Strip(c.r0 + b * a.r0, c.r1 + b * a.r1);
+}
+
+struct Columns { first: Strip, second: Strip }
+
+fn gainedPair(c: Columns, b: Pair, a: Strip) -> Columns {
+  if (COLS == 1u) { return Columns(gained(c.first, b.first, a), c.second); }
+  return Columns(gained(c.first, b.first, a), gained(c.second, b.second, a));
+}
+
+struct Tile { c0: Columns, c1: Columns, c2: Columns, c3: Columns }
+
+fn tileProduct(thread: u32, group: u32) -> Tile {
   let phase = group / params.groupsPerPhase;
-  let residueW = phase % params.strideW;
-  let residueH = phase / params.strideW % params.strideH;
-  let residueD = phase / params.strideW / params.strideH;
-
-  let index = group % params.groupsPerPhase * 16u + thread / 4u;
+  let first = vec3u(phase / params.strideW / params.strideH, phase / params.strideW % params.strideH, phase % params.strideW);
+  residue = first; // which no uniform control flow may depend on
+  let index = group % params.groupsPerPhase * (64u / SHARE) + thread / SHARE;
   let tile = min(index, params.tiles - 1u);
   let channelGroup = tile / (params.tilesM * params.tilesN);
   let inGroup = tile % (params.tilesM * params.tilesN);
-  lane = thread % 4u;
+  lane = thread % SHARE;
   col = inGroup % params.tilesN * 4u * COLS;
   channel = channelGroup * params.columns;
-  let rows = vec4u(inGroup / params.tilesN * 16u + lane * 4u) + ROWS;
+  row = (inGroup / params.tilesN * SHARE + lane) * 4u * ROWS;
+  let p0 = startsOf(0u);
+  let p1 = startsOf(1u);
+  if (index >= params.tiles || phase >= params.phases) { row = params.rows; } // stores nothing
 
-  let perRow = rows / params.qW;
-  let perPlane = perRow / params.qH;
-  let n = perPlane / params.qD;
-  let q = array<vec4u, 3>(perPlane % params.qD, perRow % params.qH, rows % params.qW);
-  let step = select(vec3u(1u), vec3u(params.strideD, params.strideH, params.strideW), vec3<bool>(INPUT_GRAD));
-  let at = array<vec4u, 3>(q[0] * step.x + residueD, q[1] * step.y + residueH, q[2] * step.z + residueW);
-  yAt = ((n * params.yD + at[0]) * params.yH + at[1]) * params.yW + at[2];
-  stored = vec4<bool>(index < params.tiles && phase < params.phases) & (rows < vec4u(params.rows))
-    & (at[0] < vec4u(params.yD)) & (at[1] < vec4u(params.yH)) & (at[2] < vec4u(params.yW));
-
-  let pace = select(vec3u(params.strideD, params.strideH, params.strideW), vec3u(1u), vec3<bool>(INPUT_GRAD));
-  let first = array<vec4u, 3>(q[0] * pace.x, q[1] * pace.y, q[2] * pace.z);
   let xChannel = channelGroup * params.depth;
-  let wRow = select(params.yChannels, params.xChannels, INPUT_GRAD);
-  let wPlane = select(params.depth, params.columns, INPUT_GRAD) * wRow;
+  let wPlane = select(params.depth * params.yChannels, params.columns * params.xChannels, INPUT_GRAD);
   let wFirst = select(channel, xChannel, INPUT_GRAD);
-  var c0 = mat4x4f();
-  var c1 = mat4x4f();
-  var c2 = mat4x4f();
-  var c3 = mat4x4f();
-  let tapsD = tapsOf(residueD, params.kD, params.strideD, params.padD, params.dilationD, params.tapsD);
-  let tapsH = tapsOf(residueH, params.kH, params.strideH, params.padH, params.dilationH, params.tapsH);
-  let tapsW = tapsOf(residueW, params.kW, params.strideW, params.padW, params.dilationW, params.tapsW);
-  var d = first[0] + tapsD.shift;
+  var c = Tile();
+  let tapsD = tapsOf(first.x, params.kD, params.strideD, params.padD, params.dilationD, params.tapsD);
+  let tapsH = tapsOf(first.y, params.kH, params.strideH, params.padH, params.dilationH, params.tapsH);
+  let tapsW = tapsOf(first.z, params.kW, params.strideW, params.padW, params.dilationW, params.tapsW);
+  var step = vec3u(tapsD.shift, 0u, 0u);
   for (var kd = tapsD.first; kd < params.kD; kd += params.tapsD) {
-    var h = first[1] + tapsH.shift;
+    step.y = tapsH.shift;
     for (var kh = tapsH.first; kh < params.kH; kh += params.tapsH) {
-      let row = (n * params.xD + d) * params.xH + h;
-      let rowInside = (d < vec4u(params.xD)) & (h < vec4u(params.xH));
-      var v = first[2] + tapsW.shift;
+      step.z = tapsW.shift;
       for (var kw = tapsW.first; kw < params.kW; kw += params.tapsW) {
-        enterTap(row, rowInside, v, xChannel);
+        let x0 = inputsOf(p0, step, xChannel);
+        let x1 = inputsOf(p1, step, xChannel);
         wAt = ((kd * params.kH + kh) * params.kW + kw) * wPlane + wFirst;
         for (var k = 0u; k < params.depth; k += 4u) {
-          let left = xBlock(k);
-          c0 += bBlock(k, 0u) * left;
-          if (COLS > 1u) { c1 += bBlock(k, 4u) * left; }
-          if (COLS > 2u) {
-            c2 += bBlock(k, 8u) * left;
-            c3 += bBlock(k, 12u) * left;
+          let left = Strip(xBlock(x0, k), xBlock(x1, k));
+          c.c0 = gainedPair(c.c0, bPair(k, 0u), left);
+          if (COLS > 2u) { c.c1 = gainedPair(c.c1, bPair(k, 8u), left); }
+          if (COLS > 4u) {
+            c.c2 = gainedPair(c.c2, bPair(k, 16u), left);
+            c.c3 = gainedPair(c.c3, bPair(k, 24u), left);
           }
         }
-        v += params.hopW;
+        step.z += params.hopW;
       }
-      h += params.hopH;
+      step.y += params.hopH;
     }
-    d += params.hopD;
+    step.x += params.hopD;
   }
-  return Blocks(c0, c1, c2, c3);
+  return c;
+}
+
+// Where position i of this thread is stored, in pixels; no pixel where it is not.
+fn pixelOf(i: u32) -> u32 {
+  let p = placesOf(vec4u(row + i));
+  let step = select(vec3u(1u), vec3u(params.strideD, params.strideH, params.strideW), vec3<bool>(INPUT_GRAD));
+  let at = vec3u(p.d.x, p.h.x, p.w.x) * step + residue;
+  let inside = row + i < params.rows && all(at < vec3u(params.yD, params.yH, params.yW));
+  return select(NOWHERE, ((p.n.x * params.yD + at.x) * params.yH + at.y) * params.yW + at.z, inside);
 }
 
 fn finished(v: vec4f, j: u32, at: u32) -> vec4f {
@@ -200,46 +232,59 @@ fn finished(v: vec4f, j: u32, at: u32) -> vec4f {
   return result;
 }
 
-// The 4×4 blocks as vectors, row by row within each block.
-fn vectorsOf(c: Blocks) -> array<vec4f, 16> {
-  return array<vec4f, 16>(
-    c.c0[0], c.c0[1], c.c0[2], c.c0[3], c.c1[0], c.c1[1], c.c1[2], c.c1[3],
-    c.c2[0], c.c2[1], c.c2[2], c.c2[3], c.c3[0], c.c3[1], c.c3[2], c.c3[3],
-  );
+// The blocks of rows 4·r and on, where a loop can walk them.
+fn blocksOf(t: Tile, r: u32) -> array<mat4x4f, 8> {
+  let c = array<Strip, 8>(t.c0.first, t.c0.second, t.c1.first, t.c1.second, t.c2.first, t.c2.second, t.c3.first, t.c3.second);
+  if (r == 0u) { return array<mat4x4f, 8>(c[0].r0, c[1].r0, c[2].r0, c[3].r0, c[4].r0, c[5].r0, c[6].r0, c[7].r0); }
+  return array<mat4x4f, 8>(c[0].r1, c[1].r1, c[2].r1, c[3].r1, c[4].r1, c[5].r1, c[6].r1, c[7].r1);
 }
 
-// Columns are a multiple of 4.
+fn storeVectors(t: Tile, r: u32) {
+  var blocks = blocksOf(t, r);
+  // The tile's size is known at run time only, so that no compiler unrolls the loops: that would take it seconds.
+  for (var i = 0u; i < params.tileRows; i++) {
+    let pixel = pixelOf(4u * r + i);
+    for (var c = 0u; c < params.tileColumns; c++) {
+      let j = col + 4u * c;
+      let at = pixel * params.yChannels + channel + j;
+      if (pixel != NOWHERE && j < params.columns) { y[at / 4u] = vec4<T>(finished(blocks[c][i], j, at)); }
+    }
+  }
+}
+
+fn storeScalars(t: Tile, r: u32) {
+  var blocks = blocksOf(t, r);
+  for (var i = 0u; i < params.tileRows; i++) {
+    let pixel = pixelOf(4u * r + i);
+    for (var c = 0u; c < params.tileColumns; c++) {
+      let j = col + 4u * c;
+      let at = pixel * params.yChannels + channel + j;
+      let values = finished(blocks[c][i], j, at);
+      let width = select(0u, params.columns - min(j, params.columns), pixel != NOWHERE);
+      if (width > 0u) { yScalar[at] = T(values.x); }
+      if (width > 1u) { yScalar[at + 1u] = T(values.y); }
+      if (width > 2u) { yScalar[at + 2u] = T(values.z); }
+      if (width > 3u) { yScalar[at + 3u] = T(values.w); }
+    }
+  }
+}
+
 @compute @workgroup_size(64)
 fn conv(
   @builtin(local_invocation_index) thread: u32,
-  @builtin(workgroup_id) id: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
+  @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
 ) {
-  var tile = vectorsOf(tileProduct(thread, id.y * groups.x + id.x));
-  // params.vectors is 4 · COLS, which no compiler can unroll: that would take it seconds.
-  for (var i = 0u; i < params.vectors; i++) {
-    let j = col + i / 4u * 4u;
-    let at = yAt[i % 4u] * params.yChannels + channel + j;
-    if (stored[i % 4u] && j < params.columns) { y[at / 4u] = vec4<T>(finished(tile[i], j, at)); }
-  }
+  let t = tileProduct(thread, id.y * groups.x + id.x);
+  storeVectors(t, 0u);
+  if (ROWS > 1u) { storeVectors(t, 1u); }
 }
 
-// Any number of columns.
 @compute @workgroup_size(64)
 fn convAnyColumns(
   @builtin(local_invocation_index) thread: u32,
-  @builtin(workgroup_id) id: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
+  @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
 ) {
-  var tile = vectorsOf(tileProduct(thread, id.y * groups.x + id.x));
-  for (var i = 0u; i < params.vectors; i++) {
-    let j = col + i / 4u * 4u;
-    let at = yAt[i % 4u] * params.yChannels + channel + j;
-    let values = finished(tile[i], j, at);
-    let width = select(0u, params.columns - min(j, params.columns), stored[i % 4u]);
-    if (width > 0u) { yScalar[at] = T(values.x); }
-    if (width > 1u) { yScalar[at + 1u] = T(values.y); }
-    if (width > 2u) { yScalar[at + 2u] = T(values.z); }
-    if (width > 3u) { yScalar[at + 3u] = T(values.w); }
-  }
+  let t = tileProduct(thread, id.y * groups.x + id.x);
+  storeScalars(t, 0u);
+  if (ROWS > 1u) { storeScalars(t, 1u); }
 }

@@ -1,10 +1,10 @@
 // out[z, i, j] = activation(Σ_k A[z, i, k] · B[z, k, j] + bias[j] + residual[z, i, j]), row-major; A [M, K], or [K, M] if transposed;
 // B [K, N], or [N, K] if transposed; the batches z of each operand at strides of their own.
-// Tiles of 16 rows and 4·COLS columns are dealt out to groups of 4 threads, of which each computes 4 rows, in 4×4 blocks:
-// a block of C += a block of A · a block of B. Blocks hold a row in each column, so C += B·A in WGSL's order.
+// Tiles of 4·ROWS·SHARE rows and 4·COLS columns are dealt out to groups of SHARE threads, of which each computes 4·ROWS rows, in
+// 4×4 blocks: a block of C += a block of A · a block of B. Blocks hold a row in each column, so C += B·A in WGSL's order.
 // A split is a range of k, or of the batches where these are summed; its sum goes to out[split], and sumParts adds
 // the splits up in order. Rows and columns past the last compute garbage, which is not stored.
-// Another file, matmul-subgroup.wgsl, is the same but for bBlock and inQuads.
+// Another file, matmul-subgroup.wgsl, is the same but for bPair and inGroups.
 alias T = f32; // of the operands; products and sums are f32
 alias S = f32; // of what is stored: T, or f32 for the parts of a sum
 
@@ -22,7 +22,9 @@ override VEC_B: bool = true;
 override TRANSPOSE_A: bool = false;
 override TRANSPOSE_B: bool = false;
 override TAIL: bool = true; // steps may reach past the end of k
-override COLS: u32 = 4u; // blocks in a tile: 1, 2 or 4
+override SHARE: u32 = 4u; // threads in a group: 4 or 8
+override ROWS: u32 = 1u; // blocks of 4 rows in a thread: 1 or 2
+override COLS: u32 = 4u; // blocks of 4 columns in a tile: 1, 2, 4 or 8
 override SUM_BATCHES: bool = false;
 override HAS_BIAS: bool = false;
 override HAS_RESIDUAL: bool = false;
@@ -38,13 +40,13 @@ override ACTIVATION: u32 = 0u;
 @group(0) @binding(6) var<storage, read_write> out: array<vec4<S>>;
 @group(0) @binding(6) var<storage, read_write> outScalar: array<S>;
 
-const ROWS = vec4u(0u, 1u, 2u, 3u);
+const FOUR = vec4u(0u, 1u, 2u, 3u);
 
 var<private> lane: u32;
 var<private> row: u32;
 var<private> col: u32;
 var<private> outAt: u32;
-var<private> aAt: vec4u; // where the four vectors of this thread's block of A begin
+var<private> aAt: vec4u; // where the four vectors of this thread's first block of A begin
 var<private> bAt: u32; // where B begins
 var<private> kEnd: u32;
 
@@ -61,7 +63,7 @@ fn bVector(i: u32) -> vec4f {
 // Zeros for k and behind where they are past the end.
 fn maskAlong(v: vec4f, k: u32) -> vec4f {
   if (!TAIL) { return v; }
-  return select(vec4f(), v, vec4u(k) + ROWS < vec4u(kEnd));
+  return select(vec4f(), v, vec4u(k) + FOUR < vec4u(kEnd));
 }
 
 fn maskAcross(v: vec4f, k: u32) -> vec4f {
@@ -69,8 +71,9 @@ fn maskAcross(v: vec4f, k: u32) -> vec4f {
   return select(vec4f(), v, k < kEnd);
 }
 
-fn aBlock(k: u32) -> mat4x4f {
-  let i = aAt + vec4u(k * select(1u, params.m, TRANSPOSE_A));
+// Block r of this thread's rows.
+fn aBlock(k: u32, r: u32) -> mat4x4f {
+  let i = aAt + vec4u(k * select(1u, params.m, TRANSPOSE_A) + 4u * r * select(params.k, 1u, TRANSPOSE_A));
   let block = mat4x4f(aVector(i.x), aVector(i.y), aVector(i.z), aVector(i.w));
   if (TRANSPOSE_A) {
     return transpose(mat4x4f(
@@ -85,10 +88,20 @@ fn bPart(k: u32, j: u32, r: u32) -> vec4f {
   return maskAcross(bVector(bAt + (k + r) * params.n + col + j), k + r);
 }
 
-fn bBlock(k: u32, j: u32) -> mat4x4f {
-  let block = mat4x4f(bPart(k, j, 0u), bPart(k, j, 1u), bPart(k, j, 2u), bPart(k, j, 3u));
+fn turned(block: mat4x4f) -> mat4x4f {
   if (TRANSPOSE_B) { return transpose(block); }
   return block;
+}
+
+fn bBlock(k: u32, j: u32) -> mat4x4f {
+  return turned(mat4x4f(bPart(k, j, 0u), bPart(k, j, 1u), bPart(k, j, 2u), bPart(k, j, 3u)));
+}
+
+// The blocks of B that are j and j + 4 columns behind the tile's first.
+struct Pair { first: mat4x4f, second: mat4x4f }
+
+fn bPair(k: u32, j: u32) -> Pair {
+  return Pair(bBlock(k, j), bBlock(k, j + 4u));
 }
 
 // Where batch z of the operands begins: up to three axes, along which an operand may be repeated.
@@ -96,16 +109,34 @@ fn enterBatch(z: u32) {
   let z2 = z % params.size2;
   let z1 = z / params.size2 % params.size1;
   let z0 = z / params.size2 / params.size1;
-  let aRows = select((row + ROWS) * params.k, row + ROWS * params.m, vec4<bool>(TRANSPOSE_A));
+  let aRows = select((row + FOUR) * params.k, row + FOUR * params.m, vec4<bool>(TRANSPOSE_A));
   aAt = aRows + z0 * params.a0 + z1 * params.a1 + z2 * params.a2;
   bAt = z0 * params.b0 + z1 * params.b1 + z2 * params.b2;
 }
 
-// The four rows of a thread, a block for every 4 columns.
-struct Blocks { c0: mat4x4f, c1: mat4x4f, c2: mat4x4f, c3: mat4x4f }
+// A block for each 4 rows of a thread, of A or of 4 columns of C.
+struct Strip { r0: mat4x4f, r1: mat4x4f }
 
-fn tileProduct(thread: u32, group: u32) -> Blocks {
-  let index = group * 16u + thread / 4u;
+fn aStrip(k: u32) -> Strip {
+  return Strip(aBlock(k, 0u), aBlock(k, 1u)); // where the second is not used, it is not loaded
+}
+
+fn gained(c: Strip, b: mat4x4f, a: Strip) -> Strip {
+  if (ROWS == 1u) { return Strip(c.r0 + b * a.r0, c.r1); }
+  return Strip(c.r0 + b * a.r0, c.r1 + b * a.r1);
+}
+
+struct Columns { first: Strip, second: Strip }
+
+fn gainedPair(c: Columns, b: Pair, a: Strip) -> Columns {
+  if (COLS == 1u) { return Columns(gained(c.first, b.first, a), c.second); }
+  return Columns(gained(c.first, b.first, a), gained(c.second, b.second, a));
+}
+
+struct Tile { c0: Columns, c1: Columns, c2: Columns, c3: Columns }
+
+fn tileProduct(thread: u32, group: u32) -> Tile {
+  let index = group * (64u / SHARE) + thread / SHARE;
   let split = min(index / params.tiles, params.splits - 1u);
   let tile = index % params.tiles;
   let z = tile / (params.tilesM * params.tilesN);
@@ -114,18 +145,15 @@ fn tileProduct(thread: u32, group: u32) -> Blocks {
   let strip = inBatch / (4u * params.tilesM);
   let width = min(4u, params.tilesN - 4u * strip);
   let inStrip = inBatch - 4u * params.tilesM * strip;
-  lane = thread % 4u;
-  row = inStrip / width * 16u + lane * 4u;
+  lane = thread % SHARE;
+  row = (inStrip / width * SHARE + lane) * 4u * ROWS;
   col = (strip * 4u + inStrip % width) * 4u * COLS;
   outAt = split * params.partSize + z * params.m * params.n;
   if (index >= params.tiles * params.splits) { row = params.m; } // stores nothing
 
   let kStart = select(split * params.kChunk, 0u, SUM_BATCHES);
   let kStop = min(kStart + params.kChunk, params.k);
-  var c0 = mat4x4f();
-  var c1 = mat4x4f();
-  var c2 = mat4x4f();
-  var c3 = mat4x4f();
+  var c = Tile();
   // All threads take as many steps, as sharing asks for; masks do the rest.
   for (var batch = 0u; batch < params.batchChunk; batch++) {
     let summed = split * params.batchChunk + batch;
@@ -133,16 +161,16 @@ fn tileProduct(thread: u32, group: u32) -> Blocks {
     kEnd = select(kStop, 0u, SUM_BATCHES && summed >= params.batches);
     for (var step = 0u; step < params.kChunk; step += 4u) {
       let k = kStart + step;
-      let left = aBlock(k);
-      c0 += bBlock(k, 0u) * left;
-      if (COLS > 1u) { c1 += bBlock(k, 4u) * left; }
-      if (COLS > 2u) {
-        c2 += bBlock(k, 8u) * left;
-        c3 += bBlock(k, 12u) * left;
+      let left = aStrip(k);
+      c.c0 = gainedPair(c.c0, bPair(k, 0u), left);
+      if (COLS > 2u) { c.c1 = gainedPair(c.c1, bPair(k, 8u), left); }
+      if (COLS > 4u) {
+        c.c2 = gainedPair(c.c2, bPair(k, 16u), left);
+        c.c3 = gainedPair(c.c3, bPair(k, 24u), left);
       }
     }
   }
-  return Blocks(c0, c1, c2, c3);
+  return c;
 }
 
 const SQRT_HALF = 0.70710678118654752;
@@ -192,48 +220,57 @@ fn finished(v: vec4f, j: u32, at: u32) -> vec4f {
   return activate(result);
 }
 
-// The 4×4 blocks as vectors, row by row within each block.
-fn vectorsOf(c: Blocks) -> array<vec4f, 16> {
-  return array<vec4f, 16>(
-    c.c0[0], c.c0[1], c.c0[2], c.c0[3], c.c1[0], c.c1[1], c.c1[2], c.c1[3],
-    c.c2[0], c.c2[1], c.c2[2], c.c2[3], c.c3[0], c.c3[1], c.c3[2], c.c3[3],
-  );
+// The blocks of rows 4·r and on, where a loop can walk them.
+fn blocksOf(t: Tile, r: u32) -> array<mat4x4f, 8> {
+  let c = array<Strip, 8>(t.c0.first, t.c0.second, t.c1.first, t.c1.second, t.c2.first, t.c2.second, t.c3.first, t.c3.second);
+  if (r == 0u) { return array<mat4x4f, 8>(c[0].r0, c[1].r0, c[2].r0, c[3].r0, c[4].r0, c[5].r0, c[6].r0, c[7].r0); }
+  return array<mat4x4f, 8>(c[0].r1, c[1].r1, c[2].r1, c[3].r1, c[4].r1, c[5].r1, c[6].r1, c[7].r1);
 }
 
 // N is a multiple of 4.
-@compute @workgroup_size(64)
-fn matmul(
-  @builtin(local_invocation_index) thread: u32,
-  @builtin(workgroup_id) id: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-) {
-  var tile = vectorsOf(tileProduct(thread, id.y * groups.x + id.x));
-  // params.vectors is 4 · COLS, which no compiler can unroll: that would take it seconds.
+fn storeVectors(t: Tile, r: u32) {
+  var blocks = blocksOf(t, r);
+  // params.vectors is known at run time only, so that no compiler unrolls the loop: that would take it seconds.
   for (var i = 0u; i < params.vectors; i++) {
-    let r = row + i % 4u;
+    let down = row + 4u * r + i % 4u;
     let j = col + i / 4u * 4u;
-    let at = outAt + r * params.n + j;
-    if (r < params.m && j < params.n) { out[at / 4u] = vec4<S>(finished(tile[i], j, at)); }
+    let at = outAt + down * params.n + j;
+    if (down < params.m && j < params.n) { out[at / 4u] = vec4<S>(finished(blocks[i / 4u][i % 4u], j, at)); }
   }
 }
 
 // Any N.
-@compute @workgroup_size(64)
-fn matmulAnyN(
-  @builtin(local_invocation_index) thread: u32,
-  @builtin(workgroup_id) id: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-) {
-  var tile = vectorsOf(tileProduct(thread, id.y * groups.x + id.x));
+fn storeScalars(t: Tile, r: u32) {
+  var blocks = blocksOf(t, r);
   for (var i = 0u; i < params.vectors; i++) {
-    let r = row + i % 4u;
+    let down = row + 4u * r + i % 4u;
     let j = col + i / 4u * 4u;
-    let at = outAt + r * params.n + j;
-    let values = finished(tile[i], j, at);
-    let width = select(0u, params.n - min(j, params.n), r < params.m);
+    let at = outAt + down * params.n + j;
+    let values = finished(blocks[i / 4u][i % 4u], j, at);
+    let width = select(0u, params.n - min(j, params.n), down < params.m);
     if (width > 0u) { outScalar[at] = S(values.x); }
     if (width > 1u) { outScalar[at + 1u] = S(values.y); }
     if (width > 2u) { outScalar[at + 2u] = S(values.z); }
     if (width > 3u) { outScalar[at + 3u] = S(values.w); }
   }
+}
+
+@compute @workgroup_size(64)
+fn matmul(
+  @builtin(local_invocation_index) thread: u32,
+  @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
+) {
+  let t = tileProduct(thread, id.y * groups.x + id.x);
+  storeVectors(t, 0u);
+  if (ROWS > 1u) { storeVectors(t, 1u); }
+}
+
+@compute @workgroup_size(64)
+fn matmulAnyN(
+  @builtin(local_invocation_index) thread: u32,
+  @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
+) {
+  let t = tileProduct(thread, id.y * groups.x + id.x);
+  storeScalars(t, 0u);
+  if (ROWS > 1u) { storeScalars(t, 1u); }
 }

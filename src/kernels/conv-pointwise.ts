@@ -1,0 +1,45 @@
+import { sizeOf } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { ConvShape } from './conv-shape.ts';
+import type { Direction } from './conv-window.ts';
+import { type BatchAxes, type Epilogue, multiply } from './matmul-launch.ts';
+
+/** Whether a convolution is one product of matrices as they lie in memory: a window of 1, moved by 1, in one group. */
+export function isPointwise({ kernel, stride, padding, groups, input, output }: ConvShape): boolean {
+  const still = input.every((size, i) => size === output[i]) && padding.every((size) => size === 0);
+  return groups === 1 && still && sizeOf(kernel) === 1 && sizeOf(stride) === 1;
+}
+
+/** Writes a pointwise convolution of x with w, or its adjoint applied to x, to y. */
+export function convolvePointwise(
+  direction: Direction,
+  { x, w, y }: { x: Tensor; w: Tensor; y: Tensor },
+  shape: ConvShape,
+  epilogue: Epilogue,
+): void {
+  const { channels, filters } = shape;
+  const [k, n] = direction === 'forward' ? [channels, filters] : [filters, channels];
+  const flags = { ...PLAIN, transposeB: direction === 'inputGrad' };
+  multiply(x, w, y, { m: pixelsOf(shape), n, k, ...flags }, epilogue);
+}
+
+/** Writes the gradient of a pointwise convolution with respect to its weights to `out`; g is the gradient of its output. */
+export function pointwiseWeightGradient(
+  { x, g, out }: { x: Tensor; g: Tensor; out: Tensor },
+  shape: ConvShape,
+): void {
+  const { channels: m, filters: n } = shape;
+  const product = { m, n, k: pixelsOf(shape), ...PLAIN, transposeA: true };
+  multiply(x, g, out, product, { activation: 0, slope: 0 });
+}
+
+function pixelsOf({ batch, output }: ConvShape): number {
+  return batch * sizeOf(output);
+}
+
+const NONE: BatchAxes = [0, 0, 0];
+const ONE: BatchAxes = [1, 1, 1];
+const PLAIN = {
+  ...{ transposeA: false, transposeB: false, sumBatches: false },
+  ...{ batch: ONE, aStrides: NONE, bStrides: NONE },
+};

@@ -1,0 +1,78 @@
+import type { Traits } from '../tensor/device.ts';
+
+/**
+ * `quad`: four lanes share one operand through the subgroup, `octet`: eight do; `largeQuad`: four, with 8 rows in a thread
+ * instead of 4, and up to 32 columns; `register`: each thread loads all it needs.
+ */
+export type TileVariant = 'quad' | 'octet' | 'largeQuad' | 'register';
+
+/** What the choice of a tile kernel depends on. */
+export type TileTraits = Pick<Traits, 'software' | 'subgroups' | 'subgroupMinSize'>;
+
+/** How many threads share an operand, and blocks of 4 rows in a thread and of 4 columns in a tile, at most. */
+export interface TileSize {
+  readonly share: 4 | 8;
+  readonly rows: 1 | 2;
+  readonly columns: 1 | 2 | 4 | 8;
+}
+
+const TILES: Readonly<Record<TileVariant, TileSize>> = {
+  register: { share: 4, rows: 1, columns: 4 },
+  quad: { share: 4, rows: 1, columns: 4 },
+  octet: { share: 8, rows: 1, columns: 4 },
+  largeQuad: { share: 4, rows: 2, columns: 8 },
+};
+
+/** Whether every subgroup is made of whole groups of `lanes`. */
+function hasGroups({ subgroups, subgroupMinSize }: TileTraits, lanes: 4 | 8): boolean {
+  return subgroups && subgroupMinSize >= lanes;
+}
+
+/** The kernels that can compute a product with m rows and n columns, best first. */
+export function tileVariants(m: number, n: number, traits: TileTraits): [TileVariant, ...TileVariant[]] {
+  if (!hasGroups(traits, 4)) return ['register'];
+  const small = ['quad', 'register'] as const;
+  if (hasGroups(traits, 8)) return traits.software && m > 16 ? ['octet', ...small] : [...small, 'octet'];
+  const large = tileCost(m, n, TILES.largeQuad) < tileCost(m, n, TILES.quad);
+  return large ? ['largeQuad', ...small] : [...small, 'largeQuad'];
+}
+
+// Where a subgroup has four lanes (SwiftShader), a load takes as long as a dozen multiplications.
+const LOAD = 12;
+
+/** Time of a step of all tiles, in multiplications of a vector with a number. */
+function tileCost(m: number, n: number, { share, rows, columns: most }: TileSize): number {
+  const columns = columnBlocks(n, most);
+  const tiles = Math.ceil(m / (4 * share * rows)) * Math.ceil(n / (4 * columns));
+  return tiles * (LOAD * (4 * rows + (4 * columns) / share) + 4 * 4 * rows * columns);
+}
+
+/** The tile of a variant for n columns; `vectors`: whether both operands can be loaded in whole vectors. */
+export function tileSize(variant: TileVariant, n: number, vectors: boolean): TileSize {
+  const size = TILES[variant];
+  // Sixteen scalar loads for each block, none of them shared, would take a compiler seconds.
+  return { ...size, columns: variant === 'register' && !vectors ? 1 : columnBlocks(n, size.columns) };
+}
+
+/** How many tiles cover m rows and n columns. */
+export function tilesOver(m: number, n: number, { share, rows, columns }: TileSize) {
+  return { tilesM: Math.ceil(m / (4 * share * rows)), tilesN: Math.ceil(n / (4 * columns)) };
+}
+
+/** The workgroups for so many tiles. */
+export function groupsFor(tiles: number, { share }: TileSize): number {
+  return Math.ceil(tiles / (64 / share));
+}
+
+/** The size of a tile as the shaders' constants. */
+export function sizeConstants({ share, rows, columns }: TileSize) {
+  return { SHARE: share, ROWS: rows, COLS: columns };
+}
+
+/** Blocks of 4 columns in a tile for n columns, up to `most`: those that take least time, counting columns that are not there. */
+export function columnBlocks(n: number, most = 4): 1 | 2 | 4 | 8 {
+  // A step loads four vectors of A and one for each block; a block's multiplications take about as long as a load.
+  const cost = (blocks: number) => Math.ceil(n / (4 * blocks)) * (4 + 2 * blocks);
+  const all = ([8, 4, 2, 1] as const).filter((blocks) => blocks <= most);
+  return all.reduce((best, blocks) => (cost(blocks) < cost(best) ? blocks : best));
+}
