@@ -1,4 +1,5 @@
 import { check } from '../errors.ts';
+import type { Traits } from '../tensor/device.ts';
 import { formatShape, type Spec, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { checkChannels, type NormOptions } from './batch-norm.ts';
@@ -9,8 +10,8 @@ import { reshape } from './layout.ts';
 import { defineOp, f32, isTracked, like } from './op.ts';
 import { mean, sum } from './reduce.ts';
 import { run } from './run.ts';
-import { lanesFor, rowVariants } from './softmax.ts';
-import { groupNormWgsl } from './wgsl.gen.ts';
+import { lanesFor, type RowVariant, rowVariants } from './softmax.ts';
+import { groupNormWgsl, layerNormWgsl } from './wgsl.gen.ts';
 
 export interface GroupNormOptions extends NormOptions {
   /** How many groups the channels are split into. */
@@ -24,6 +25,10 @@ interface Cells {
   readonly groups: number;
   readonly width: number;
 }
+
+/** Threads of a workgroup of layer-norm.wgsl, and rows from which it has work for several of them. */
+const PAIR_THREADS = 16;
+const FEWEST_PAIRED = 64;
 
 interface Attrs extends Cells {
   readonly op: string;
@@ -43,11 +48,13 @@ const groupNormOp = defineOp<
   forward(inputs, [y, stats], attrs) {
     const { x, gamma = x, beta = x } = inputs;
     const { params, launch, kind } = launchOf(x, attrs);
-    const all = { ...params, hasGamma: inputs.gamma ? 1 : 0, hasBeta: inputs.beta ? 1 : 0 };
+    const given = { hasGamma: inputs.gamma ? 1 : 0, hasBeta: inputs.beta ? 1 : 0 };
+    const all = { ...params, ...given };
+    const vectors = { x, gamma, beta, y, stats };
     const scalars = { xScalar: x, gammaScalar: gamma, betaScalar: beta, yScalar: y, stats };
     if (x.size === 0) return;
-    if (kind === 'threads4' || kind === 'groups4')
-      run(groupNormWgsl, kind, { x, gamma, beta, y, stats }, all, launch);
+    if (kind === 'pair') run(layerNormWgsl, 'pair', vectors, pairParams(attrs, given), pairLaunch(attrs));
+    else if (kind === 'threads4' || kind === 'groups4') run(groupNormWgsl, kind, vectors, all, launch);
     else run(groupNormWgsl, kind, scalars, all, launch);
   },
   gradient({ inputs: { x, gamma }, outputs: [, stats], grads: [upstream], attrs }) {
@@ -98,11 +105,13 @@ const groupNormGradOp = defineOp<
   forward(inputs, [y], attrs) {
     const { x, g, gamma = x, stats } = inputs;
     const { params, launch, kind } = launchOf(x, attrs);
-    const all = { ...params, hasGamma: inputs.gamma ? 1 : 0, hasBeta: 0 };
+    const given = { hasGamma: inputs.gamma ? 1 : 0, hasBeta: 0 };
+    const all = { ...params, ...given };
     const vectors = { x, g, gamma, savedStats: stats, y };
     const scalars = { xScalar: x, gScalar: g, gammaScalar: gamma, savedStats: stats, yScalar: y };
     if (x.size === 0) return;
-    if (kind === 'threads4') run(groupNormWgsl, 'gradThreads4', vectors, all, launch);
+    if (kind === 'pair') run(layerNormWgsl, 'gradPair', vectors, pairParams(attrs, given), pairLaunch(attrs));
+    else if (kind === 'threads4') run(groupNormWgsl, 'gradThreads4', vectors, all, launch);
     else if (kind === 'groups4') run(groupNormWgsl, 'gradGroups4', vectors, all, launch);
     else run(groupNormWgsl, kind === 'threads' ? 'gradThreads' : 'gradGroups', scalars, all, launch);
   },
@@ -129,14 +138,38 @@ const channelSumsOp = defineOp<{ x: Tensor; g: Tensor; stats: Tensor }, Attrs, [
   },
 });
 
+/** `pair`: a thread has two rows of vectors; `thread` and `workgroup` as in softmax, for a sample and group. */
+type NormVariant = 'pair' | RowVariant;
+
+/** The kernels that can normalise these cells, best first. */
+export function normVariants(
+  { samples, spatial, groups, width }: Cells,
+  traits: Traits,
+): [NormVariant, ...NormVariant[]] {
+  const others = rowVariants({ rows: samples * groups, n: spatial * width, inner: 1 }, traits);
+  if (spatial > 1 || groups > 1 || width % 4 !== 0) return others;
+  return traits.software && samples >= FEWEST_PAIRED ? ['pair', ...others] : [...others, 'pair'];
+}
+
+function pairParams({ samples, width, epsilon }: Attrs, given: { hasGamma: number; hasBeta: number }) {
+  return { rows: samples, quads: width / 4, epsilon, ...given };
+}
+
+function pairLaunch({ samples }: Cells) {
+  return { groups: Math.ceil(samples / (2 * PAIR_THREADS)) };
+}
+
 function launchOf({ device }: Tensor, { samples, spatial, groups, width, epsilon }: Attrs) {
-  const dims = { rows: samples * groups, n: spatial * width, inner: 1 };
-  const thread = device.variants.choose('groupNorm', rowVariants(dims, device.traits)) === 'thread';
+  const dims = { rows: samples * groups, n: spatial * width };
+  const cells = { samples, spatial, groups, width };
+  const variant = device.variants.choose('groupNorm', normVariants(cells, device.traits));
+  const thread = variant === 'thread';
   const vectors = width % 4 === 0;
   const launch = thread
     ? { groups: Math.ceil(dims.rows / THREADS) }
     : { groups: dims.rows, constants: { LANES: lanesFor(dims.n) } };
-  const kind = thread ? (vectors ? 'threads4' : 'threads') : vectors ? 'groups4' : 'groups';
+  const ofCell = thread ? (vectors ? 'threads4' : 'threads') : vectors ? 'groups4' : 'groups';
+  const kind = variant === 'pair' ? 'pair' : ofCell;
   return { kind, params: { samples, spatial, groups, width, epsilon }, launch } as const;
 }
 

@@ -3,6 +3,7 @@ import { grad } from '../../src/autograd/grad.ts';
 import { ShapeError } from '../../src/errors.ts';
 import { chunksOf } from '../../src/kernels/channel-sums.ts';
 import { add, mul } from '../../src/kernels/elementwise.ts';
+import { normVariants } from '../../src/kernels/group-norm.ts';
 import { batchNorm, batchNormInference, groupNorm, layerNorm } from '../../src/kernels/norm.ts';
 import { sum } from '../../src/kernels/reduce.ts';
 import type { Device, Traits } from '../../src/tensor/device.ts';
@@ -67,4 +68,14 @@ test('a row may be its own gamma and beta', async () => {
   const parts = grad(() => loss(copy), [x, copy]) as [Tensor, Tensor];
   const [whole] = grad(() => loss(x), [x]);
   expect(await whole?.read()).toEqual(await add(...parts).read());
+});
+
+test('pairs rows where an adapter without a GPU has many of them, in vectors', () => {
+  const software = { software: true } as Traits;
+  const rows = { samples: 4096, spatial: 1, groups: 1, width: 1024 };
+  expect(normVariants(rows, software)[0]).toBe('pair');
+  expect(normVariants(rows, { software: false } as Traits)).toEqual(['workgroup', 'thread', 'pair']);
+  expect(normVariants({ ...rows, samples: 8 }, software)).toContain('pair');
+  expect(normVariants({ ...rows, width: 1023 }, software)).not.toContain('pair');
+  expect(normVariants({ ...rows, groups: 2 }, software)).not.toContain('pair');
 });

@@ -173,6 +173,7 @@ export const cases: readonly OpCase[] = [
   layerCase([0, 4]),
   layerCase([100, 64], forwardOnly),
   layerCase([33, 130], forwardOnly),
+  layerCase([65, 260], forwardOnly),
   layerCase([3, 5000], forwardOnly),
   layerCase([65_537, 2], {
     ...forwardOnly,
