@@ -29,34 +29,48 @@ fn nan() -> f32 { return bitcast<f32>(0x7fc00000u | min(p.n, 0u)); }
 fn magnitude(v: f32) -> u32 { return bitcast<u32>(v) & 0x7fffffffu; }
 fn valid(label: i32) -> bool { return label >= 0 && u32(label) < p.n; }
 
-// (max x, 1 where the row has a NaN or +Infinity).
-fn max4(row: u32) -> vec2f {
+fn widest(v: vec4f) -> f32 { return max(max(v.x, v.y), max(v.z, v.w)); }
+fn magnitude4(v: vec4f) -> vec4u { return bitcast<vec4u>(v) & vec4u(0x7fffffffu); }
+
+// top: (max x, 1 where the row has a NaN or +Infinity); sums: (Σ exp z, Σ z).
+struct RowStats { top: vec2f, sums: vec2f }
+
+// What Σ z changes by, for a component that has seen j elements (top may be the lowest number before the first).
+fn moved(j: u32, top: f32, next: f32) -> f32 { return select(f32(j) * (top - next), 0.0, j == 0u); }
+
+// Of elements read once: what is summed so far is moved along whenever the maximum grows.
+fn stats4(row: u32) -> RowStats {
   let quads = p.n / 4u;
-  var most = vec4f(LOWEST);
+  let base = row * quads;
+  var top = LOWEST;
+  var total = vec4f(0.0);
+  var linear = vec4f(0.0);
   var bits = vec4u(0u);
-  for (var j = 0u; j < quads; j++) {
-    let v = vec4f(x[row * quads + j]);
-    most = max(most, v);
-    bits = max(bits, bitcast<vec4u>(v) & vec4u(0x7fffffffu));
+  var j = 0u;
+  for (; j + 4u <= quads; j += 4u) {
+    let a = vec4f(x[base + j]);
+    let b = vec4f(x[base + j + 1u]);
+    let c = vec4f(x[base + j + 2u]);
+    let d = vec4f(x[base + j + 3u]);
+    bits = max(bits, max(max(magnitude4(a), magnitude4(b)), max(magnitude4(c), magnitude4(d))));
+    let next = max(top, widest(max(max(a, b), max(c, d))));
+    total = total * exp(top - next) + ((exp(a - next) + exp(b - next)) + (exp(c - next) + exp(d - next)));
+    linear += moved(j, top, next) + (((a - next) + (b - next)) + ((c - next) + (d - next)));
+    top = next;
   }
-  let top = max(max(most.x, most.y), max(most.z, most.w));
-  return vec2f(top, spoilt(top, max(max(bits.x, bits.y), max(bits.z, bits.w))));
+  for (; j < quads; j++) {
+    let a = vec4f(x[base + j]);
+    bits = max(bits, magnitude4(a));
+    let next = max(top, widest(a));
+    total = total * exp(top - next) + exp(a - next);
+    linear += moved(j, top, next) + (a - next);
+    top = next;
+  }
+  let bad = spoilt(top, max(max(bits.x, bits.y), max(bits.z, bits.w)));
+  return RowStats(vec2f(top, bad), vec2f(dot(total, vec4f(1.0)), linear.x + linear.y + linear.z + linear.w));
 }
 
 fn spoilt(top: f32, bits: u32) -> f32 { return select(0.0, 1.0, top > -LOWEST || bits > 0x7f800000u); }
-
-// (Σ exp z, Σ z).
-fn sums4(row: u32, top: f32) -> vec2f {
-  let quads = p.n / 4u;
-  var total = vec4f(0.0);
-  var linear = vec4f(0.0);
-  for (var j = 0u; j < quads; j++) {
-    let z = vec4f(x[row * quads + j]) - top;
-    total += exp(z);
-    linear += z;
-  }
-  return vec2f(dot(total, vec4f(1.0)), linear.x + linear.y + linear.z + linear.w);
-}
 
 fn max1(row: u32, first: u32, step: u32) -> vec2f {
   var top = LOWEST;
@@ -92,9 +106,9 @@ fn finish(row: u32, top: vec2f, sums: vec2f, xl: f32) {
 fn threads4(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
   let row = id.y * count.x * 64u + id.x;
   if (row >= p.rows) { return; }
-  let top = max4(row);
+  let found = stats4(row);
   let l = u32(clamp(labels[row], 0, i32(p.n) - 1));
-  finish(row, top, sums4(row, top.x), f32(x[(row * p.n + l) / 4u][l % 4u]));
+  finish(row, found.top, found.sums, f32(x[(row * p.n + l) / 4u][l % 4u]));
 }
 
 @compute @workgroup_size(64)

@@ -4,6 +4,7 @@
 // threads…: a thread has one row. groups…: a workgroup of LANES threads has one row, lane l the elements l, l + LANES, ….
 // …4: elements are vec4 (inner = 1, n divisible by 4).
 // The maximum starts at the lowest finite number, so that a row of −Infinity sums to 0 and is seen by that.
+// …4 read a row twice: the maximum and the sum are found in one pass (Milakov and Gimelshein 2018).
 // Adapters differ in max(NaN, 0) and even in exp(NaN), so NaN is looked for by bit pattern: `bits` is the largest |x|.
 alias T = f32;
 override LOG: bool = false;
@@ -62,27 +63,40 @@ fn exp4(v: vec4f) -> vec4f {
   return select(exp(v), v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 
-// The maximum, or +Infinity where there is a NaN.
-fn max4(base: u32, first: u32, step: u32) -> f32 {
-  var most = vec4f(LOWEST);
+fn widest(v: vec4f) -> f32 { return max(max(v.x, v.y), max(v.z, v.w)); }
+fn magnitude(v: vec4f) -> vec4u { return bitcast<vec4u>(v) & vec4u(0x7fffffffu); }
+
+// (m, Σ exp(x − m)) of elements read once: what is summed so far is scaled down whenever m grows. +Infinity as m where
+// there is a NaN.
+fn stats4(base: u32, first: u32, step: u32) -> vec2f {
+  let quads = p.n / 4u;
+  var most = LOWEST;
+  var total = vec4f(0.0);
   var bits = vec4u(0u);
-  for (var j = first; j < p.n / 4u; j += step) {
-    let v = vec4f(x[base + j]);
-    most = max(most, v);
-    bits = max(bits, bitcast<vec4u>(v) & vec4u(0x7fffffffu));
+  var j = first;
+  for (; j + 3u * step < quads; j += 4u * step) {
+    let a = vec4f(x[base + j]);
+    let b = vec4f(x[base + j + step]);
+    let c = vec4f(x[base + j + 2u * step]);
+    let d = vec4f(x[base + j + 3u * step]);
+    bits = max(bits, max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(d))));
+    let next = max(most, widest(max(max(a, b), max(c, d))));
+    total = total * exp(most - next) + ((exp(a - next) + exp(b - next)) + (exp(c - next) + exp(d - next)));
+    most = next;
   }
-  return checked(max(max(most.x, most.y), max(most.z, most.w)), max(max(bits.x, bits.y), max(bits.z, bits.w)));
+  for (; j < quads; j += step) {
+    let a = vec4f(x[base + j]);
+    bits = max(bits, magnitude(a));
+    let next = max(most, widest(a));
+    total = total * exp(most - next) + exp(a - next);
+    most = next;
+  }
+  return vec2f(checked(most, max(max(bits.x, bits.y), max(bits.z, bits.w))), total.x + total.y + total.z + total.w);
 }
 
 // +Infinity stands for a row that has a NaN: both make every element NaN.
 fn checked(most: f32, bits: u32) -> f32 { return select(most, infinity(), bits > 0x7f800000u); }
 fn infinity() -> f32 { return bitcast<f32>(0x7f800000u | min(p.zeroEmpty, 0u)); }
-
-fn sum4(base: u32, first: u32, step: u32, most: f32) -> f32 {
-  var total = vec4f(0.0);
-  for (var j = first; j < p.n / 4u; j += step) { total += exp(vec4f(x[base + j]) - most); }
-  return total.x + total.y + total.z + total.w;
-}
 
 fn store4(base: u32, first: u32, step: u32, most: f32, scale: f32) {
   for (var j = first; j < p.n / 4u; j += step) {
@@ -121,8 +135,8 @@ fn threads4(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) c
   let row = id.y * count.x * 64u + id.x;
   if (row >= p.rows) { return; }
   let base = row * (p.n / 4u);
-  let most = max4(base, 0u, 1u);
-  store4(base, 0u, 1u, most, scaleOf(most, sum4(base, 0u, 1u, most)));
+  let stats = stats4(base, 0u, 1u);
+  store4(base, 0u, 1u, stats.x, scaleOf(stats.x, stats.y));
 }
 
 @compute @workgroup_size(64)
@@ -139,8 +153,9 @@ fn groups4(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec
   let row = id.y * count.x + id.x;
   if (row >= p.rows) { return; }
   let base = row * (p.n / 4u);
-  let most = laneMax(lane, max4(base, lane, LANES));
-  let total = laneSum(lane, sum4(base, lane, LANES, most));
+  let stats = stats4(base, lane, LANES);
+  let most = laneMax(lane, stats.x);
+  let total = laneSum(lane, stats.y * exp(stats.x - most));
   store4(base, lane, LANES, most, scaleOf(most, total));
 }
 
