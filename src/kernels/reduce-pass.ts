@@ -28,6 +28,14 @@ export const REDUCTIONS = {
 } as const;
 export type ReduceOp = keyof typeof REDUCTIONS;
 
+/** Adjacent outputs of a thread, and elements of a step. */
+const WIDTHS = {
+  rows: { across: 1, along: 4 },
+  columns: { across: 4, along: 1 },
+  wide: { across: 8, along: 1 },
+  general: { across: 1, along: 4 },
+} as const;
+
 const MOST_AXES = 3;
 /** Elements (or vectors) a thread reduces at least, so that partial results stay few. */
 const SHORTEST_CHUNK = 16;
@@ -57,11 +65,14 @@ function append(axes: Axis[], size: number, stride: number): void {
   } else axes.push({ size, stride });
 }
 
-/** `rows`: 4 adjacent reduced elements at a time; `columns`: 4 adjacent outputs; `general`: any strides. */
-export type ReduceVariant = 'rows' | 'columns' | 'general';
+/** `rows`: 4 adjacent reduced elements at a time; `columns`: 4 adjacent outputs; `wide`: 8; `general`: any strides. */
+export type ReduceVariant = 'rows' | 'columns' | 'wide' | 'general';
 
 /** The kernels that can do this reduction, best first. */
-export function reduceVariants({ kept, reduced }: Reduction): [ReduceVariant, ...ReduceVariant[]] {
+export function reduceVariants(
+  { kept, reduced }: Reduction,
+  { software }: Pick<Traits, 'software'>,
+): [ReduceVariant, ...ReduceVariant[]] {
   const [inner, ...outer] = reduced;
   const [column, ...others] = kept;
   const aligned = (axes: readonly Axis[]) => axes.every((axis) => axis.stride % 4 === 0);
@@ -70,7 +81,8 @@ export function reduceVariants({ kept, reduced }: Reduction): [ReduceVariant, ..
     return ['rows', 'general'];
   }
   if (column?.stride === 1 && column.size % 4 === 0 && aligned(others) && aligned(reduced)) {
-    return ['columns', 'general'];
+    if (column.size % 8 !== 0) return ['columns', 'general'];
+    return software ? ['wide', 'columns', 'general'] : ['columns', 'wide', 'general'];
   }
   return ['general'];
 }
@@ -104,10 +116,11 @@ export function reduceInto(
     return;
   }
   const { device } = x;
-  const variant = device.variants.choose('reduce', reduceVariants(reduction));
+  const variant = device.variants.choose('reduce', reduceVariants(reduction, device.traits));
   const elements = product(reduction.reduced);
-  const length = variant === 'columns' ? elements : Math.ceil(elements / 4);
-  const outputs = variant === 'columns' ? out.size / 4 : out.size;
+  const { across, along } = WIDTHS[variant];
+  const length = Math.ceil(elements / along);
+  const outputs = out.size / across;
   const chunks = chunksOf(outputs, length, device.traits);
   const last = chunks === 1;
   const target = last ? out : device.allocate([chunks, out.size], 'f32', 'reduce');
@@ -118,10 +131,11 @@ export function reduceInto(
     ...chunkSteps(length, chunks, device.traits),
     ...axisParams(reduction),
   };
-  const launch = { groups: Math.ceil((outputs * chunks) / 64), constants: { OP: code, SINGLE: single } };
+  const constants = { OP: code, SINGLE: single, DEEP: device.traits.software ? 0 : 1 };
+  const launch = { groups: Math.ceil((outputs * chunks) / 64), constants };
   if (variant === 'rows') run(reduceWgsl, 'rows', { x, shift, out: target }, params, launch);
-  else if (variant === 'columns') {
-    run(reduceWgsl, 'columns', { x, shiftVector: shift, outVector: target }, params, launch);
+  else if (variant === 'columns' || variant === 'wide') {
+    run(reduceWgsl, variant, { x, shiftVector: shift, outVector: target }, params, launch);
   } else run(reduceWgsl, 'general', { xScalar: x, shift, out: target }, params, launch);
   if (last) return;
   const next = partials(variant, out.size, chunks);

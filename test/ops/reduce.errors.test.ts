@@ -48,13 +48,16 @@ describe('reduction errors', () => {
 });
 
 describe('reduction plans', () => {
-  const variants = (shape: number[], axes: number[]) => reduceVariants(collapseReduction('sum', shape, axes));
+  const variants = (shape: number[], axes: number[], software = false) =>
+    reduceVariants(collapseReduction('sum', shape, axes), { software });
 
   test('choose vectors along rows or columns where addresses allow', () => {
     expect(variants([100001], [0])).toEqual(['rows', 'general']);
     expect(variants([8, 64], [1])).toEqual(['rows', 'general']);
     expect(variants([8, 63], [1])).toEqual(['general']);
-    expect(variants([8, 56, 56, 64], [0, 1, 2])).toEqual(['columns', 'general']);
+    expect(variants([8, 56, 56, 64], [0, 1, 2])).toEqual(['columns', 'wide', 'general']);
+    expect(variants([8, 56, 56, 64], [0, 1, 2], true)).toEqual(['wide', 'columns', 'general']);
+    expect(variants([8, 12], [0], true)).toEqual(['columns', 'general']);
     expect(variants([8, 5], [0])).toEqual(['general']);
     expect(variants([2, 3, 4, 5], [0, 2])).toEqual(['general']);
   });

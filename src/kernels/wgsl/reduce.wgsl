@@ -1,18 +1,19 @@
 // out[o] = scale · (f(x₀) ∘ f(x₁) ∘ …) over the reduced axes of a dense tensor, in a fixed order; ∘ and f are OP.
 // The host collapses the axes into at most 3 kept and 3 reduced ones, innermost first, with their strides in elements.
-// `rows`: 4 reduced elements are adjacent; `columns`: 4 outputs are; `general`: any strides. A thread takes one output
-// (`columns`: four) and one chunk of its elements, in blocks of 8 steps to keep rounding small: adjacent elements on a CPU,
-// every chunks-th one on a GPU, where neighbouring threads share cache lines. Several chunks leave partial results for
-// the next pass: [outputs, chunks] from `rows`, else [chunks, outputs]. `shift` holds a number for each output.
+// `rows`: 4 reduced elements are adjacent; `columns`: 4 outputs are; `wide`: 8; `general`: any strides. A thread takes one
+// output (`columns`: four, `wide`: eight) and one chunk of its elements, in blocks to keep rounding small: adjacent elements
+// on a CPU, every chunks-th one on a GPU, where neighbouring threads share cache lines. Several chunks leave partial
+// results for the next pass: [outputs, chunks] from `rows`, else [chunks, outputs]. `shift` holds a number for each output.
 // `addLog`: out = log x + shift, element by element, which ends a log Σ exp.
 alias T = f32; // of x; everything else is f32
 override SINGLE: bool = true; // one reduced axis
+override DEEP: bool = true; // blocks of 8: a CPU forgets the many branches of so long a loop
 override OP: u32 = 0u; // 0 sum, 1 max, 2 min (both pass NaN on), 3 Σ exp(x − shift), 4 Σ (x − shift)²
 
 struct ReduceParams {
-  outputs: u32, // per chunk; vectors in `columns`
+  outputs: u32, // per chunk; vectors in `columns`, pairs of them in `wide`
   chunks: u32,
-  length: u32, // steps along the reduced axes: elements in `columns`, else groups of 4
+  length: u32, // steps along the reduced axes: elements in `columns` and `wide`, else groups of 4
   elements: u32, // reduced elements
   start: u32, step: u32, // a chunk takes `turns` steps: chunk · start + k · step
   turns: u32,
@@ -104,8 +105,15 @@ fn gather(base: u32, j: u32) -> vec4f {
   return vec4f(vec4<T>(front, xScalar[base + reducedAt(r + 2u)], xScalar[base + reducedAt(r + 3u)]));
 }
 
-fn row(base: u32, j: u32, by: vec4f) -> vec4f {
-  return shifted(vec4f(x[(base + reducedAt(j * 4u)) >> 2u]), by);
+// `at` is the place of the output in vectors; one axis of rows is contiguous.
+fn row(at: u32, j: u32, by: vec4f) -> vec4f {
+  if (SINGLE) { return shifted(vec4f(x[at + j]), by); }
+  return shifted(vec4f(x[at + (reducedAt(j * 4u) >> 2u)]), by);
+}
+
+fn fourRows(at: u32, j: u32, step: u32, by: vec4f) -> vec4f {
+  let front = merge(row(at, j, by), row(at, j + step, by));
+  return merge(front, merge(row(at, j + 2u * step, by), row(at, j + 3u * step, by)));
 }
 
 fn column(base: u32, r: u32, by: vec4f) -> vec4f {
@@ -122,21 +130,18 @@ fn rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let thread = id.y * groups.x * 64u + id.x;
   let o = thread / params.chunks;
   let chunk = thread - o * params.chunks;
-  let base = keptAt(o);
+  let at = keptAt(o) >> 2u;
   let by = shiftOf(o);
   let step = params.step;
   var j = chunk * params.start;
   let end = j + params.turns * step;
   let whole = min(end, params.elements / 4u);
   var total = vec4f(params.neutral);
-  for (; j + 7u * step < whole; j += 8u * step) {
-    let s0 = merge(row(base, j, by), row(base, j + step, by));
-    let s1 = merge(row(base, j + 2u * step, by), row(base, j + 3u * step, by));
-    let s2 = merge(row(base, j + 4u * step, by), row(base, j + 5u * step, by));
-    let s3 = merge(row(base, j + 6u * step, by), row(base, j + 7u * step, by));
-    total = merge(total, merge(merge(s0, s1), merge(s2, s3)));
+  for (; DEEP && j + 7u * step < whole; j += 8u * step) {
+    total = merge(total, merge(fourRows(at, j, step, by), fourRows(at, j + 4u * step, step, by)));
   }
-  for (; j < min(end, params.length); j += step) { total = merge(total, inside(j, row(base, j, by))); }
+  for (; j + 3u * step < whole; j += 4u * step) { total = merge(total, fourRows(at, j, step, by)); }
+  for (; j < min(end, params.length); j += step) { total = merge(total, inside(j, row(at, j, by))); }
   if (o < params.outputs) { out[thread] = across(total) * params.scale; }
 }
 
@@ -161,6 +166,33 @@ fn columns(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   }
   for (; j < min(end, params.length); j += step) { total = merge(total, column(base, j, by)); }
   if (chunk < params.chunks) { outVector[thread] = total * params.scale; }
+}
+
+@compute @workgroup_size(64)
+fn wide(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let thread = id.y * groups.x * 64u + id.x;
+  let chunk = thread / params.outputs;
+  let o = thread - chunk * params.outputs;
+  let base = keptAt(o * 8u);
+  let by0 = shiftsOf(o * 2u);
+  let by1 = shiftsOf(o * 2u + 1u);
+  let step = params.step;
+  var j = chunk * params.start;
+  let end = min(j + params.turns * step, params.length);
+  var total0 = vec4f(params.neutral);
+  var total1 = vec4f(params.neutral);
+  for (; j + step < end; j += 2u * step) {
+    total0 = merge(total0, merge(column(base, j, by0), column(base, j + step, by0)));
+    total1 = merge(total1, merge(column(base + 4u, j, by1), column(base + 4u, j + step, by1)));
+  }
+  if (j < end) {
+    total0 = merge(total0, column(base, j, by0));
+    total1 = merge(total1, column(base + 4u, j, by1));
+  }
+  if (chunk < params.chunks) {
+    outVector[thread * 2u] = total0 * params.scale;
+    outVector[thread * 2u + 1u] = total1 * params.scale;
+  }
 }
 
 @compute @workgroup_size(64)
