@@ -10,6 +10,7 @@ import {
   elementwiseVariants,
   flatSteps,
   numbered,
+  oneElement,
   rankOf,
 } from './elementwise-broadcast.ts';
 import { defineOp } from './op.ts';
@@ -84,9 +85,7 @@ function sides(name: string, { a, b }: Operands): { a: Tensor; b: Tensor; number
 function launch({ name, code, compares }: BinaryRule, operands: Operands, out: Tensor): void {
   const { a, b, number, side } = sides(name, operands);
   const loops = collapse(name, out.shape, [shapeOf(operands.a), shapeOf(operands.b)]);
-  const candidates = compares
-    ? broadcastVariants(loops)
-    : elementwiseVariants(loops, [side === 1, side === 2]);
+  const candidates = compares ? broadcastVariants(loops) : elementwiseVariants(loops);
   const variant = a.device.variants.choose('elementwise', candidates);
   const { count, groups } = coverage(out.shape, variant);
   const [strideA = [], strideB = []] = loops.strides;
@@ -99,7 +98,13 @@ function launch({ name, code, compares }: BinaryRule, operands: Operands, out: T
     },
     ...{ ...numbered('size', loops.sizes, 1), ...numbered('a', strideA, 0), ...numbered('b', strideB, 0) },
   };
-  const how = { groups, constants: { OP: code, NUMBER: side, RANK: rankOf(loops) }, lines: { T: a.dtype } };
+  const constants = {
+    OP: code,
+    NUMBER: side,
+    RANK: rankOf(loops),
+    ONE: compares ? 0 : oneElement(loops, side),
+  };
+  const how = { groups, constants, lines: { T: a.dtype } };
   const scalars = { aScalar: a, bScalar: b };
   if (compares && variant === 'scalars') {
     run(elementwiseBinaryWgsl, 'compareScalars', { ...scalars, maskScalar: out }, params, how);

@@ -57,7 +57,7 @@ export function rankOf({ sizes }: Loops): number {
 
 /** Elements a thread handles: 4 where the innermost axis allows it, or 1. */
 export type BroadcastVariant = 'vectors' | 'scalars';
-/** `flat`, 16 a thread, is for operands that need no broadcasting. */
+/** `flat`, 16 a thread, is for operands that are dense, one element or a number. */
 export type ElementwiseVariant = 'flat' | BroadcastVariant;
 
 /** The kernels that can walk these loops, best first. */
@@ -65,14 +65,20 @@ export function broadcastVariants({ sizes }: Loops): [BroadcastVariant, ...Broad
   return sizes.length === 1 || (sizes[0] ?? 1) % 4 === 0 ? ['vectors', 'scalars'] : ['scalars'];
 }
 
-/** The same for an op that has a `flat` kernel; `numbers` says which operands are plain numbers. */
-export function elementwiseVariants(
-  loops: Loops,
-  numbers: readonly boolean[],
-): [ElementwiseVariant, ...ElementwiseVariant[]] {
-  const alike = loops.strides.every(([stride], i) => stride === 1 || numbers[i] === true);
+/** The same for an op that has a `flat` kernel: with one axis left, each operand is dense, one element or a number. */
+export function elementwiseVariants(loops: Loops): [ElementwiseVariant, ...ElementwiseVariant[]] {
   const others = broadcastVariants(loops);
-  return loops.sizes.length === 1 && alike ? ['flat', ...others] : others;
+  return loops.sizes.length === 1 ? ['flat', ...others] : others;
+}
+
+/**
+ * ONE of `flat`: which of the operands a and b are one element that is repeated, as bits. Not those of `numbers`, and none
+ * where the output is one element too, which makes it another case of dense operands and no pipeline of its own.
+ */
+export function oneElement({ sizes, strides }: Loops, numbers: number): number {
+  if (sizes.length > 1 || sizes[0] === 1) return 0;
+  const bits = strides.reduce((sum, [stride], i) => sum + (stride === 0 ? 2 ** i : 0), 0);
+  return bits & ~numbers;
 }
 
 /**

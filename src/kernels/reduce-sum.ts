@@ -9,7 +9,16 @@ import {
   sizeOf,
 } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { bitsOf, broadcastVariants, collapse, coverage, numbered, rankOf } from './elementwise-broadcast.ts';
+import {
+  bitsOf,
+  collapse,
+  coverage,
+  elementwiseVariants,
+  flatSteps,
+  numbered,
+  oneElement,
+  rankOf,
+} from './elementwise-broadcast.ts';
 import { inF32 } from './elementwise-cast.ts';
 import { checkFloats, defineOp, like } from './op.ts';
 import { collapseReduction, reduceInto } from './reduce-pass.ts';
@@ -72,16 +81,16 @@ const expandOp = defineOp<{ x: Tensor }, ExpandAttrs, [Spec]>({
   outputs: ({ x }, { shape }) => [{ shape, dtype: x.dtype }],
   forward({ x }, [out], { op, from, shape, scale }) {
     const loops = collapse(op, shape, [from]);
-    const variant = x.device.variants.choose('elementwise', broadcastVariants(loops));
+    const variant = x.device.variants.choose('elementwise', elementwiseVariants(loops));
     const { count, groups } = coverage(shape, variant);
     const [a] = loops.strides;
     const params = {
-      ...{ count, number: bitsOf(op, scale, x.dtype), lane: 0, step: 0 },
+      ...{ count, number: bitsOf(op, scale, x.dtype), ...flatSteps(x.device.traits) },
       ...{ ...numbered('size', loops.sizes, 1), ...numbered('a', a ?? [], 0), ...numbered('b', [], 0) },
     };
-    const times = { OP: 2, NUMBER: 2, RANK: rankOf(loops) };
+    const times = { OP: 2, NUMBER: 2, RANK: rankOf(loops), ONE: oneElement(loops, 2) };
     const launch = { groups, constants: times, lines: { T: x.dtype } };
-    if (variant === 'vectors') run(elementwiseBinaryWgsl, 'vectors', { a: x, b: x, out }, params, launch);
+    if (variant !== 'scalars') run(elementwiseBinaryWgsl, variant, { a: x, b: x, out }, params, launch);
     else {
       const scalars = { aScalar: x, bScalar: x, outScalar: out };
       run(elementwiseBinaryWgsl, 'scalars', scalars, params, launch);

@@ -15,7 +15,12 @@ import {
   sqrt,
   where,
 } from '../../src/kernels/elementwise.ts';
-import { broadcastVariants, collapse, elementwiseVariants } from '../../src/kernels/elementwise-broadcast.ts';
+import {
+  broadcastVariants,
+  collapse,
+  elementwiseVariants,
+  oneElement,
+} from '../../src/kernels/elementwise-broadcast.ts';
 import { full, ones, onesLike, zeros, zerosLike } from '../../src/kernels/fill.ts';
 import { sum } from '../../src/kernels/reduce.ts';
 import type { Device } from '../../src/tensor/device.ts';
@@ -104,9 +109,10 @@ describe('collapsing', () => {
   test('offers the flat kernel where nothing is repeated but numbers', () => {
     const dense = { sizes: [7], strides: [[1], [1]] };
     const scalar = { sizes: [7], strides: [[1], [0]] };
-    expect(elementwiseVariants(dense, [false, false])).toEqual(['flat', 'vectors', 'scalars']);
-    expect(elementwiseVariants(scalar, [false, true])).toEqual(['flat', 'vectors', 'scalars']);
-    expect(elementwiseVariants(scalar, [false, false])).toEqual(['vectors', 'scalars']);
+    expect(elementwiseVariants(dense)).toEqual(['flat', 'vectors', 'scalars']);
+    expect(elementwiseVariants(scalar)).toEqual(['flat', 'vectors', 'scalars']);
+    expect([oneElement(dense, 0), oneElement(scalar, 0), oneElement(scalar, 2)]).toEqual([0, 2, 0]);
+    expect(oneElement(collapse('add', [1], [[1], []]), 0)).toBe(0);
   });
 });
 

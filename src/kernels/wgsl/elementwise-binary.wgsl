@@ -1,14 +1,14 @@
 // out = a ∘ b with NumPy broadcasting; ∘ is OP. `vectors`/`scalars` store T, `compareVectors`/`compareScalars` store 0 or 1.
 // All tensors are dense and row-major. Axes are collapsed by the host: size0 is the innermost, a0 and b0 are 0 or 1, and
 // a stride of 0 repeats an operand along an axis. The vector entries need size0 % 4 == 0, or one axis only.
-// `flat` is for operands that are all as dense as out, or numbers: a thread takes 4 vectors, adjacent ones on a CPU
-// (a cache line of its own), every 64th on a GPU (neighbours share a line).
-// NUMBER = 1: a is the param `number`; 2: b is. Elsewhere a thread computes 4 elements
-// (scalar entries: 1).
+// `flat` is for operands that are as dense as out, have one element (ONE: 1 for a, 2 for b, 3 for both) or are numbers: a
+// thread takes 4 vectors, adjacent ones on a CPU (a cache line of its own), every 64th on a GPU (neighbours share a line).
+// NUMBER = 1: a is the param `number`; 2: b is. Elsewhere a thread computes 4 elements (scalar entries: 1).
 alias T = f32;
 override OP: u32 = 0u;
 override RANK: u32 = 1u; // axes, at most 4 standing for more
 override NUMBER: u32 = 0u;
+override ONE: u32 = 0u;
 
 struct BinaryParams {
   count: u32, // vectors or scalars to store
@@ -126,28 +126,28 @@ fn scalarB(at: u32) -> vec4<T> {
 
 fn flatA(i: u32) -> vec4<T> {
   if (NUMBER == 1u) { return vec4<T>(params.number); }
+  if ((ONE & 1u) != 0u) { return vec4<T>(a[0].x); }
   return a[i];
 }
 
 fn flatB(i: u32) -> vec4<T> {
   if (NUMBER == 2u) { return vec4<T>(params.number); }
+  if ((ONE & 2u) != 0u) { return vec4<T>(b[0].x); }
   return b[i];
 }
+
+fn flatAt(i: u32) { out[i] = apply(flatA(i), flatB(i)); }
 
 @compute @workgroup_size(64)
 fn flat(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let thread = id.y * groups.x * 64u + id.x;
   let i = (thread & 0xffffffc0u) * 4u + (thread & 63u) * params.lane;
-  let step = params.step;
-  let count = params.count;
-  if (i + 3u * step < count) {
-    out[i] = apply(flatA(i), flatB(i));
-    out[i + step] = apply(flatA(i + step), flatB(i + step));
-    out[i + 2u * step] = apply(flatA(i + 2u * step), flatB(i + 2u * step));
-    out[i + 3u * step] = apply(flatA(i + 3u * step), flatB(i + 3u * step));
-  } else {
-    for (var k = i; k < min(count, i + 4u * step); k += step) { out[k] = apply(flatA(k), flatB(k)); }
-  }
+  // The last vector again instead of one past it: branches around loads and stores cost more than they save.
+  let last = params.count - 1u;
+  flatAt(min(i, last));
+  flatAt(min(i + params.step, last));
+  flatAt(min(i + 2u * params.step, last));
+  flatAt(min(i + 3u * params.step, last));
 }
 
 @compute @workgroup_size(64)

@@ -136,32 +136,26 @@ fn first(thread: u32) -> u32 {
   return (thread & 0xffffffc0u) * 4u + (thread & 63u) * params.lane;
 }
 
+fn unaryAt(i: u32) { out[i] = vec4<T>(apply(vec4f(x[i]))); }
+fn gradientAt(i: u32) { out[i] = vec4<T>(backward(vec4f(x[i]), vec4f(g[i]))); }
+
+// Both do the last vector again instead of one past it: branches around loads and stores cost more than they save.
 @compute @workgroup_size(64)
 fn unary(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = first(id.y * groups.x * 64u + id.x);
-  let step = params.step;
-  let count = params.count;
-  if (i + 3u * step < count) {
-    out[i] = vec4<T>(apply(vec4f(x[i])));
-    out[i + step] = vec4<T>(apply(vec4f(x[i + step])));
-    out[i + 2u * step] = vec4<T>(apply(vec4f(x[i + 2u * step])));
-    out[i + 3u * step] = vec4<T>(apply(vec4f(x[i + 3u * step])));
-  } else {
-    for (var k = i; k < min(count, i + 4u * step); k += step) { out[k] = vec4<T>(apply(vec4f(x[k]))); }
-  }
+  let last = params.count - 1u;
+  unaryAt(min(i, last));
+  unaryAt(min(i + params.step, last));
+  unaryAt(min(i + 2u * params.step, last));
+  unaryAt(min(i + 3u * params.step, last));
 }
 
 @compute @workgroup_size(64)
 fn gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = first(id.y * groups.x * 64u + id.x);
-  let step = params.step;
-  let count = params.count;
-  if (i + 3u * step < count) {
-    out[i] = vec4<T>(backward(vec4f(x[i]), vec4f(g[i])));
-    out[i + step] = vec4<T>(backward(vec4f(x[i + step]), vec4f(g[i + step])));
-    out[i + 2u * step] = vec4<T>(backward(vec4f(x[i + 2u * step]), vec4f(g[i + 2u * step])));
-    out[i + 3u * step] = vec4<T>(backward(vec4f(x[i + 3u * step]), vec4f(g[i + 3u * step])));
-  } else {
-    for (var k = i; k < min(count, i + 4u * step); k += step) { out[k] = vec4<T>(backward(vec4f(x[k]), vec4f(g[k]))); }
-  }
+  let last = params.count - 1u;
+  gradientAt(min(i, last));
+  gradientAt(min(i + params.step, last));
+  gradientAt(min(i + 2u * params.step, last));
+  gradientAt(min(i + 3u * params.step, last));
 }
