@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { depthwiseVariants } from '../../src/kernels/conv-depthwise.ts';
 import { convVariants } from '../../src/kernels/conv-launch.ts';
 import type { ConvShape } from '../../src/kernels/conv-shape.ts';
 
@@ -49,4 +50,12 @@ test('a window of one that keeps the size is a product of matrices', () => {
   expect(first({ padding: [0, 1, 1], output: [1, 58, 58] })).not.toBe('pointwise');
   expect(first({ groups: 2 })).not.toBe('pointwise');
   expect(first({ stride: [1, 2, 2], output: [1, 28, 28] })).not.toBe('pointwise');
+});
+
+test('a depthwise 3×3 slides down columns on software adapters where its stride is 1', () => {
+  const shape = conv3x3(8, 56, 128, { groups: 128 });
+  expect(depthwiseVariants(shape, { software: true })).toEqual(['slide', 'quads']);
+  expect(depthwiseVariants(shape, { software: false })).toEqual(['quads', 'slide']);
+  expect(depthwiseVariants({ ...shape, stride: [1, 2, 2] }, { software: true })).toEqual(['quads']);
+  expect(depthwiseVariants({ ...shape, kernel: [3, 3, 3] }, { software: true })).toEqual(['quads']);
 });
