@@ -39,7 +39,7 @@ describe('ResNet', () => {
     expect(names.length).toBe(53 + 53 * 4 + 2);
   });
 
-  const tiny = (depth: 18 | 50, seed = 1) => {
+  const tiny = (depth: 18 | 34 | 50, seed = 1) => {
     const made = new ResNet(new Initialiser(device, seed), { depth, classes: 3, width: 2 });
     settle(made, 20);
     return made;
@@ -71,6 +71,10 @@ describe('ResNet', () => {
     await inputGradientHolds(tiny(50), x, { probes: 4 });
     await learns(tiny(18), x);
     await isReproducible((seed) => tiny(18, seed), x);
+  });
+
+  test.each([34, 50] as const)('ResNet-%i learns', async (depth) => {
+    await learns(tiny(depth), input(device, [4, 32, 32, 3], 2), { steps: 25, learningRate: 0.01 });
   });
 
   test('without classes it is a backbone, and says so when asked for logits', () => {

@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ActionOutput } from '../../src/amr/action-network.ts';
+import { amr } from '../../src/amr/amr.ts';
+import { fim } from '../../src/amr/fim.ts';
+import type { Fusion, Pair } from '../../src/amr/fusion.ts';
+import { concatenation, gated, late } from '../../src/amr/heads.ts';
+import { mmtm } from '../../src/amr/mmtm.ts';
+import { simMin } from '../../src/amr/sim-min.ts';
+import { type TwoStreamNetwork, twoStream } from '../../src/amr/two-stream.ts';
+import { grad } from '../../src/autograd/grad.ts';
+import { add, square } from '../../src/kernels/elementwise.ts';
+import { sum } from '../../src/kernels/reduce.ts';
+import type { Network } from '../../src/models/backbone.ts';
+import { CtrGcn } from '../../src/models/ctr-gcn.ts';
+import { Hcn } from '../../src/models/hcn.ts';
+import { InflatedResNet } from '../../src/models/inflated-resnet.ts';
+import { SkeletonTransformer } from '../../src/models/skeleton-transformer.ts';
+import { StGcn18 } from '../../src/models/st-gcn-18.ts';
+import { TimeSformer } from '../../src/models/timesformer.ts';
+import { VideoResNet } from '../../src/models/video-resnet.ts';
+import { Initialiser } from '../../src/nn/initialisers.ts';
+import { EVALUATION } from '../../src/nn/module.ts';
+import { nullGpu } from '../../src/node/gpu.ts';
+import { type Device, openDevice } from '../../src/tensor/device.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import { numbers, values } from '../nn/tools.ts';
+import { openTestDevice } from '../open.ts';
+
+const CLASSES = 3;
+const PARENTS = [-1, 0, 1, 1];
+const [CLIP, SKELETON] = [
+  [1, 2, 16, 16, 3],
+  [1, 2, 16, PARENTS.length, 3],
+] as const;
+
+type Make = (init: Initialiser) => Network;
+const video = (kind: 'r3d' | 'mc3' | 'r2plus1d'): Make => {
+  return (init) => VideoResNet.published(init, kind, { classes: CLASSES, width: 2 });
+};
+const small = { classes: CLASSES, width: 8, heads: 2, depth: 4, dropPath: 0 };
+const skeleton = { classes: CLASSES, dropout: 0, width: 4 };
+
+const RGB: Readonly<Record<string, Make>> = {
+  'R3D-18': video('r3d'),
+  'MC3-18': video('mc3'),
+  'R(2+1)D-18': video('r2plus1d'),
+  'inflated ResNet': (init) => new InflatedResNet(init, { classes: CLASSES, width: 2 }),
+  TimeSformer: (init) => new TimeSformer(init, { ...small, image: 16, patch: 8, frames: 2 }),
+};
+
+const SKELETONS: Readonly<Record<string, Make>> = {
+  HCN: (init) => new Hcn(init, { ...skeleton, frames: 16, joints: PARENTS.length }),
+  'ST-GCN': (init) => new StGcn18(init, { ...skeleton, parents: PARENTS }),
+  'CTR-GCN': (init) => new CtrGcn(init, { ...skeleton, parents: PARENTS, persons: 2 }),
+  'skeleton transformer': (init) =>
+    new SkeletonTransformer(init, { ...small, joints: PARENTS.length, frames: 16, span: 4 }),
+};
+
+const FUSIONS: Readonly<Record<string, () => Fusion>> = {
+  late,
+  concatenation,
+  gated,
+  mmtm,
+  simMin,
+  fim,
+  amr,
+};
+
+const input = (device: Device, shape: readonly number[], seed: number) =>
+  device.tensor(
+    numbers(
+      shape.reduce((a, b) => a * b, 1),
+      seed,
+    ).map((value) => (value + 1) / 2),
+    shape,
+  );
+
+const inputs = (device: Device) => ({ rgb: input(device, CLIP, 1), skeleton: input(device, SKELETON, 2) });
+
+/** What a fusion of two backbones gives, with the shapes it must have. */
+function outputOf(net: TwoStreamNetwork, given: Pair<Tensor>, taps: number): ActionOutput {
+  const output = net.forward(given, EVALUATION);
+  expect(output.logits.shape).toEqual([1, CLASSES]);
+  expect([output.weights.length, output.auxiliary.length]).toEqual([taps, 2 * taps]);
+  return output;
+}
+
+// A device that computes nothing is enough for shapes.
+test('every fusion joins every two backbones', async () => {
+  const device = await openDevice({ gpu: await nullGpu() });
+  const made = (makers: Readonly<Record<string, Make>>) =>
+    Object.values(makers).map((make) => make(new Initialiser(device, 1)));
+  const [videos, skeletons] = [made(RGB), made(SKELETONS)];
+  const given = inputs(device);
+  let joined = 0;
+  for (const rgb of videos)
+    for (const skeleton of skeletons)
+      for (const [name, fusion] of Object.entries(FUSIONS))
+        device.scope(() => {
+          const net = twoStream({ rgb, skeleton, classes: CLASSES, fusion: fusion() });
+          outputOf(net, given, name === 'amr' ? 3 : 0);
+          for (const part of [net.head, ...net.fusion]) part.dispose();
+          joined++;
+        });
+  expect(joined).toBe(5 * 4 * 7);
+  await device.dispose();
+});
+
+describe('gradients of both inputs are finite, with each network and each fusion once at least', () => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openTestDevice({ poison: true });
+  });
+  afterAll(() => device.dispose());
+
+  test.each(Object.entries(FUSIONS).map(([name, fusion], i) => [name, fusion, i] as const))(
+    '%s',
+    async (name, fusion, i) => {
+      const chosen = (makers: Readonly<Record<string, Make>>) => {
+        const all = Object.values(makers);
+        return (all[i % all.length] as Make)(new Initialiser(device, 1));
+      };
+      const net = twoStream({
+        rgb: chosen(RGB),
+        skeleton: chosen(SKELETONS),
+        classes: CLASSES,
+        fusion: fusion(),
+      });
+      const given = inputs(device);
+      const slopes = grad(() => {
+        const { logits, penalty } = outputOf(net, given, name === 'amr' ? 3 : 0);
+        const loss = sum(square(logits));
+        return penalty ? add(loss, sum(penalty)) : loss;
+      }, [given.rgb, given.skeleton]);
+      for (const slope of slopes) {
+        const found = await values(slope);
+        expect(found.every(Number.isFinite)).toBe(true);
+        expect(found.some((value) => value !== 0)).toBe(true);
+      }
+    },
+  );
+});
