@@ -49,20 +49,22 @@ export function apgdAttack(options: ApgdOptions): Attack {
     targets = 0,
     rho = 0.75,
   } = options;
-  checkOption('apgdAttack', 'rho', rho, 0, 1);
-  checkCount('restarts', restarts, 1);
-  checkCount('targets', targets);
+  const name = `APGD${targets > 0 ? '-T' : ''} (${loss.name})`;
+  checkOption(name, 'rho', rho, 0, 1);
+  checkCount(name, 'steps', steps);
+  checkCount(name, 'restarts', restarts, 1);
+  checkCount(name, 'targets', targets);
   const l1 = sameNorm(budgets) === 'l1';
   const points = new Set(l1 ? sparseCheckpoints(steps) : checkpoints(steps));
   const aimed = (state: Pick<ApgdState, 'target'>, problem: Problem) =>
     state.target ? { ...problem, targets: state.target } : problem;
   const recipe: Attack<ApgdState> = {
-    ...{ name: `APGD${targets > 0 ? '-T' : ''} (${loss.name})`, budgets, steps, phase: 25 },
+    ...{ name, budgets, steps, phase: 25 },
     runs: runsOver(targets, restarts),
     check(problem) {
-      checkNorms(problem);
-      if (targets > 0) checkTargets(problem, 'APGD-T');
-      checkClasses(loss, problem.classes, targets > 0 || problem.targets !== undefined);
+      checkNorms(name, problem);
+      if (targets > 0) checkTargets(problem, name);
+      checkClasses(name, loss, problem, targets > 0 || problem.targets !== undefined);
     },
     start(problem, run, seed) {
       const target = targets > 0 ? targetOf(problem, Math.floor(run / restarts), seed) : undefined;
@@ -92,13 +94,9 @@ export function apgdAttack(options: ApgdOptions): Attack {
   return recipe;
 }
 
-function checkNorms({ moved }: Problem): void {
+function checkNorms(op: string, { moved }: Problem): void {
   const mixed = sameNorm(moved) === undefined && moved.some(({ norm }) => norm === 'l1');
-  check(
-    !mixed,
-    'attack',
-    () => 'APGD moves all modalities in l1 or none: its step size follows other rules there',
-  );
+  check(!mixed, op, () => 'it moves all modalities in l1 or none: its step size follows other rules there');
 }
 
 /** After which steps the step size is looked at: ⌊.22 n⌋, then each gap shorter by ⌊.03 n⌋, down to ⌊.06 n⌋. */

@@ -1,3 +1,4 @@
+import type { Tensor } from '../tensor/tensor.ts';
 import type { AttackBudgets, Problem } from './problem.ts';
 import type { StepSeed } from './stepper.ts';
 import type { Track } from './track.ts';
@@ -14,11 +15,14 @@ export interface Attack<S extends Track = Track> {
   readonly runs: number | ((problem: Problem) => number);
   /** It looks for the smallest change: with ε = Infinity every run sees every sample. */
   readonly smallest?: boolean | undefined;
+  /** ε = Infinity is no bound; else it is the whole range, and an error where that has no ends. */
+  readonly unbounded?: boolean | undefined;
   /** After so many steps samples with success may be taken out of the batch; never within a run when left out. */
   readonly phase?: number | undefined;
   /** Throws `ShapeError` for a problem that it cannot work on. */
   check?(problem: Problem): void;
-  start(problem: Problem, run: number, seed: StepSeed): S;
+  /** `sizes`: of the smallest changes that earlier runs found, [n]; `NEVER` where they found none. */
+  start(problem: Problem, run: number, seed: StepSeed, sizes?: Tensor): S;
   step(state: S, problem: Problem, seed: StepSeed): S;
   /** What is done once the last step is taken, such as to look at the last points. */
   finish?(state: S, problem: Problem, seed: StepSeed): S;

@@ -2,7 +2,7 @@ import { check } from '../errors.ts';
 import { gather } from '../kernels/layout.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Attack } from './attack.ts';
-import { finishRun, runSeed, runSteps, stepSeed } from './loop.ts';
+import { finishRun, fitted, runSeed, runSteps, stepSeed } from './loop.ts';
 import { crossEntropyObjective } from './losses.ts';
 import type { AttackInputs, AttackModel } from './model.ts';
 import type { Norm } from './norms.ts';
@@ -71,6 +71,12 @@ export class Attacker {
     return labels.device.scope(() => this.#all(inputs, options, seed));
   }
 
+  /** Who complains: the attack, where there is only one. */
+  get #name(): string {
+    const [one, ...others] = this.#attacks;
+    return one && others.length === 0 ? one.name : 'attack';
+  }
+
   /** Frees the captured steps. */
   dispose(): void {
     this.#stepper.dispose();
@@ -79,7 +85,7 @@ export class Attacker {
   async #all(inputs: AttackInputs, options: AttackOptions, seed: number): Promise<AttackOutcome> {
     const problems = this.#attacks.map((attack) => problemOf(this.#model, attack, inputs, options));
     const [first] = problems as [(typeof problems)[0]];
-    const fooled = await checkValues(first.problem, cleanLogitsOf(first));
+    const fooled = await checkValues(this.#name, first.problem, cleanLogitsOf(first));
     const progress = new Progress(inputs, fooled, options.losses ?? false);
     let runs = 0;
     try {
@@ -90,7 +96,10 @@ export class Attacker {
         // The recordings of an attack are of no use to the next one.
         if (this.#attacks.length > 1) this.#stepper.dispose();
       }
-      return await progress.result(normsOf(this.#attacks));
+      return await progress.result(
+        normsOf(this.#attacks),
+        this.#attacks.every(({ smallest }) => smallest),
+      );
     } finally {
       progress.dispose();
     }
@@ -103,7 +112,8 @@ export class Attacker {
     const phase = phases ? (attack.phase ?? attack.steps) : attack.steps;
     await whole.labels.device.scope(async () => {
       let active = pickSamples(whole, this.#compact ? samples : progress.left(true));
-      let state: Track = attack.start(active.problem, number, stepSeed(seed, 0));
+      const sizes = attack.smallest ? progress.sizes(active) : undefined;
+      let state: Track = attack.start(active.problem, number, stepSeed(seed, 0), sizes);
       for (let from = 0; from < attack.steps; from += phase) {
         const stretch = { from, to: Math.min(from + phase, attack.steps), seed };
         const onLosses = progress.recorder(active);
@@ -132,10 +142,9 @@ export async function attack(
 }
 
 function problemOf(model: AttackModel, attack: Attack, inputs: AttackInputs, options: AttackOptions) {
-  checkCount('steps', attack.steps);
-  const made = makeProblem(model, inputs, options, attack.budgets);
-  attack.check?.(made.problem);
-  return made;
+  checkCount(attack.name, 'steps', attack.steps);
+  const made = makeProblem(model, inputs, options, attack.budgets, attack.name);
+  return { ...made, problem: fitted(attack, made.problem) };
 }
 
 /** What decides whether a sample is fooled as it is: for a model that draws, the mean of its draws, as everywhere else. */

@@ -67,7 +67,7 @@ export async function auditRobustness(
   const samples = batches.reduce((sum, { labels }) => sum + labels.size, 0);
   check(samples > 0, 'auditRobustness', () => 'needs at least one sample');
   const { budgets, steps = 10, queries = 300, tolerance = 0.02, seed = 0 } = options;
-  checkCount('steps', steps, 2);
+  checkCount('auditRobustness', 'steps', steps, 2);
   const accuracyUnder = (...attacks: readonly Attack[]) => measure(model, batches, attacks, seed);
   const pgd = (scaled: AttackBudgets, count: number) => accuracyUnder(climber(scaled, count));
   const wide = await unbounded(model, batches, budgets);
@@ -179,7 +179,7 @@ async function zeroGradientShare(
   let [zero, right] = [0, 0];
   for (const { inputs, labels } of batches) {
     const flags = await labels.device.scope(async () => {
-      const { problem } = makeProblem(model, inputs, { labels }, budgets);
+      const { problem } = makeProblem(model, inputs, { labels }, budgets, 'auditRobustness');
       const { logits, grads } = climb(problem, problem.origins, crossEntropyObjective, 0);
       const sizes = grads.map((grad) => max(abs(rowsOf(grad)), { axes: 1 }));
       const margins = marginObjective.loss({ logits, labels, points: [], origins: [] });

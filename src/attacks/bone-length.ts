@@ -2,15 +2,16 @@ import { check } from '../errors.ts';
 import { add, clamp, mul, sign, sub } from '../kernels/elementwise.ts';
 import { ones } from '../kernels/fill.ts';
 import { matmul } from '../kernels/matmul.ts';
+import { randomUniform } from '../kernels/random.ts';
 import { sum } from '../kernels/reduce.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Attack } from './attack.ts';
 import { cleanStart } from './iterative.ts';
 import { type AttackObjective, crossEntropyObjective } from './losses.ts';
-import { checkOption } from './problem.ts';
+import { checkCount, checkOption } from './problem.ts';
 import { boneVectors, checkSkeleton, isAbove, jointMatrix, type SkeletonOptions } from './skeleton.ts';
-import { begin, climb, evaluate, observe, type Track } from './track.ts';
+import { begin, climb, draw, evaluate, observe, type Track } from './track.ts';
 
 export interface BoneLengthOptions extends SkeletonOptions {
   /** Largest relative change of a bone's length; 0.1 when left out. */
@@ -19,6 +20,8 @@ export interface BoneLengthOptions extends SkeletonOptions {
   readonly stepSize?: number;
   /** 50 when left out. */
   readonly steps?: number;
+  /** Runs on what is still robust, the first from β = 1, others from random β; 1 when left out. */
+  readonly restarts?: number;
   /** Cross-entropy when left out. */
   readonly loss?: AttackObjective;
 }
@@ -34,18 +37,25 @@ interface BoneLengthState extends Track {
  */
 export function boneLengthAttack(options: BoneLengthOptions): Attack<BoneLengthState> {
   const { modality = 'skeleton', parents, change = 0.1, stepSize = 0.01, steps = 50 } = options;
-  const { loss = crossEntropyObjective } = options;
-  check(change >= 0 && change <= 1, 'boneLengthAttack', () => `change must be in [0, 1]; got ${change}`);
-  checkOption('boneLengthAttack', 'stepSize', stepSize, 0, 1);
+  const { loss = crossEntropyObjective, restarts = 1 } = options;
+  const name = 'bone length';
+  check(change >= 0 && change <= 1, name, () => `change must be in [0, 1]; got ${change}`);
+  checkOption(name, 'stepSize', stepSize, 0, 1);
+  checkCount(name, 'restarts', restarts, 1);
   // How far joints move follows from the change of the bones: no bound of its own.
   const budgets = { [modality]: { epsilon: Number.POSITIVE_INFINITY } };
   return {
-    ...{ name: 'bone length', budgets, steps, runs: 1 },
-    check: (problem) => checkSkeleton('boneLengthAttack', problem, options, true),
-    start(problem, _run, seed) {
-      const points = cleanStart(problem, seed);
-      const [{ device, shape }] = points as [Tensor];
-      return { ...begin(problem, points), factors: ones(device, factorShape(shape)) };
+    ...{ name, budgets, steps, runs: restarts, unbounded: true },
+    check: (problem) => checkSkeleton(name, problem, options, true),
+    start(problem, run, seed) {
+      const origin = problem.origins[0] as Tensor;
+      const shape = factorShape(origin.shape);
+      if (run === 0)
+        return { ...begin(problem, cleanStart(problem, seed)), factors: ones(origin.device, shape) };
+      const limits = { low: 1 - change, high: 1 + change };
+      const make = (whole: Shape) => randomUniform(origin.device, whole, { seed, ...limits });
+      const factors = draw(problem, shape, make);
+      return { ...begin(problem, [stretched(origin, factors, parents)]), factors };
     },
     step(state, problem, seed) {
       const found = climb(problem, state.points, loss, seed);
@@ -58,13 +68,17 @@ export function boneLengthAttack(options: BoneLengthOptions): Attack<BoneLengthS
       const axes = [origin.shape.length - 3, origin.shape.length - 1];
       const slope = sum(mul(below, bones), { axes, keepDims: true });
       const factors = clamp(add(state.factors, mul(sign(slope), stepSize)), 1 - change, 1 + change);
-      // Added to x, so that β = 1 is x to the bit.
-      const points = [add(origin, matmul(above, mul(bones, sub(factors, 1))))];
-      return { ...seen, factors, points };
+      return { ...seen, factors, points: [stretched(origin, factors, parents)] };
     },
     finish: (state, problem, seed) =>
       observe(state, problem, state.points, evaluate(problem, state.points, loss, seed)),
   };
+}
+
+/** Poses with bones of these relative lengths; added to the clean ones, so that β = 1 is clean to the bit. */
+function stretched(origin: Tensor, factors: Tensor, parents: readonly number[]): Tensor {
+  const above = jointMatrix(origin.device, parents, isAbove(parents));
+  return add(origin, matmul(above, mul(boneVectors(origin, parents), sub(factors, 1))));
 }
 
 function factorShape(poses: Shape): number[] {

@@ -1,9 +1,9 @@
+import { check } from '../errors.ts';
 import { boneProjection } from '../kernels/bone-projection.ts';
 import type { Attack } from './attack.ts';
 import type { PgdAttackOptions } from './first-order.ts';
-import { ballStart, type Constraint, cleanStart, iterativeAttack, type Start } from './iterative.ts';
+import { ballStart, type Constraint, cleanStart, iterativeAttack } from './iterative.ts';
 import { crossEntropyObjective } from './losses.ts';
-import type { Moved } from './problem.ts';
 import { checkSkeleton, type SkeletonOptions } from './skeleton.ts';
 
 /**
@@ -12,23 +12,21 @@ import { checkSkeleton, type SkeletonOptions } from './skeleton.ts';
  * modalities with a budget move as in PGD. Our own construction, a reconstruction of what such attacks do.
  */
 export function bonePgdAttack(options: PgdAttackOptions & SkeletonOptions): Attack {
-  const { budgets, modality = 'skeleton', parents, steps = 10, restarts = 1 } = options;
+  const { budgets, modality = 'skeleton', parents, steps = 10, restarts } = options;
   const { loss = crossEntropyObjective, randomStart = true } = options;
   const keepBones: Constraint = (points, origins, { name, epsilon }) =>
     name === modality ? boneProjection(points, origins, { parents, epsilon }) : points;
-  const begin = randomStart ? ballStart : cleanStart;
-  const start: Start = (problem, seed) =>
-    begin(problem, seed).map((points, i) => {
-      const origin = problem.origins[i];
-      return origin ? keepBones(points, origin, problem.moved[i] as Moved) : points;
-    });
-  const parts = { name: 'bone-preserving PGD', budgets, steps, restarts, loss, start, project: keepBones };
+  const name = 'bone-preserving PGD';
+  const start = randomStart ? ballStart : cleanStart;
+  const parts = { name, budgets, steps, restarts, loss, start, project: keepBones };
   const made = iterativeAttack({ ...parts, relativeStep: 0.25 });
   return {
     ...made,
     check(problem) {
       made.check?.(problem);
-      checkSkeleton('bonePgdAttack', problem, options, false);
+      checkSkeleton(name, problem, options, false);
+      const moved = problem.moved.find((one) => one.name === modality);
+      check(moved?.norm === 'linf', name, () => `${modality} moves in linf; got ${moved?.norm}`);
     },
   };
 }

@@ -9,19 +9,19 @@ import {
   minimum,
   mul,
   neg,
-  sqrt,
   square,
   sub,
   tanh,
   where,
 } from '../kernels/elementwise.ts';
-import { full, ones, zeros, zerosLike } from '../kernels/fill.ts';
+import { full, zeros } from '../kernels/fill.ts';
 import { sum } from '../kernels/reduce.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { adam, type Moments, noMoments } from './adam.ts';
 import type { Attack } from './attack.ts';
 import { jointNorm, limitOf, toJoint } from './joint.ts';
 import { marginObjective } from './losses.ts';
-import { lengths, perSample } from './norms.ts';
+import { lengths } from './norms.ts';
 import {
   type AttackBudgets,
   checkCount,
@@ -30,6 +30,7 @@ import {
   type Moved,
   type Problem,
 } from './problem.ts';
+import { checkRestarts, restartPoints } from './restarts.ts';
 import type { StepSeed } from './stepper.ts';
 import { begin, evaluate, NEVER, observeSmallest, type Track } from './track.ts';
 import { copy } from './tree.ts';
@@ -47,17 +48,19 @@ export interface CwL2Options {
   readonly confidence?: number;
   /** 0.01 */
   readonly learningRate?: number;
+  /** Runs, the first from the clean input, others from random points; 1 when left out. */
+  readonly restarts?: number;
 }
 
 /** Numbers are [n]. */
 interface CwState extends Track {
   /** The variables: x = (tanh w + 1)/2 of the range; x itself where there is none. */
   readonly w: readonly Tensor[];
-  /** Adam's moments, and β₁ᵗ, β₂ᵗ. */
-  readonly m: readonly Tensor[];
-  readonly v: readonly Tensor[];
-  readonly power1: Tensor;
-  readonly power2: Tensor;
+  /** Where the variables begin for each c. */
+  readonly from: readonly Tensor[];
+  readonly moments: readonly Moments[];
+  /** Steps with this c. */
+  readonly age: Tensor;
   readonly c: Tensor;
   /** The largest c that failed, the smallest that did not. */
   readonly lower: Tensor;
@@ -66,7 +69,6 @@ interface CwState extends Track {
   readonly hit: Tensor;
 }
 
-const [BETA1, BETA2] = [0.9, 0.999];
 const UNKNOWN = 1e10;
 
 /**
@@ -75,19 +77,24 @@ const UNKNOWN = 1e10;
  */
 export function cwL2Attack(options: CwL2Options): Attack {
   const { budgets, steps = 50, searches = 9, c = 1, confidence = 0, learningRate = 0.01 } = options;
-  jointNorm('CW l2', budgets, ['l2']);
-  checkOption('cwL2Attack', 'c', c, 1e-12, 1e12);
-  checkOption('cwL2Attack', 'confidence', confidence, 0, 1e6);
-  checkOption('cwL2Attack', 'learningRate', learningRate, 0, 1e6);
-  checkCount('steps', steps, 1);
-  checkCount('searches', searches, 1);
+  const { restarts = 1 } = options;
+  const name = 'CW ℓ2';
+  jointNorm(name, budgets, ['l2']);
+  checkOption(name, 'c', c, 1e-12, 1e12);
+  checkOption(name, 'confidence', confidence, 0, 1e6);
+  checkOption(name, 'learningRate', learningRate, 0, 1e6);
+  checkCount(name, 'steps', steps, 1);
+  checkCount(name, 'searches', searches, 1);
   const recipe: Attack<CwState> = {
-    ...{ name: 'CW ℓ2', budgets, steps: steps * searches, runs: 1, smallest: true },
-    start(problem) {
+    ...{ name, budgets, steps: steps * searches, runs: restarts, smallest: true },
+    check: (problem) => checkRestarts(name, problem, restarts),
+    start(problem, run, seed, sizes) {
       const { device, size: n } = problem.labels;
+      const points = restartPoints(problem, run, restarts, seed, sizes);
+      const from = points.map((x, i) => toVariable(x, problem.moved[i] as Moved));
       return {
-        ...begin(problem, problem.origins),
-        ...fresh(problem),
+        ...begin(problem, points),
+        ...{ from, ...fresh(from, n) },
         c: full(device, [n], c),
         lower: zeros(device, [n]),
         upper: full(device, [n], UNKNOWN),
@@ -106,11 +113,11 @@ export function cwL2Attack(options: CwL2Options): Attack {
         where(enough, sizes, FAR),
         limitOf(problem),
       );
-      return { ...seen, ...adam(state, found.grads, learningRate), hit: maximum(state.hit, enough) };
+      return { ...seen, ...follow(state, found.grads, learningRate), hit: maximum(state.hit, enough) };
     },
     between: {
       after: (done) => done % steps === 0,
-      step: (state, problem) => ({ ...state, ...search(state), ...fresh(problem) }),
+      step: (state) => ({ ...state, ...search(state), ...fresh(state.from, state.c.size) }),
     },
   };
   return recipe;
@@ -120,11 +127,10 @@ export function cwL2Attack(options: CwL2Options): Attack {
 const FAR = 2 * NEVER;
 
 /** What a new c begins with. */
-function fresh({ origins, moved, labels: { device, size: n } }: Problem) {
-  const w = origins.map((x, i) => toVariable(x, moved[i] as Moved));
-  const moments = () => w.map(zerosLike);
-  const [power1, power2] = [ones(device, [n]), ones(device, [n])];
-  return { w, m: moments(), v: moments(), power1, power2, hit: zeros(device, [n], 'u32') };
+function fresh(from: readonly Tensor[], n: number) {
+  const { device } = from[0] as Tensor;
+  const [age, hit] = [zeros(device, [n]), zeros(device, [n], 'u32')];
+  return { w: from.map(copy), moments: from.map(noMoments), age, hit };
 }
 
 /** Where the variables are, what the model says there, and the gradient of the objective in them. */
@@ -140,19 +146,12 @@ function descend({ w, c }: CwState, problem: Problem, confidence: number, seed: 
   return { ...value, grads };
 }
 
-/** `w ← w − lr · m̂ / (√v̂ + 10⁻⁸)` (Kingma & Ba 2015, algorithm 1). */
-function adam(state: CwState, grads: readonly Tensor[], learningRate: number): Partial<CwState> {
-  const [power1, power2] = [mul(state.power1, BETA1), mul(state.power2, BETA2)];
-  const mix = (old: Tensor, now: Tensor, beta: number) => add(mul(old, beta), mul(now, 1 - beta));
-  const m = grads.map((grad, i) => mix(state.m[i] as Tensor, grad, BETA1));
-  const v = grads.map((grad, i) => mix(state.v[i] as Tensor, square(grad), BETA2));
-  const w = state.w.map((variable, i) => {
-    const [first, second] = [m[i] as Tensor, v[i] as Tensor];
-    const spread = sqrt(div(second, perSample(sub(1, power2), second)));
-    const step = div(div(first, perSample(sub(1, power1), first)), add(spread, 1e-8));
-    return sub(variable, mul(step, learningRate));
-  });
-  return { w, m, v, power1, power2 };
+/** Adam's step downwards. */
+function follow(state: CwState, grads: readonly Tensor[], learningRate: number) {
+  const age = add(state.age, 1);
+  const steps = grads.map((grad, i) => adam(state.moments[i] as Moments, grad, age));
+  const w = state.w.map((variable, i) => sub(variable, mul(steps[i]?.step as Tensor, learningRate)));
+  return { w, age, moments: steps.map(({ moments }) => moments) };
 }
 
 /** A smaller c after a success, halfway to what failed; a larger one after a failure: halfway, or ten times where none fits. */

@@ -1,11 +1,12 @@
 import { abs, add, clamp, div, less, mul, sign, sub, where } from '../kernels/elementwise.ts';
-import { full, zerosLike } from '../kernels/fill.ts';
+import { full } from '../kernels/fill.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Attack } from './attack.ts';
 import { fromJoint, jointNorm, jointSize, limitOf, toJointGradient } from './joint.ts';
 import { type AttackObjective, marginObjective, pick, ranked } from './losses.ts';
 import { lengths, perSample } from './norms.ts';
 import { type AttackBudgets, checkCount, checkOption, isFooled, type Problem } from './problem.ts';
+import { checkRestarts, restartPoints } from './restarts.ts';
 import { begin, choose, climb, evaluate, NEVER, observeSmallest, type Track } from './track.ts';
 
 export interface DeepFoolOptions {
@@ -17,6 +18,8 @@ export interface DeepFoolOptions {
   readonly overshoot?: number;
   /** How many other classes are looked at, the likeliest first: 9. */
   readonly candidates?: number;
+  /** Runs, the first from the clean input, others from random points; 1 when left out. */
+  readonly restarts?: number;
 }
 
 interface DeepFoolState extends Track {
@@ -45,17 +48,21 @@ const preference = (other: Tensor): AttackObjective => ({
  * `x + (1 + overshoot) r`. A step takes a gradient for each candidate.
  */
 export function deepFoolAttack(options: DeepFoolOptions): Attack {
-  const { budgets, steps = 50, overshoot = 0.02, candidates = 9 } = options;
-  const norm = jointNorm('DeepFool', budgets, ['linf', 'l2']);
-  checkOption('deepFoolAttack', 'overshoot', overshoot, 0, 1);
-  checkCount('candidates', candidates, 1);
+  const { budgets, steps = 50, overshoot = 0.02, candidates = 9, restarts = 1 } = options;
+  const name = 'DeepFool';
+  const norm = jointNorm(name, budgets, ['linf', 'l2']);
+  checkOption(name, 'overshoot', overshoot, 0, 1);
+  checkCount(name, 'candidates', candidates, 1);
   const recipe: Attack<DeepFoolState> = {
-    ...{ name: 'DeepFool', budgets, steps, runs: 1, smallest: true, phase: 5 },
-    start(problem, _run, seed) {
+    ...{ name, budgets, steps, runs: restarts, smallest: true, phase: 5 },
+    check: (problem) => checkRestarts(name, problem, restarts),
+    start(problem, run, seed, sizes) {
       const { logits } = evaluate(problem, problem.origins, marginObjective, seed);
       const count = Math.min(candidates, problem.classes - 1);
       const others = problem.targets ? [] : ranked(logits, count + 1).slice(1);
-      return { ...begin(problem, problem.origins), way: problem.origins.map(zerosLike), others };
+      const points = restartPoints(problem, run, restarts, seed, sizes);
+      const way = points.map((point, i) => sub(point, problem.origins[i] as Tensor));
+      return { ...begin(problem, points), way, others };
     },
     step(state, problem, seed) {
       const objectives = problem.targets ? [marginObjective] : state.others.map(preference);

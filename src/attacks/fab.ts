@@ -1,15 +1,14 @@
-import { check } from '../errors.ts';
 import { abs, add, clamp, div, maximum, minimum, mul, neg, sign, sub } from '../kernels/elementwise.ts';
 import { concat, slice } from '../kernels/layout.ts';
 import { sum } from '../kernels/reduce.ts';
 import { type Room, toPlane } from '../kernels/row-solve.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Attack } from './attack.ts';
-import { sphereStart } from './iterative.ts';
 import { fromJoint, jointNorm, jointRoom, jointSize, limitOf, toJoint, toJointGradient } from './joint.ts';
 import { type AttackObjective, pick } from './losses.ts';
 import { lengths, type Norm, perSample } from './norms.ts';
 import { type AttackBudgets, checkCount, checkOption, isFooled, type Problem } from './problem.ts';
+import { checkRestarts, restartPoints } from './restarts.ts';
 import { runsOver, targetOf } from './targets.ts';
 import { begin, choose, climb, evaluate, observeSmallest, type Track } from './track.ts';
 
@@ -49,20 +48,20 @@ const difference: AttackObjective = {
  */
 export function fabAttack(options: FabOptions): Attack {
   const { budgets, steps = 100, restarts = 1, targets = 9, alphaMax = 0.1, eta = 1.05, beta = 0.9 } = options;
-  const norm = jointNorm('FAB-T', budgets, ['linf', 'l2', 'l1']);
-  checkOption('fabAttack', 'alphaMax', alphaMax, 0, 1);
-  checkOption('fabAttack', 'eta', eta, 1, 2);
-  checkOption('fabAttack', 'beta', beta, 0, 1);
-  checkCount('restarts', restarts, 1);
-  checkCount('targets', targets, 1);
+  const name = 'FAB-T';
+  const norm = jointNorm(name, budgets, ['linf', 'l2', 'l1']);
+  checkOption(name, 'alphaMax', alphaMax, 0, 1);
+  checkOption(name, 'eta', eta, 1, 2);
+  checkOption(name, 'beta', beta, 0, 1);
+  checkCount(name, 'targets', targets, 1);
   const bounded = Object.values(budgets).every(({ epsilon }) => epsilon < Number.POSITIVE_INFINITY);
   const recipe: Attack<FabState> = {
-    ...{ name: 'FAB-T', budgets, steps, smallest: true },
+    ...{ name, budgets, steps, smallest: true },
     phase: bounded ? 10 : undefined,
     runs: runsOver(targets, restarts),
-    check: () => check(bounded || restarts === 1, 'attack', () => 'restarts of FAB-T need a finite epsilon'),
-    start: (problem, run, seed) => ({
-      ...begin(problem, run % restarts === 0 ? problem.origins : sphereStart(problem, seed, 0.5)),
+    check: (problem) => checkRestarts(name, problem, restarts),
+    start: (problem, run, seed, sizes) => ({
+      ...begin(problem, restartPoints(problem, run, restarts, seed, sizes)),
       target: problem.targets ?? targetOf(problem, Math.floor(run / restarts), seed),
     }),
     step(state, problem, seed) {

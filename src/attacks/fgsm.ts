@@ -1,5 +1,5 @@
 import type { Tensor } from '../tensor/tensor.ts';
-import type { Budget } from './norms.ts';
+import { type Budget, checkBudget, elementsOf, finiteBudget } from './norms.ts';
 import { pgd } from './pgd.ts';
 
 /**
@@ -8,5 +8,7 @@ import { pgd } from './pgd.ts';
  * not ascend.
  */
 export function fgsm(loss: (x: Tensor) => Tensor, x: Tensor, budget: Budget): Tensor {
-  return pgd(loss, x, { ...budget, steps: 1, stepSize: budget.epsilon, randomStart: false });
+  checkBudget('fgsm', budget);
+  const { epsilon } = finiteBudget('fgsm', budget, elementsOf(x));
+  return pgd(loss, x, { ...budget, epsilon, steps: 1, stepSize: epsilon, randomStart: false });
 }

@@ -6,7 +6,7 @@ import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Attack } from './attack.ts';
 import { type AttackObjective, checkClasses } from './losses.ts';
-import { ascend, type Norm, normalized, project, startNoise } from './norms.ts';
+import { ascend, type Norm, normalized, perSample, project, startNoise } from './norms.ts';
 import { type AttackBudgets, checkCount, type Moved, type Problem } from './problem.ts';
 import type { StepSeed } from './stepper.ts';
 import { begin, climb, draw, evaluate, observe, type Track } from './track.ts';
@@ -26,12 +26,13 @@ export interface Parts {
   readonly name: string;
   readonly budgets: AttackBudgets;
   readonly steps: number;
+  /** Runs on what is still robust; after one from the clean input the others begin at random points of the balls. */
   readonly restarts?: number | undefined;
   /** What is maximised. */
   readonly loss: AttackObjective;
   readonly start: Start;
-  /** Step size as a share of ε, where a budget names none. */
-  readonly relativeStep: number;
+  /** Step size as a share of ε, where a budget names none: for all norms, or for each. */
+  readonly relativeStep: number | Readonly<Record<Norm, number>>;
   /** The gradient itself when left out. */
   readonly direction?: Direction | undefined;
   /** Nothing more when left out. */
@@ -49,6 +50,8 @@ interface Climb extends Track {
  */
 export function iterativeAttack(parts: Parts): Attack {
   const { name, budgets, steps, restarts = 1, loss, start, direction, relativeStep } = parts;
+  const stepOf = ({ stepSize, norm, epsilon }: Moved) =>
+    stepSize ?? (typeof relativeStep === 'number' ? relativeStep : relativeStep[norm]) * epsilon;
   const advance = (
     problem: Problem,
     state: Climb,
@@ -60,17 +63,21 @@ export function iterativeAttack(parts: Parts): Attack {
     const points = problem.moved.map((moved, i) => {
       const [point, origin] = [state.points[i] as Tensor, problem.origins[i] as Tensor];
       const along = (direction ? memory[i] : grads[i]) as Tensor;
-      const next = ascend(point, along, origin, moved, moved.stepSize ?? relativeStep * moved.epsilon);
+      const next = ascend(point, along, origin, moved, stepOf(moved));
       return parts.project?.(next, origin, moved) ?? next;
     });
     return { points, memory };
   };
-  checkCount('restarts', restarts, 1);
+  checkCount(name, 'restarts', restarts, 1);
   const recipe: Attack<Climb> = {
     ...{ name, budgets, steps, runs: restarts },
-    check: ({ classes, targets }) => checkClasses(loss, classes, targets !== undefined),
-    start(problem, _run, seed) {
-      const points = start(problem, seed);
+    check: (problem) => checkClasses(name, loss, problem),
+    start(problem, run, seed) {
+      const from = run > 0 && start === cleanStart ? ballStart : start;
+      const points = from(problem, seed).map((point, i) => {
+        if (!parts.project || from === cleanStart) return point;
+        return parts.project(point, problem.origins[i] as Tensor, problem.moved[i] as Moved);
+      });
       return { ...begin(problem, points), memory: direction ? points.map(zerosLike) : [] };
     },
     step(state, problem, seed) {
@@ -95,12 +102,18 @@ export const ballStart: Start = (problem, seed) =>
     return project(add(x, noise), x, budget);
   });
 
-/** At a random point at a distance of `share` · ε, as long as that lies in the range. */
-export function sphereStart(problem: Problem, seed: StepSeed, share = 1): readonly Tensor[] {
+/** At a random point at the distance `radius` (a number, or one for each sample), as long as that lies in the range. */
+export function sphereStart(
+  problem: Problem,
+  seed: StepSeed,
+  radius: (budget: Moved, i: number) => number | Tensor = ({ epsilon }) => epsilon,
+): readonly Tensor[] {
   return problem.origins.map((x, i) => {
     const budget = problem.moved[i] as Moved;
     const noise = draw(problem, x.shape, (shape) => directionNoise(x.device, shape, budget.norm, seed, i));
-    return project(add(x, mul(normalized(noise, budget.norm), share * budget.epsilon)), x, budget);
+    const far = radius(budget, i);
+    const change = mul(normalized(noise, budget.norm), typeof far === 'number' ? far : perSample(far, x));
+    return project(add(x, change), x, budget);
   });
 }
 

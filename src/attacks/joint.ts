@@ -11,7 +11,7 @@ import { NEVER } from './track.ts';
 // units of its ε, so that a change of size 1 lies within all budgets.
 
 /** What one unit of the joint vector is in the units of a modality. */
-function unitOf({ moved }: Pick<Problem, 'moved'>, i: number): number {
+export function unitOf({ moved }: Pick<Problem, 'moved'>, i: number): number {
   const { epsilon = 1 } = moved[i] ?? {};
   return moved.length > 1 && epsilon < Number.POSITIVE_INFINITY ? epsilon : 1;
 }
@@ -74,8 +74,8 @@ export function jointNorm<N extends Norm>(
   const found = known.find((one) => one === norm);
   if (found === undefined)
     throw new ShapeError(
-      'attack',
-      `${name} needs one norm for all modalities, of ${known.join(', ')}; got ${norm ?? 'several'}`,
+      name,
+      `needs one norm for all modalities, of ${known.join(', ')}; got ${norm ?? 'several'}`,
     );
   return found;
 }

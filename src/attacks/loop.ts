@@ -1,6 +1,7 @@
 import { mapScalars, type Scalar } from '../tensor/scalar.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Attack } from './attack.ts';
+import { elementsOf, finiteBudget } from './norms.ts';
 import { type Problem, type ProblemTensors, tensorsOf } from './problem.ts';
 import type { Stepper, StepSeed } from './stepper.ts';
 import type { Track } from './track.ts';
@@ -23,6 +24,17 @@ export function stepSeed(run: StepSeed, step: number): StepSeed {
 /** The seed of a run: integers in, an integer below 2²⁶ out; a scalar follows its seed. */
 export function runSeed(seed: number | Scalar, run: number): StepSeed {
   return mapScalars((value) => (value * 40503 + run * 7919) % 2 ** 26, seed);
+}
+
+/** The problem with budgets as the attack takes them. Throws `ShapeError` where it cannot work on it. */
+export function fitted<S extends Track>(attack: Attack<S>, problem: Problem): Problem {
+  const { name: op, smallest, unbounded, check } = attack;
+  const moved = problem.moved.map((budget, i) => {
+    const elements = elementsOf(problem.origins[i] as Tensor);
+    return smallest || unbounded ? budget : finiteBudget(op, budget, elements, `${budget.name}: `);
+  });
+  check?.({ ...problem, moved });
+  return { ...problem, moved };
 }
 
 /** The one loop of all attacks: steps, and what is done between them. Nothing is read. */
@@ -57,10 +69,10 @@ export function runAttack<S extends Track>(
 ): S {
   const own = runSeed(seed, run);
   return problem.labels.device.scope(() => {
-    attack.check?.(problem);
-    const start = attack.start(problem, run, stepSeed(own, 0));
-    const last = runSteps(attack, problem, start, stepper, { from: 0, to: attack.steps, seed: own });
-    return finishRun(attack, problem, last, own);
+    const fit = fitted(attack, problem);
+    const start = attack.start(fit, run, stepSeed(own, 0));
+    const last = runSteps(attack, fit, start, stepper, { from: 0, to: attack.steps, seed: own });
+    return finishRun(attack, fit, last, own);
   });
 }
 

@@ -90,12 +90,17 @@ export const dlrObjective: AttackObjective = {
 };
 
 /** Throws `ShapeError` where an objective is not defined for so few classes. */
-export function checkClasses(objective: AttackObjective, classes: number, targeted: boolean): void {
+export function checkClasses(
+  op: string,
+  objective: AttackObjective,
+  { classes, targets }: { readonly classes: number; readonly targets?: Tensor | undefined },
+  targeted = targets !== undefined,
+): void {
   const needed = objective === dlrObjective && targeted ? 4 : objective.classes;
   if (classes >= needed) return;
   const hint = objective === dlrObjective ? '; take crossEntropyObjective or marginObjective' : '';
   throw new ShapeError(
-    'attack',
+    op,
     `${targeted ? 'targeted ' : ''}${objective.name} needs at least ${needed} classes; the model has ${classes}${hint}`,
   );
 }

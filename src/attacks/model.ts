@@ -38,16 +38,16 @@ export function attackModel<K extends string>(
 }
 
 /** Throws `ShapeError` for a modality that the model lacks, one that is missing, and a batch that differs. */
-export function checkInputs(model: AttackModel, inputs: AttackInputs): void {
+export function checkInputs(op: string, model: AttackModel, inputs: AttackInputs): void {
   const known = Object.keys(model.inputs);
   const given = Object.keys(inputs);
-  checkModalities('attack', model, given);
+  checkModalities(op, model, given);
   const missing = known.find((name) => !given.includes(name));
-  check(missing === undefined, 'attack', () => `the model takes ${known.join(', ')}; ${missing} is missing`);
+  check(missing === undefined, op, () => `the model takes ${known.join(', ')}; ${missing} is missing`);
   const batches = new Set(Object.values(inputs).map(({ shape }) => shape[0] ?? 0));
-  check(batches.size === 1, 'attack', () => `inputs must be of one batch; got ${Object.values(inputs)}`);
+  check(batches.size === 1, op, () => `inputs must be of one batch; got ${Object.values(inputs)}`);
   const wrong = Object.values(inputs).find(({ dtype }) => dtype !== 'f32');
-  check(wrong === undefined, 'attack', () => `inputs must be f32; got ${wrong}`);
+  check(wrong === undefined, op, () => `inputs must be f32; got ${wrong}`);
 }
 
 /** Throws `ShapeError` for a name that is no input of the model. */
@@ -63,20 +63,20 @@ const DRAWS = 128;
  * The clean logits. Throws `ShapeError` unless they are [N, classes], `AttackError` for a model in training mode: one that
  * normalises by batch statistics, or uses dropout without saying that it is random.
  */
-export function cleanLogits(model: AttackModel, inputs: AttackInputs, seed: StepSeed): Tensor {
+export function cleanLogits(op: string, model: AttackModel, inputs: AttackInputs): Tensor {
   const { draws = 1 } = model;
   const counts = Number.isInteger(draws) && draws >= 1 && draws <= DRAWS;
-  check(counts, 'attack', () => `draws must be in 1 … ${DRAWS}; got ${draws}`);
+  check(counts, op, () => `draws must be in 1 … ${DRAWS}; got ${draws}`);
   const [first] = Object.values(inputs) as [Tensor];
   const ops = new Set<string>();
-  const logits = watched(first, ops, () => model.logits(inputs, seed));
+  const logits = watched(first, ops, () => model.logits(inputs, 0));
   const [n, classes] = logits.shape;
   if (logits.dtype !== 'f32' || logits.shape.length !== 2 || n !== first.shape[0] || !classes)
-    throw new ShapeError('attack', `the model must give logits [${first.shape[0]}, classes]; got ${logits}`);
+    throw new ShapeError(op, `the model must give logits [${first.shape[0]}, classes]; got ${logits}`);
   const training = ops.has('batchNorm') || (ops.has('dropout') && model.draws === undefined);
   if (training)
     throw new AttackError(
-      'attack',
+      op,
       'the model is in training mode (batch statistics, or dropout without `draws`); call it in evaluation mode',
     );
   return logits;

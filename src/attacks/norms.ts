@@ -25,19 +25,47 @@ export interface Budget {
   readonly range?: readonly [number, number] | undefined;
 }
 
-/** Throws `ShapeError` unless ε and the step size (where given) are numbers ≥ 0, the norm is one, and the range is ascending. */
-export function checkBudget(op: string, budget: Budget & { readonly stepSize?: number | undefined }): void {
+/** Throws `ShapeError` unless ε and the step size (where given) are numbers ≥ 0, the norm is one, and the range is ascending; `of` says whose. */
+export function checkBudget(
+  op: string,
+  budget: Budget & { readonly stepSize?: number | undefined },
+  of = '',
+): void {
   const { epsilon, norm = 'linf', stepSize = 0, range: [low, high] = [0, 1] } = budget;
-  check(epsilon >= 0, op, () => `epsilon must be a number of at least 0; got ${epsilon}`);
-  check(NORMS.includes(norm), op, () => `norm must be ${NORMS.join(', ')}; got ${norm}`);
+  check(epsilon >= 0, op, () => `${of}epsilon must be a number of at least 0; got ${epsilon}`);
+  check(NORMS.includes(norm), op, () => `${of}norm must be ${NORMS.join(', ')}; got ${norm}`);
   const steps = stepSize >= 0 && stepSize < Number.POSITIVE_INFINITY;
-  check(steps, op, () => `stepSize must be a finite number of at least 0; got ${stepSize}`);
-  check(low <= high, op, () => `range must be [low, high]; got [${low}, ${high}]`);
+  check(steps, op, () => `${of}stepSize must be a finite number of at least 0; got ${stepSize}`);
+  check(low <= high, op, () => `${of}range must be [low, high]; got [${low}, ${high}]`);
+}
+
+/** How a distance grows with the number of elements that go all the way. */
+const POWERS: Readonly<Record<Norm, number>> = { linf: 0, l2: 0.5, l1: 1 };
+
+/**
+ * The budget, with ε = Infinity as what holds the whole range from any point of it; `elements` are those of a sample. Throws
+ * `ShapeError` where the range has no ends.
+ */
+export function finiteBudget<B extends Budget>(op: string, budget: B, elements: number, of = ''): B {
+  const { epsilon, norm = 'linf', range: [low, high] = [0, Number.POSITIVE_INFINITY] } = budget;
+  if (epsilon !== Number.POSITIVE_INFINITY) return budget;
+  check(
+    high - low < Number.POSITIVE_INFINITY,
+    op,
+    () =>
+      `${of}epsilon = Infinity means the whole range, and there is none; give a finite epsilon, or declare a range`,
+  );
+  return { ...budget, epsilon: (high - low) * elements ** POWERS[norm] };
+}
+
+/** Elements of a sample of x [n, …]. */
+export function elementsOf(x: Tensor): number {
+  return x.size / (x.shape[0] || 1);
 }
 
 /** x [n, …] as [n, elements of a sample]. */
 export function rowsOf(x: Tensor): Tensor {
-  return reshape(x, [x.shape[0] ?? 1, x.size / (x.shape[0] || 1)]);
+  return reshape(x, [x.shape[0] ?? 1, elementsOf(x)]);
 }
 
 /** A tensor [n] as [n, 1, …] with the axes of `like`. */
@@ -83,11 +111,12 @@ const RADIUS = 2 ** 16;
 
 /**
  * A random draw from the ball around `x`, within the valid range: the random start of PGD. Shape of `x`, [N, …] but for ℓ∞.
- * Throws `ShapeError` for ε < 0 and a range that does not ascend.
+ * ε = Infinity: from the whole range. Throws `ShapeError` for ε < 0 and a range that does not ascend.
  */
 export function randomStart(x: Tensor, budget: Budget, seed: StepSeed, stream: number): Tensor {
   checkBudget('randomStart', budget);
-  return project(add(x, startNoise(x.device, x.shape, budget, seed, stream)), x, budget);
+  const finite = finiteBudget('randomStart', budget, elementsOf(x));
+  return project(add(x, startNoise(x.device, x.shape, finite, seed, stream)), x, finite);
 }
 
 /**
@@ -103,11 +132,15 @@ export function ascend(
   stepSize: number,
 ): Tensor {
   checkBudget('ascend', { ...budget, stepSize });
-  const { norm = 'linf' } = budget;
-  if (norm === 'linf') return signAscent(current, gradient, x, { ...budget, stepSize });
+  const { norm = 'linf', epsilon } = budget;
+  if (norm === 'linf')
+    return signAscent(current, gradient, x, { ...budget, epsilon: Math.min(epsilon, LARGEST), stepSize });
   const direction = norm === 'l2' ? normalized(gradient, 'l2') : sparsest(gradient);
   return project(add(current, mul(direction, stepSize)), x, budget);
 }
+
+/** Shaders need not know infinity. */
+const LARGEST = 3e38;
 
 const SHARE = 0.01;
 
@@ -126,7 +159,8 @@ function sparsest(gradient: Tensor): Tensor {
 export function project(moved: Tensor, x: Tensor, budget: Budget): Tensor {
   checkBudget('project', budget);
   const { epsilon, norm = 'linf', range } = budget;
-  const inBall = PROJECTIONS[norm](moved, x, epsilon, range);
+  const bounded = epsilon < Number.POSITIVE_INFINITY;
+  const inBall = bounded ? PROJECTIONS[norm](moved, x, epsilon, range) : moved;
   return range ? clamp(inBall, range[0], range[1]) : inBall;
 }
 

@@ -1,4 +1,4 @@
-import { AttackError, check, ShapeError } from '../errors.ts';
+import { AttackError, check } from '../errors.ts';
 import { abs, cast, equal, lessEqual, mul, notEqual } from '../kernels/elementwise.ts';
 import { gather } from '../kernels/layout.ts';
 import { argmax, max, min } from '../kernels/reduce.ts';
@@ -10,7 +10,10 @@ import { mapTensors } from './tree.ts';
 
 /** How far one modality may be moved. */
 export interface AttackBudget {
-  /** In the units of the input; Infinity for an attack that looks for the smallest change. 0 leaves it as it is. */
+  /**
+   * In the units of the input; 0 leaves it as it is. Infinity: whatever the size, for an attack that looks for the smallest
+   * change; for others the whole range, which the model must declare.
+   */
   readonly epsilon: number;
   /** `linf` when left out. */
   readonly norm?: Norm | undefined;
@@ -58,25 +61,26 @@ export interface Truth {
 
 /**
  * A problem for sync use, such as inside a captured step: shapes and budgets are checked, values are not. Throws `ShapeError`
- * for a modality the model lacks, ε < 0, labels that do not fit; `AttackError` for a model in training mode.
+ * for a modality the model lacks, ε < 0, labels that do not fit; `AttackError` for a model in training mode; both in the name of `op`.
  */
 export function makeProblem(
   model: AttackModel,
   inputs: AttackInputs,
   { labels, targets }: Truth,
   budgets: AttackBudgets,
+  op = 'attack',
 ): { readonly problem: Problem; readonly logits: Tensor } {
-  checkInputs(model, inputs);
+  checkInputs(op, model, inputs);
   const names = Object.keys(budgets);
-  checkModalities('attack', model, names);
-  const moved = names.map((name) => movedOf(model, name, budgets[name] as AttackBudget));
+  checkModalities(op, model, names);
+  const moved = names.map((name) => movedOf(op, model, name, budgets[name] as AttackBudget));
   const moving = moved.filter(({ epsilon }) => epsilon > 0);
   const still = Object.keys(model.inputs).filter((name) => !moving.some((one) => one.name === name));
-  const logits = cleanLogits(model, inputs, 0);
+  const logits = cleanLogits(op, model, inputs);
   const [total = 0, classes = 0] = logits.shape;
   for (const [name, tensor] of Object.entries({ labels, ...(targets && { targets }) })) {
     const fits = tensor.dtype === 'i32' && tensor.shape.length === 1 && tensor.size === total;
-    check(fits, 'attack', () => `${name} must be i32 [${total}]; got ${tensor}`);
+    check(fits, op, () => `${name} must be i32 [${total}]; got ${tensor}`);
   }
   const tensors: ProblemTensors = {
     origins: moving.map(({ name }) => inputs[name] as Tensor),
@@ -87,10 +91,10 @@ export function makeProblem(
   return { problem: { model, moved: moving, still, classes, total, ...tensors }, logits };
 }
 
-function movedOf(model: AttackModel, name: string, budget: AttackBudget): Moved {
+function movedOf(op: string, model: AttackModel, name: string, budget: AttackBudget): Moved {
   const { epsilon, norm = 'linf', stepSize } = budget;
   const moved = { name, epsilon, norm, stepSize, range: model.inputs[name] };
-  checkBudget('attack', moved);
+  checkBudget(op, moved, `${name}: `);
   return moved;
 }
 
@@ -128,35 +132,54 @@ export function allFinite(rows: Tensor): Tensor {
 
 /**
  * Looks at the values once, and reads which samples are fooled as they are. Throws `AttackError` for inputs out of the range
- * the model declares, labels or targets that are no class, and logits that are no numbers.
+ * the model declares, labels or targets that are no class, targets that are the label, and logits that are no numbers.
  */
-export async function checkValues(problem: Problem, logits: Tensor): Promise<boolean[]> {
-  const { model, classes, labels, targets } = problem;
+export async function checkValues(op: string, problem: Problem, logits: Tensor): Promise<boolean[]> {
+  const { model } = problem;
   const inputs = assemble(problem, problem.origins);
   for (const [name, range] of Object.entries(model.inputs)) {
     const extent = await extentOf(inputs[name] as Tensor);
     const [low, high] = range ?? [-LARGEST, LARGEST];
     if (!(extent[0] >= low && extent[1] <= high))
       throw new AttackError(
-        'attack',
+        op,
         `${name} must lie in [${low}, ${high}]; got ${extent.join(' … ')}. Scale it, or declare its range in the model`,
       );
   }
-  for (const [name, tensor] of Object.entries({ labels, ...(targets && { targets }) })) {
-    const wrong = (await tensor.read('i32')).find((label) => label < 0 || label >= classes);
-    if (wrong !== undefined)
-      throw new AttackError('attack', `${name} must be in 0 … ${classes - 1}; got ${wrong}`);
-  }
+  await checkTruth(op, problem);
   const finite = await allFinite(logits).read();
-  throwUnlessFinite('logits', 'the clean inputs', finite.filter((flag) => flag === 0).length, finite.length);
+  const bad = finite.filter((flag) => flag === 0).length;
+  throwUnlessFinite(op, 'logits', 'the clean inputs', bad, finite.length);
   return Array.from(await isFooled(logits, problem).read(), (flag) => flag === 1);
 }
 
+async function checkTruth(op: string, { classes, labels, targets }: Problem): Promise<void> {
+  const classOf = async (name: string, tensor: Tensor) => {
+    const read = await tensor.read('i32');
+    const sample = read.findIndex((label) => label < 0 || label >= classes);
+    if (sample >= 0)
+      throw new AttackError(
+        op,
+        `${name} must be in 0 … ${classes - 1}; got ${read[sample]} for sample ${sample}`,
+      );
+    return read;
+  };
+  const truth = await classOf('labels', labels);
+  if (!targets) return;
+  const aims = await classOf('targets', targets);
+  const same = aims.findIndex((aim, i) => aim === truth[i]);
+  if (same >= 0)
+    throw new AttackError(
+      op,
+      `targets must be other classes than the labels; sample ${same} has ${aims[same]} for both. Choose another target, or leave the sample out`,
+    );
+}
+
 /** Throws `AttackError` naming what was no number, where, and of how many samples. */
-export function throwUnlessFinite(what: string, where: string, bad: number, all: number): void {
+export function throwUnlessFinite(op: string, what: string, where: string, bad: number, all: number): void {
   if (bad === 0) return;
   const share = ((100 * bad) / all).toFixed(1);
-  throw new AttackError('attack', `${what} are NaN or infinite at ${where} for ${share} % of ${all} samples`);
+  throw new AttackError(op, `${what} are NaN or infinite at ${where} for ${share} % of ${all} samples`);
 }
 
 async function extentOf(x: Tensor): Promise<[number, number]> {
@@ -168,10 +191,10 @@ export function indicesOf(device: Device, rows: readonly number[]): Tensor {
   return device.tensor(Int32Array.from(rows));
 }
 
-/** Throws `ShapeError` for a number that is not a whole one from `least` up. */
-export function checkCount(name: string, value: number, least = 0): void {
-  if (!Number.isInteger(value) || value < least)
-    throw new ShapeError('attack', `${name} must be a whole number of at least ${least}; got ${value}`);
+/** Throws `ShapeError` for a number of `attack` that is not a whole one from `least` up. */
+export function checkCount(attack: string, name: string, value: number, least = 0): void {
+  const fits = Number.isInteger(value) && value >= least;
+  check(fits, attack, () => `${name} must be a whole number of at least ${least}; got ${value}`);
 }
 
 /** Throws `ShapeError` for an option of `attack` that is not in [least, most]; NaN is not. */

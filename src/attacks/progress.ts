@@ -16,7 +16,10 @@ export interface AttackOutcome {
   readonly success: readonly boolean[];
   /** The attack that fooled it first, `clean` where none was needed; undefined where the sample is robust. */
   readonly by: readonly (string | undefined)[];
-  /** How far each attacked modality was moved, in its norm. */
+  /**
+   * How far each attacked modality was moved, in its norm; Infinity for a sample that attacks which look for the smallest change, and no
+   * others, did not fool: there is no such change that they know of.
+   */
   readonly norms: Readonly<Record<string, readonly number[]>>;
   /** What was maximised, for each step of all runs a row of the batch; NaN for samples that had left. */
   readonly losses: readonly (readonly number[])[];
@@ -55,6 +58,13 @@ export class Progress {
     return out.flatMap((fooled, sample) => (fooled ? [] : [sample]));
   }
 
+  /** Of the smallest changes found for the samples of a run, [n]; `NEVER` where none was. */
+  sizes({ problem, samples }: Active): Tensor {
+    const { device, size: n } = problem.labels;
+    const sampleOf = (row: number) => samples[Math.min(row, samples.length - 1)] as number;
+    return device.tensor(Float32Array.from({ length: n }, (_, row) => this.#sizes[sampleOf(row)] ?? NEVER));
+  }
+
   /** Keeps the losses of a step where they are wanted. */
   recorder({ problem, samples }: Active): ((losses: Tensor) => void) | undefined {
     if (!this.recording) return undefined;
@@ -70,12 +80,8 @@ export class Progress {
     const flags = await stack([cast(state.success, 'f32'), state.firstBad, state.size]).read();
     const row = (k: number, i: number) => flags[k * problem.labels.size + i] ?? 0;
     const bad = samples.map((_, i) => row(1, i)).filter((step) => step < NEVER);
-    throwUnlessFinite(
-      'logits or input gradients',
-      `step ${Math.min(...bad)} of ${name}`,
-      bad.length,
-      samples.length,
-    );
+    const step = `step ${Math.min(...bad)}`;
+    throwUnlessFinite(name, 'logits or input gradients', step, bad.length, samples.length);
     const batch = this.#success.length;
     const places = Array.from({ length: batch }, (_, sample) => sample);
     for (const [i, sample] of samples.entries()) {
@@ -92,12 +98,14 @@ export class Progress {
   }
 
   /** The result, with memory of its own. */
-  async result(budgets: Readonly<Record<string, Norm>>): Promise<AttackOutcome> {
+  async result(budgets: Readonly<Record<string, Norm>>, smallest: boolean): Promise<AttackOutcome> {
     const norms: Record<string, number[]> = {};
     for (const [name, norm] of Object.entries(budgets)) {
       const found = this.#found.get(name);
       const moved = found && lengths(sub(found, this.#inputs[name] as Tensor), norm);
-      norms[name] = moved ? Array.from(await moved.read()) : this.#success.map(() => 0);
+      const sizes = moved ? Array.from(await moved.read()) : this.#success.map(() => 0);
+      const missed = (i: number) => smallest && moved !== undefined && !this.#success[i];
+      norms[name] = sizes.map((size, i) => (missed(i) ? Number.POSITIVE_INFINITY : size));
     }
     const pairs = Object.entries(this.#inputs).map(([name, x]) => [name, copy(this.#found.get(name) ?? x)]);
     const inputs = Object.fromEntries(pairs) as AttackInputs;

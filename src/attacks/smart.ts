@@ -1,13 +1,13 @@
 import { grad } from '../autograd/grad.ts';
-import { add, div, equal, minimum, mul, pow, sqrt, square, sub, where } from '../kernels/elementwise.ts';
-import { zerosLike } from '../kernels/fill.ts';
+import { add, div, equal, minimum, mul, sub, where } from '../kernels/elementwise.ts';
 import { sum } from '../kernels/reduce.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { adam, type Moments, noMoments } from './adam.ts';
 import type { Attack } from './attack.ts';
-import { cleanStart } from './iterative.ts';
 import { crossEntropyObjective } from './losses.ts';
 import { lengths, normalized, perSample, project } from './norms.ts';
 import { type AttackBudgets, checkOption, type Moved } from './problem.ts';
+import { checkRestarts, restartPoints } from './restarts.ts';
 import {
   checkSkeleton,
   type PerceptualOptions,
@@ -26,31 +26,34 @@ export interface SmartOptions extends SkeletonOptions, PerceptualOptions {
   readonly clip?: number;
   /** Rate of Adam; 0.01 when left out. */
   readonly learningRate?: number;
+  /** Runs on what is still robust, the first from the clean input, others from random points; 1 when left out. */
+  readonly restarts?: number;
 }
 
 interface SmartState extends Track {
-  readonly mean: Tensor;
-  readonly square: Tensor;
+  readonly moments: Moments;
 }
-
-const [BETA1, BETA2] = [0.9, 0.999];
 
 /**
  * SMART: climbs along `w ∇CE/‖∇CE‖ − (1 − w) ∇P/‖∇P‖` with Adam, P the perceptual distance, in steps of at most `clip`, with
- * samples at rest once they fool the model (Wang et al., CVPR 2021, section 3). The budget bounds the whole change.
+ * samples at rest once they fool the model (Wang et al., CVPR 2021, section 3). The budget bounds the whole change; ε = Infinity does not.
  */
 export function smartAttack(options: SmartOptions): Attack<SmartState> {
   const { budgets, steps = 100, classWeight = 0.6, clip = 0.01, learningRate = 0.01 } = options;
-  checkOption('smartAttack', 'classWeight', classWeight, 0, 1);
-  checkOption('smartAttack', 'clip', clip, 0, 1e6);
-  checkOption('smartAttack', 'learningRate', learningRate, 0, 1e6);
+  const { restarts = 1 } = options;
+  const name = 'SMART';
+  checkOption(name, 'classWeight', classWeight, 0, 1);
+  checkOption(name, 'clip', clip, 0, 1e6);
+  checkOption(name, 'learningRate', learningRate, 0, 1e6);
   return {
-    ...{ name: 'SMART', budgets, steps, runs: 1 },
-    check: (problem) => checkSkeleton('smartAttack', problem, options, true),
-    start(problem, _run, seed) {
-      const points = cleanStart(problem, seed);
-      const zero = zerosLike(points[0] as Tensor);
-      return { ...begin(problem, points), mean: zero, square: zerosLike(zero) };
+    ...{ name, budgets, steps, runs: restarts, unbounded: true },
+    check(problem) {
+      checkSkeleton(name, problem, options, true);
+      checkRestarts(name, problem, restarts);
+    },
+    start(problem, run, seed) {
+      const points = restartPoints(problem, run, restarts, seed);
+      return { ...begin(problem, points), moments: noMoments(points[0] as Tensor) };
     },
     step(state, problem, seed) {
       const found = climb(problem, state.points, crossEntropyObjective, seed);
@@ -59,23 +62,15 @@ export function smartAttack(options: SmartOptions): Attack<SmartState> {
       const [away] = grad(() => sum(perceptualDistance(point, origin, options)), [point]) as [Tensor];
       const classes = mul(normalized(found.grads[0] as Tensor, 'l2'), classWeight);
       const gradient = sub(classes, mul(normalized(away, 'l2'), 1 - classWeight));
-      const { update, ...moments } = adam(state, gradient, seen.clock, learningRate);
-      const moved = project(add(point, shortened(update, clip)), origin, problem.moved[0] as Moved);
+      const { moments, step } = adam(state.moments, gradient, seen.clock);
+      const upwards = shortened(mul(step, learningRate), clip);
+      const moved = project(add(point, upwards), origin, problem.moved[0] as Moved);
       const left = perSample(equal(seen.success, 0), moved);
-      return { ...seen, ...moments, points: [where(left, moved, point)] };
+      return { ...seen, moments, points: [where(left, moved, point)] };
     },
     finish: (state, problem, seed) =>
       observe(state, problem, state.points, evaluate(problem, state.points, crossEntropyObjective, seed)),
   };
-}
-
-/** Adam's step upwards; `steps` [n] counts from 1. */
-function adam(state: SmartState, gradient: Tensor, steps: Tensor, learningRate: number) {
-  const mean = add(mul(state.mean, BETA1), mul(gradient, 1 - BETA1));
-  const squares = add(mul(state.square, BETA2), mul(square(gradient), 1 - BETA2));
-  const unbiased = (moment: Tensor, beta: number) => div(moment, perSample(sub(1, pow(beta, steps)), moment));
-  const direction = div(unbiased(mean, BETA1), add(sqrt(unbiased(squares, BETA2)), 1e-8));
-  return { mean, square: squares, update: mul(direction, learningRate) };
 }
 
 /** At most `most` long in ℓ2, for each sample. */

@@ -33,14 +33,15 @@ interface SquareState extends Track {
  * in the one axis of [N, L] and [N, L, C].
  */
 export function squareAttack({ budgets, queries = 5000, p = 0.8, restarts = 1 }: SquareOptions): Attack {
-  checkCount('queries', queries, 1);
-  checkCount('restarts', restarts, 1);
-  check(p > 0 && p <= 1, 'attack', () => `p of Square must be in (0, 1]; got ${p}`);
+  const name = 'Square';
+  checkCount(name, 'queries', queries, 1);
+  checkCount(name, 'restarts', restarts, 1);
+  check(p > 0 && p <= 1, name, () => `p must be in (0, 1]; got ${p}`);
   const recipe: Attack<SquareState> = {
-    ...{ name: 'Square', budgets, steps: queries - 1, runs: restarts, phase: 100 },
+    ...{ name, budgets, steps: queries - 1, runs: restarts, phase: 100 },
     check({ moved }) {
       const l1 = moved.some(({ norm }) => norm === 'l1');
-      check(!l1, 'attack', () => 'Square knows the norms linf and l2; got l1');
+      check(!l1, name, () => 'it knows the norms linf and l2; got l1');
     },
     start(problem, _run, seed) {
       const points = problem.origins.map((x, i) => startOf(problem, x, i, seed));

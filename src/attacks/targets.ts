@@ -22,7 +22,7 @@ export function targetOf(problem: Problem, index: number, seed: StepSeed): Tenso
 export function checkTargets({ targets }: Problem, name: string): void {
   if (targets)
     throw new ShapeError(
-      'attack',
-      `${name} chooses its targets itself; leave out 'targets', or take the untargeted recipe`,
+      name,
+      `it chooses its targets itself; leave out 'targets', or take the untargeted recipe`,
     );
 }

@@ -5,7 +5,7 @@ import {
   inputOf,
   type Modality,
 } from '../amr/action-network.ts';
-import { checkBudget } from '../attacks/norms.ts';
+import { checkBudget, finiteBudget } from '../attacks/norms.ts';
 import { type Iterate, PgdAttack } from '../attacks/pgd-attack.ts';
 import { add, mul } from '../kernels/elementwise.ts';
 import { crossEntropy } from '../kernels/loss.ts';
@@ -85,13 +85,14 @@ export class NetworkAttacker {
   constructor(network: ActionNetwork, attack: Omit<NetworkAttack, 'seed'>, captured = true) {
     const { epsilons, relativeStep, adaptive = 0 } = attack;
     checkWeight('attackNetwork', 'adaptive', adaptive);
-    for (const epsilon of Object.values(epsilons)) checkBudget('attackNetwork', { epsilon });
+    checkEpsilons('attackNetwork', epsilons);
     this.#network = network;
     this.#options = attack;
     this.modalities = network.modalities.filter((modality) => (epsilons[modality] ?? 0) > 0);
     const moved = this.modalities.map((modality) => {
-      const epsilon = epsilons[modality] ?? 0;
-      return { epsilon, stepSize: relativeStep * epsilon, range: RANGES[modality] };
+      const given = { epsilon: epsilons[modality] ?? 0, range: RANGES[modality] };
+      const budget = finiteBudget('attackNetwork', given, 1, `${modality}: `);
+      return { ...budget, stepSize: relativeStep * budget.epsilon };
     });
     const loss = (points: readonly Tensor[], fixed: readonly Tensor[]) => this.#value(points, fixed);
     this.#attack = new PgdAttack(loss, moved, { captured });
@@ -164,6 +165,11 @@ export class NetworkAttacker {
     }
     return { ...output, ...adversaryLoss(output, targetOf(compared), this.#options.adaptive) };
   }
+}
+
+/** Throws `ShapeError` for ε < 0 or NaN, naming the modality. */
+export function checkEpsilons(op: string, epsilons: Epsilons): void {
+  for (const [modality, epsilon] of Object.entries(epsilons)) checkBudget(op, { epsilon }, `${modality}: `);
 }
 
 function adversaryLoss(

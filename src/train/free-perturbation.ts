@@ -1,5 +1,5 @@
 import type { ActionInputs, ActionNetwork, Modality } from '../amr/action-network.ts';
-import { checkBudget } from '../attacks/norms.ts';
+import { finiteBudget } from '../attacks/norms.ts';
 import type { ActionDataset } from '../data/dataset.ts';
 import { signAscent } from '../kernels/attack-step.ts';
 import { add, clamp } from '../kernels/elementwise.ts';
@@ -9,7 +9,7 @@ import { accumulateUpdate } from '../kernels/update.ts';
 import type { NamedTensors } from '../nn/module.ts';
 import type { Device } from '../tensor/device.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type Epsilons, RANGES } from './attack-network.ts';
+import { checkEpsilons, type Epsilons, RANGES } from './attack-network.ts';
 
 /**
  * The perturbation of free adversarial training: δ of each attacked modality, kept from batch to batch, with
@@ -28,9 +28,13 @@ export class FreePerturbation {
     options: { readonly epsilons: Epsilons; readonly size: number },
   ) {
     const { epsilons, size } = options;
-    for (const epsilon of Object.values(epsilons)) checkBudget('freeTraining', { epsilon });
+    checkEpsilons('freeTraining', epsilons);
     this.modalities = network.modalities.filter((modality) => (epsilons[modality] ?? 0) > 0);
-    this.#epsilons = epsilons;
+    const finite = this.modalities.map((modality) => {
+      const budget = { epsilon: epsilons[modality] ?? 0, range: RANGES[modality] };
+      return [modality, finiteBudget('freeTraining', budget, 1, `${modality}: `).epsilon] as const;
+    });
+    this.#epsilons = Object.fromEntries(finite);
     const shapes = { rgb: dataset.video?.shape, skeleton: dataset.skeleton?.shape };
     const make = (modality: Modality) =>
       device.keep(device.scope(() => zeros(device, [size, ...(shapes[modality] ?? [])])));

@@ -6,11 +6,18 @@ import { autoAttack } from '../../src/attacks/auto-attack.ts';
 import { cwL2Attack } from '../../src/attacks/cw.ts';
 import { deepFoolAttack } from '../../src/attacks/deep-fool.ts';
 import { fabAttack } from '../../src/attacks/fab.ts';
-import { fgsmAttack, miFgsmAttack, pgdAttack } from '../../src/attacks/first-order.ts';
+import { fgsm } from '../../src/attacks/fgsm.ts';
+import {
+  bimAttack,
+  cwInfAttack,
+  fgsmAttack,
+  miFgsmAttack,
+  pgdAttack,
+} from '../../src/attacks/first-order.ts';
 import { dlrObjective } from '../../src/attacks/losses.ts';
 import type { AttackInputs, AttackModel } from '../../src/attacks/model.ts';
 import { squareAttack } from '../../src/attacks/square.ts';
-import { AttackError, ShapeError } from '../../src/errors.ts';
+import { AttackError, KernelwrightError, ShapeError } from '../../src/errors.ts';
 import { add, div, log, mul, sqrt, square, sub } from '../../src/kernels/elementwise.ts';
 import { batchNorm } from '../../src/kernels/norm.ts';
 import { dropout } from '../../src/kernels/random.ts';
@@ -79,23 +86,26 @@ describe('a ShapeError that says what to do', () => {
       /targeted DLR needs at least 4 classes; the model has 3/,
     ],
     ['AutoAttack', () => autoAttack({ budgets }), /targeted DLR needs at least 4 classes/],
-    ['CW in ℓ∞', () => cwL2Attack({ budgets }), /CW l2 needs one norm for all modalities, of l2; got linf/],
+    ['CW in ℓ∞', () => cwL2Attack({ budgets }), /CW ℓ2: needs one norm for all modalities, of l2; got linf/],
     [
       'DeepFool in ℓ1',
       () => deepFoolAttack({ budgets: { x: { epsilon: 1, norm: 'l1' } } }),
-      /DeepFool needs one norm.*linf, l2; got l1/,
+      /DeepFool: needs one norm.*linf, l2; got l1/,
     ],
     [
       'Square in ℓ1',
       () => squareAttack({ budgets: { x: { epsilon: 1, norm: 'l1' } } }),
-      /Square knows the norms linf and l2; got l1/,
+      /Square: it knows the norms linf and l2; got l1/,
     ],
     [
       'FAB restarts',
       () => fabAttack({ budgets: { x: { epsilon: Number.POSITIVE_INFINITY } }, restarts: 2 }),
-      /restarts of FAB-T need a finite epsilon/,
+      /FAB-T: restarts begin at random points; x: epsilon = Infinity.*give a finite epsilon/,
     ],
-  ])('%s', async (_, make, message) => fails(made(make), ShapeError, message));
+  ])('%s', async (name, make, message) => {
+    const model = { ...three.model, inputs: { x: undefined } };
+    await fails(made(make, name === 'FAB restarts' ? { model } : {}), ShapeError, message);
+  });
 
   test('DLR with 2 classes', async () => {
     const options = { model: two.model, x: two.x, labels: two.labels };
@@ -141,7 +151,7 @@ describe('a ShapeError that says what to do', () => {
     await fails(
       () => run(recipe, { ...options, ...four }),
       ShapeError,
-      /APGD-T chooses its targets itself; leave out 'targets'/,
+      /APGD-T \(DLR\): it chooses its targets itself; leave out 'targets'/,
     );
   });
 });
@@ -164,12 +174,18 @@ describe('an AttackError that says what to do', () => {
     await fails(
       () => run(recipe(), { labels: device.tensor(Int32Array.of(0, 1, 3, 0)) }),
       AttackError,
-      /labels must be in 0 … 2; got 3/,
+      /FGSM: labels must be in 0 … 2; got 3 for sample 2/,
     );
     await fails(
       () => run(recipe(), { targets: device.tensor(Int32Array.of(0, -1, 2, 0)) }),
       AttackError,
-      /targets must be in 0 … 2; got -1/,
+      /targets must be in 0 … 2; got -1 for sample 1/,
+    );
+    const labels = device.tensor(Int32Array.of(0, 1, 2, 0));
+    await fails(
+      () => run(recipe(), { labels, targets: device.tensor(Int32Array.of(1, 2, 2, 0)) }),
+      AttackError,
+      /FGSM: targets must be other classes than the labels; sample 2 has 2 for both\. Choose another/,
     );
   });
 
@@ -197,8 +213,7 @@ describe('an AttackError that says what to do', () => {
       const distance = sum(square(sub(inputs.x as Tensor, x)), { axes: 1, keepDims: true });
       return add(model.logits(inputs, 0), mul(log(sub(reach, distance)), 0));
     };
-    const message =
-      /logits or input gradients are NaN or infinite at step 1 of FGSM for 50\.0 % of 4 samples/;
+    const message = /FGSM: logits or input gradients are NaN or infinite at step 1 for 50\.0 % of 4 samples/;
     await fails(() => run(recipe(), { model: { ...model, logits: brittle } }), AttackError, message);
   });
 
@@ -223,14 +238,35 @@ describe('an AttackError that says what to do', () => {
   });
 
   test.each([
-    ['decay', () => miFgsmAttack({ budgets, decay: Number.NaN })],
-    ['c', () => cwL2Attack({ budgets: { x: { epsilon: 1, norm: 'l2' } }, c: -1 })],
-    ['rho', () => apgdAttack({ budgets, rho: Number.NaN })],
-    ['eta', () => fabAttack({ budgets, eta: Number.NaN })],
-    ['overshoot', () => deepFoolAttack({ budgets, overshoot: -1 })],
-  ])('an option out of its range: %s', (name, make) => {
-    expect(make).toThrow(new RegExp(`${name} must be in \\[`));
+    ['decay', 'MI-FGSM', () => miFgsmAttack({ budgets, decay: Number.NaN })],
+    ['c', 'CW ℓ2', () => cwL2Attack({ budgets: { x: { epsilon: 1, norm: 'l2' } }, c: -1 })],
+    ['rho', 'APGD (cross-entropy)', () => apgdAttack({ budgets, rho: Number.NaN })],
+    ['eta', 'FAB-T', () => fabAttack({ budgets, eta: Number.NaN })],
+    ['overshoot', 'DeepFool', () => deepFoolAttack({ budgets, overshoot: -1 })],
+  ])('an option out of its range: %s', (name, op, make) => {
+    expect(make).toThrow(
+      expect.objectContaining({ op, message: expect.stringContaining(`${name} must be in [`) }),
+    );
     expect(make).toThrow(ShapeError);
+  });
+
+  test('the attack is named, and the modality', async () => {
+    const opOf = async (make: () => Attack | readonly Attack[], options: Partial<AttackOptions> = {}) => {
+      const error: unknown = await made(make, options)().catch((cause: unknown) => cause);
+      return error instanceof KernelwrightError ? [error.op, error.message] : undefined;
+    };
+    const wrong = { x: { epsilon: -1 } };
+    expect(await opOf(() => cwInfAttack({ budgets: wrong }))).toEqual([
+      'CW∞',
+      'CW∞: x: epsilon must be a number of at least 0; got -1',
+    ]);
+    const both = [fgsmAttack({ budgets }), squareAttack({ budgets: wrong, queries: 2 })];
+    expect((await opOf(() => both))?.[0]).toBe('Square');
+    const labels = device.tensor(Int32Array.of(0, 0, 9, 0));
+    expect((await opOf(() => bimAttack({ budgets }), { labels }))?.[0]).toBe('BIM');
+    // Of a list none is to blame for what it is given.
+    expect((await opOf(() => both.slice(0, 1).concat(both.slice(0, 1)), { labels }))?.[0]).toBe('attack');
+    expect(() => fgsm((x) => sum(x), three.x, { epsilon: -1 })).toThrow(/^fgsm: epsilon/);
   });
 
   test('FGSM steps by ε whatever step size a budget names', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ShapeError } from '../../src/errors.ts';
 import type { Device } from '../../src/tensor/device.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
 import { attackNetwork } from '../../src/train/attack-network.ts';
 import { uploadBatch } from '../../src/train/batch.ts';
 import {
@@ -12,6 +13,7 @@ import {
 } from '../../src/train/methods.ts';
 import type { TrainOptions } from '../../src/train/train-options.ts';
 import { Trainer } from '../../src/train/trainer.ts';
+import { bits } from '../nn/tools.ts';
 import { openTestDevice } from '../open.ts';
 import { tinyDataset, tinyNetwork } from './tiny.ts';
 
@@ -71,6 +73,19 @@ test.each<[string, Regularised]>([
       `${name}: beta must be a finite number of at least 0; got ${beta}`,
     );
   }
+});
+
+test('ε = Infinity is the whole range of pixels, and refused for skeletons, which have none', async () => {
+  const network = tinyNetwork(device, 'amr');
+  const { inputs, labels } = uploadBatch(device, DATASET, [0, 1], network.modalities);
+  const attack = { steps: 2, relativeStep: 0.5, randomStart: true, seed: 1 };
+  const moved = (rgb: number) =>
+    bits(attackNetwork(network, inputs, labels, { ...attack, epsilons: { rgb } }).rgb as Tensor);
+  expect(await moved(Number.POSITIVE_INFINITY)).toEqual(await moved(1));
+  const unbounded = { rgb: 0, skeleton: Number.POSITIVE_INFINITY };
+  const message = /: skeleton: epsilon = Infinity means the whole range, and there is none/;
+  expect(() => attackNetwork(network, inputs, labels, { ...attack, epsilons: unbounded })).toThrow(message);
+  expect(() => make({ method: freeTraining({ epsilons: unbounded }) })).toThrow(message);
 });
 
 test('an attack refuses a weight of the auxiliary heads that is no number', () => {
