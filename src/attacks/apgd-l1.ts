@@ -46,6 +46,25 @@ export interface ApgdState extends Track {
 /** Constants of ℓ1: first share of elements, first step size, its smallest share of that, and what divides it. */
 export const SPARSE = { share: 0.2, step: 1, least: 0.1, shrink: 1.5 } as const;
 
+/** Steps with balls that are `widening` times as large as the budgets. */
+export interface Stage {
+  readonly widening: number;
+  /** The first step, counted from 1, and the last. */
+  readonly first: number;
+  readonly last: number;
+}
+
+/** 3ε and 2ε for three tenths of the steps each, then ε (Croce & Hein 2021, section 4.3). */
+export function shrinkingStages(steps: number): Stage[] {
+  const share = Math.floor(0.3 * steps);
+  const stages = [
+    { widening: 3, first: 1, last: share },
+    { widening: 2, first: share + 1, last: 2 * share },
+    { widening: 1, first: 2 * share + 1, last: steps },
+  ];
+  return stages.filter(({ first, last }) => last >= first || last === steps);
+}
+
 /** ℓ1: the signs of the largest elements of the gradient, `share` of them, over their number. */
 export function sparseDirection({ grads, share }: ApgdState, i: number): Tensor {
   const grad = grads[i] as Tensor;

@@ -3,8 +3,8 @@ import { add, greater, lessEqual, maximum, mul, sign, sub, where } from '../kern
 import { full, ones, zeros } from '../kernels/fill.ts';
 import { randomNormal } from '../kernels/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type ApgdState, SPARSE, sparseCheck, sparseDirection } from './apgd-l1.ts';
-import type { Attack } from './attack.ts';
+import { type ApgdState, SPARSE, shrinkingStages, sparseCheck, sparseDirection } from './apgd-l1.ts';
+import type { Attack, Interlude } from './attack.ts';
 import { sphereStart } from './iterative.ts';
 import { type AttackObjective, checkClasses, crossEntropyObjective } from './losses.ts';
 import { normalized, perSample, project } from './norms.ts';
@@ -19,7 +19,7 @@ import {
 } from './problem.ts';
 import type { StepSeed } from './stepper.ts';
 import { checkTargets, runsOver, targetOf } from './targets.ts';
-import { begin, choose, climb, draw, observe } from './track.ts';
+import { begin, choose, climb, draw, observe, type Track } from './track.ts';
 
 export interface ApgdOptions {
   readonly budgets: AttackBudgets;
@@ -33,6 +33,8 @@ export interface ApgdOptions {
   readonly targets?: number;
   /** Share of steps that must raise the loss for the step size to stay: 0.75. */
   readonly rho?: number;
+  /** Begins in balls of 3ε, then 2ε, for three tenths of the steps each, and goes on from the best point: in AutoAttack for ℓ1. */
+  readonly largerFirst?: boolean;
 }
 
 /**
@@ -55,7 +57,25 @@ export function apgdAttack(options: ApgdOptions): Attack {
   checkCount(name, 'restarts', restarts, 1);
   checkCount(name, 'targets', targets);
   const l1 = sameNorm(budgets) === 'l1';
-  const points = new Set(l1 ? sparseCheckpoints(steps) : checkpoints(steps));
+  const stages = options.largerFirst ? shrinkingStages(steps) : [{ widening: 1, first: 1, last: steps }];
+  const looks = new Set(
+    stages.flatMap(({ first, last }) =>
+      (l1 ? sparseCheckpoints : checkpoints)(last - first + 1).map((at) => first - 1 + at),
+    ),
+  );
+  const look: Interlude<ApgdState> = {
+    kind: 'checkpoint',
+    step: (state, problem) => (l1 ? sparseCheck(state, problem) : halve(state, rho)),
+  };
+  const nextStage: Interlude<ApgdState> = {
+    kind: 'stage',
+    step(state, problem, seed) {
+      const points = state.best.map((x, i) =>
+        project(x, problem.origins[i] as Tensor, problem.moved[i] as Moved),
+      );
+      return startAt(problem, aimed(state, problem), { ...state, points }, loss, seed);
+    },
+  };
   const aimed = (state: Pick<ApgdState, 'target'>, problem: Problem) =>
     state.target ? { ...problem, targets: state.target } : problem;
   const recipe: Attack<ApgdState> = {
@@ -68,7 +88,8 @@ export function apgdAttack(options: ApgdOptions): Attack {
     },
     start(problem, run, seed) {
       const target = targets > 0 ? targetOf(problem, Math.floor(run / restarts), seed) : undefined;
-      return startAt(problem, aimed({ target }, problem), startOf(problem, seed), loss, seed);
+      const track = begin(problem, startOf(problem, seed));
+      return startAt(problem, aimed({ target }, problem), track, loss, seed);
     },
     step(state, problem, seed) {
       const next = l1 ? sparseMove(state, problem) : move(state, problem);
@@ -84,10 +105,11 @@ export function apgdAttack(options: ApgdOptions): Attack {
         blend: full(better.device, better.shape, 0.75),
       };
     },
-    between: {
-      after: (done) => points.has(done),
-      step: (state, problem) => (l1 ? sparseCheck(state, problem) : halve(state, rho)),
+    between(done) {
+      if (done < steps && stages.some(({ last }) => last === done)) return nextStage;
+      return looks.has(done) ? look : undefined;
     },
+    widening: (step) => stages.find(({ last }) => step <= last)?.widening ?? 1,
     // The strongest point is the answer where none fools the model.
     finish: (state) => ({ ...state, points: state.best }),
   };
@@ -117,19 +139,21 @@ function sparseCheckpoints(steps: number): number[] {
   return Array.from({ length: Math.floor(steps / gap) }, (_, i) => (i + 1) * gap);
 }
 
+/** What a run, or a stage of it, begins with at the points of a track. */
 function startAt(
   problem: Problem,
   aimed: Problem,
-  points: readonly Tensor[],
+  track: Track,
   loss: AttackObjective,
   seed: StepSeed,
 ): ApgdState {
   const { device, size: n } = problem.labels;
+  const { points } = track;
   const found = climb(aimed, points, loss, seed);
   const elements = problem.origins.reduce((sum, { size }) => sum + size / n, 0);
   const constant = (value: number) => full(device, [n], value);
   return {
-    ...observe(begin(problem, points), problem, points, found),
+    ...observe(track, problem, points, found),
     ...{
       old: points,
       grads: found.grads,

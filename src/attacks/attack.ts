@@ -26,9 +26,14 @@ export interface Attack<S extends Track = Track> {
   step(state: S, problem: Problem, seed: StepSeed): S;
   /** What is done once the last step is taken, such as to look at the last points. */
   finish?(state: S, problem: Problem, seed: StepSeed): S;
-  /** What is done after some of the steps, and after which, counted from 1. */
-  readonly between?: {
-    after(steps: number): boolean;
-    step(state: S, problem: Problem, seed: StepSeed): S;
-  };
+  /** What is done after so many steps beside them; nothing where it gives nothing. */
+  between?(steps: number): Interlude<S> | undefined;
+  /** How many times as large as the budgets the balls are at a step, counted from 1: points found there are no success yet. 1 when left out. */
+  widening?(step: number): number;
+}
+
+/** What is done between steps. Kinds are captured apart. */
+export interface Interlude<S extends Track> {
+  readonly kind: string;
+  step(state: S, problem: Problem, seed: StepSeed): S;
 }

@@ -2,7 +2,7 @@ import { check } from '../errors.ts';
 import { gather } from '../kernels/layout.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Attack } from './attack.ts';
-import { finishRun, fitted, runSeed, runSteps, stepSeed } from './loop.ts';
+import { finishRun, fitted, runSeed, runSteps, stepSeed, widened } from './loop.ts';
 import { crossEntropyObjective } from './losses.ts';
 import type { AttackInputs, AttackModel } from './model.ts';
 import type { Norm } from './norms.ts';
@@ -113,7 +113,8 @@ export class Attacker {
     await whole.labels.device.scope(async () => {
       let active = pickSamples(whole, this.#compact ? samples : progress.left(true));
       const sizes = attack.smallest ? progress.sizes(active) : undefined;
-      let state: Track = attack.start(active.problem, number, stepSeed(seed, 0), sizes);
+      const first = widened(attack, active.problem, 1);
+      let state: Track = attack.start(first, number, stepSeed(seed, 0), sizes);
       for (let from = 0; from < attack.steps; from += phase) {
         const stretch = { from, to: Math.min(from + phase, attack.steps), seed };
         const onLosses = progress.recorder(active);

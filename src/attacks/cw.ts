@@ -18,7 +18,7 @@ import { full, zeros } from '../kernels/fill.ts';
 import { sum } from '../kernels/reduce.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { adam, type Moments, noMoments } from './adam.ts';
-import type { Attack } from './attack.ts';
+import type { Attack, Interlude } from './attack.ts';
 import { jointNorm, limitOf, toJoint } from './joint.ts';
 import { marginObjective } from './losses.ts';
 import { lengths } from './norms.ts';
@@ -115,13 +115,15 @@ export function cwL2Attack(options: CwL2Options): Attack {
       );
       return { ...seen, ...follow(state, found.grads, learningRate), hit: maximum(state.hit, enough) };
     },
-    between: {
-      after: (done) => done % steps === 0,
-      step: (state) => ({ ...state, ...search(state), ...fresh(state.from, state.c.size) }),
-    },
+    between: (done) => (done % steps === 0 ? nextSearch : undefined),
   };
   return recipe;
 }
+
+const nextSearch: Interlude<CwState> = {
+  kind: 'search',
+  step: (state) => ({ ...state, ...search(state), ...fresh(state.from, state.c.size) }),
+};
 
 /** A size that is never the smallest. */
 const FAR = 2 * NEVER;

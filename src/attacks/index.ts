@@ -1,6 +1,6 @@
 // The attacks' part of the public surface.
 export { type ApgdOptions, apgdAttack } from './apgd.ts';
-export type { Attack } from './attack.ts';
+export type { Attack, Interlude } from './attack.ts';
 export { Attacker, type AttackerOptions, type AttackOptions, attack } from './attacker.ts';
 export {
   type AuditBatch,

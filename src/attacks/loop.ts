@@ -1,6 +1,6 @@
 import { mapScalars, type Scalar } from '../tensor/scalar.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { Attack } from './attack.ts';
+import type { Attack, Interlude } from './attack.ts';
 import { elementsOf, finiteBudget } from './norms.ts';
 import { type Problem, type ProblemTensors, tensorsOf } from './problem.ts';
 import type { Stepper, StepSeed } from './stepper.ts';
@@ -37,6 +37,14 @@ export function fitted<S extends Track>(attack: Attack<S>, problem: Problem): Pr
   return { ...problem, moved };
 }
 
+/** The problem at a step: with larger balls where the attack has them. */
+export function widened<S extends Track>(attack: Attack<S>, problem: Problem, step: number): Problem {
+  const widening = attack.widening?.(step) ?? 1;
+  if (widening === 1) return problem;
+  const moved = problem.moved.map((budget) => ({ ...budget, epsilon: widening * budget.epsilon }));
+  return { ...problem, moved, widening };
+}
+
 /** The one loop of all attacks: steps, and what is done between them. Nothing is read. */
 export function runSteps<S extends Track>(
   attack: Attack<S>,
@@ -46,16 +54,23 @@ export function runSteps<S extends Track>(
   { from, to, seed, onLosses }: Stretch,
 ): S {
   const fixed = tensorsOf(problem);
-  const variant = `${problem.total} ${problem.classes}`;
-  const on = (step: Attack<S>['step']) => (now: S, tensors: ProblemTensors, drawn: StepSeed) =>
-    step(now, { ...problem, ...tensors }, drawn);
-  const take = (kind: 'step' | 'between', step: Attack<S>['step'], now: S, done: number) =>
-    stepper.advance(on(step), now, fixed, stepSeed(seed, done), { kind: `${attack.name} ${kind}`, variant });
+  const steps: Interlude<S> = { kind: 'step', step: (s, p, drawn) => attack.step(s, p, drawn) };
+  const take = ({ kind, step }: Interlude<S>, now: S, done: number, at: number) => {
+    const here = widened(attack, problem, at);
+    const on = (s: S, tensors: ProblemTensors, drawn: StepSeed) => step(s, { ...here, ...tensors }, drawn);
+    const variant = `${problem.total} ${problem.classes} ${here.widening}`;
+    return stepper.advance(on, now, fixed, stepSeed(seed, done), {
+      kind: `${attack.name} ${kind}`,
+      variant,
+    });
+  };
   let now = state;
-  for (let i = from; i < to; i++) {
-    now = take('step', (s, p, drawn) => attack.step(s, p, drawn), now, i + 1);
+  for (let done = from + 1; done <= to; done++) {
+    now = take(steps, now, done, done);
     onLosses?.(now.losses);
-    if (attack.between?.after(i + 1)) now = take('between', attack.between.step, now, i + 1);
+    const interlude = attack.between?.(done);
+    // It prepares the step that follows.
+    if (interlude) now = take(interlude, now, done, Math.min(done + 1, attack.steps));
   }
   return now;
 }
@@ -70,7 +85,7 @@ export function runAttack<S extends Track>(
   const own = runSeed(seed, run);
   return problem.labels.device.scope(() => {
     const fit = fitted(attack, problem);
-    const start = attack.start(fit, run, stepSeed(own, 0));
+    const start = attack.start(widened(attack, fit, 1), run, stepSeed(own, 0));
     const last = runSteps(attack, fit, start, stepper, { from: 0, to: attack.steps, seed: own });
     return finishRun(attack, fit, last, own);
   });

@@ -52,6 +52,8 @@ export interface Problem extends ProblemTensors {
   readonly still: readonly string[];
   readonly classes: number;
   readonly total: number;
+  /** How many times as large as the budgets the balls of `moved` are; 1 when left out. */
+  readonly widening?: number | undefined;
 }
 
 export interface Truth {

@@ -104,13 +104,14 @@ export function climb(
   return { logits: value.logits, losses: value.losses, grads };
 }
 
-/** The track after an evaluation at `points`, which are kept where they fool the model. */
+/** The track after an evaluation at `points`, which are kept where they fool the model, unless the balls are larger than the budgets. */
 export function observe<T extends Track>(
   track: T,
   problem: Problem,
   points: readonly Tensor[],
   found: Evaluation,
 ): T {
+  if ((problem.widening ?? 1) > 1) return { ...track, ...notice(track, found) };
   const fooled = isFooled(found.logits, problem);
   return {
     ...track,
