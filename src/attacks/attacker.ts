@@ -1,6 +1,6 @@
 import { check } from '../errors.ts';
 import { gather } from '../kernels/layout.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { Tensor } from '../tensor/tensor.ts';
 import type { Attack } from './attack.ts';
 import { finishRun, fitted, runSeed, runSteps, stepSeed, widened } from './loop.ts';
 import { crossEntropyObjective } from './losses.ts';
@@ -66,7 +66,8 @@ export class Attacker {
    */
   attack(inputs: AttackInputs, options: AttackOptions): Promise<AttackOutcome> {
     const { seed = 0, labels } = options;
-    check(seed >>> 0 === seed, 'attack', () => `seed must be a whole number below 2^32; got ${seed}`);
+    check(labels instanceof Tensor, this.#name, () => `needs labels, i32 [N]; got ${labels}`);
+    check(seed >>> 0 === seed, this.#name, () => `seed must be a whole number below 2^32; got ${seed}`);
     check(this.#attacks.length > 0, 'attack', () => 'needs at least one attack');
     return labels.device.scope(() => this.#all(inputs, options, seed));
   }

@@ -8,11 +8,13 @@ import { Attacker } from './attacker.ts';
 import { fgsmAttack } from './first-order.ts';
 import { ballStart, cleanStart, iterativeAttack } from './iterative.ts';
 import { type AttackObjective, crossEntropyObjective, marginObjective } from './losses.ts';
-import type { AttackInputs, AttackModel } from './model.ts';
-import { rowsOf } from './norms.ts';
-import { type AttackBudgets, checkCount, makeProblem } from './problem.ts';
+import { type AttackInputs, type AttackModel, checkModalities } from './model.ts';
+import { checkBudget, rowsOf } from './norms.ts';
+import { type AttackBudgets, checkCount, checkOption, makeProblem } from './problem.ts';
 import { squareAttack } from './square.ts';
 import { climb } from './track.ts';
+
+const OP = 'auditRobustness';
 
 /** Samples to audit with, one batch. */
 export interface AuditBatch {
@@ -65,9 +67,13 @@ export async function auditRobustness(
 ): Promise<RobustnessAudit> {
   const batches = 'inputs' in data ? [data] : data;
   const samples = batches.reduce((sum, { labels }) => sum + labels.size, 0);
-  check(samples > 0, 'auditRobustness', () => 'needs at least one sample');
+  check(samples > 0, OP, () => 'needs at least one sample');
   const { budgets, steps = 10, queries = 300, tolerance = 0.02, seed = 0 } = options;
-  checkCount('auditRobustness', 'steps', steps, 2);
+  checkCount(OP, 'steps', steps, 2);
+  checkCount(OP, 'queries', queries, 1);
+  checkOption(OP, 'tolerance', tolerance, 0, 1);
+  checkModalities(OP, model, Object.keys(budgets));
+  for (const [name, budget] of Object.entries(budgets)) checkBudget(OP, budget, `${name}: `);
   const accuracyUnder = (...attacks: readonly Attack[]) => measure(model, batches, attacks, seed);
   const pgd = (scaled: AttackBudgets, count: number) => accuracyUnder(climber(scaled, count));
   const wide = await unbounded(model, batches, budgets);
@@ -179,7 +185,7 @@ async function zeroGradientShare(
   let [zero, right] = [0, 0];
   for (const { inputs, labels } of batches) {
     const flags = await labels.device.scope(async () => {
-      const { problem } = makeProblem(model, inputs, { labels }, budgets, 'auditRobustness');
+      const { problem } = makeProblem(model, inputs, { labels }, budgets, OP);
       const { logits, grads } = climb(problem, problem.origins, crossEntropyObjective, 0);
       const sizes = grads.map((grad) => max(abs(rowsOf(grad)), { axes: 1 }));
       const margins = marginObjective.loss({ logits, labels, points: [], origins: [] });

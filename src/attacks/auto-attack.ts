@@ -1,3 +1,4 @@
+import { check } from '../errors.ts';
 import { apgdAttack } from './apgd.ts';
 import type { Attack } from './attack.ts';
 import { fabAttack } from './fab.ts';
@@ -21,6 +22,12 @@ export interface AutoAttackOptions {
  * Throws `ShapeError` unless all budgets have one norm. Needs 4 classes.
  */
 export function autoAttack({ budgets, version = 'standard' }: AutoAttackOptions): readonly Attack[] {
+  const known = ['standard', 'rand'].includes(version);
+  check(
+    known,
+    'AutoAttack',
+    () => `version must be standard or rand, or give a list of your own; got ${version}`,
+  );
   const norm = jointNorm('AutoAttack', budgets, ['linf', 'l2', 'l1']);
   const l1 = norm === 'l1';
   if (version === 'rand')

@@ -1,4 +1,5 @@
 import { valueAndGrad } from '../autograd/grad.ts';
+import { check } from '../errors.ts';
 import {
   add,
   div,
@@ -87,7 +88,15 @@ export function cwL2Attack(options: CwL2Options): Attack {
   checkCount(name, 'searches', searches, 1);
   const recipe: Attack<CwState> = {
     ...{ name, budgets, steps: steps * searches, runs: restarts, smallest: true },
-    check: (problem) => checkRestarts(name, problem, restarts),
+    check(problem) {
+      checkRestarts(name, problem, restarts);
+      for (const { name: input, range: [low, high] = [0, 1] } of problem.moved)
+        check(
+          Number.isFinite(high - low) && high > low,
+          name,
+          () => `${input}: its variables need a range with two ends, or none; got [${low}, ${high}]`,
+        );
+    },
     start(problem, run, seed, sizes) {
       const { device, size: n } = problem.labels;
       const points = restartPoints(problem, run, restarts, seed, sizes);

@@ -7,7 +7,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { Attack } from './attack.ts';
 import { type AttackObjective, checkClasses } from './losses.ts';
 import { ascend, type Norm, normalized, perSample, project, startNoise } from './norms.ts';
-import { type AttackBudgets, checkCount, type Moved, type Problem } from './problem.ts';
+import { type AttackBudgets, checkCount, checkOption, type Moved, type Problem } from './problem.ts';
 import type { StepSeed } from './stepper.ts';
 import { begin, climb, draw, evaluate, observe, type Track } from './track.ts';
 import { copy } from './tree.ts';
@@ -69,6 +69,8 @@ export function iterativeAttack(parts: Parts): Attack {
     return { points, memory };
   };
   checkCount(name, 'restarts', restarts, 1);
+  for (const share of Object.values(typeof relativeStep === 'number' ? [relativeStep] : relativeStep))
+    checkOption(name, 'relativeStep', share, 0, 1e6);
   const recipe: Attack<Climb> = {
     ...{ name, budgets, steps, runs: restarts },
     check: (problem) => checkClasses(name, loss, problem),

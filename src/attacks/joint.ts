@@ -75,7 +75,7 @@ export function jointNorm<N extends Norm>(
   if (found === undefined)
     throw new ShapeError(
       name,
-      `needs one norm for all modalities, of ${known.join(', ')}; got ${norm ?? 'several'}`,
+      `needs one norm for all modalities, of ${known.join(', ')}; got ${norm ?? (Object.keys(budgets).length === 0 ? 'no budget' : 'several')}`,
     );
   return found;
 }

@@ -1,3 +1,4 @@
+import { ShapeError } from '../errors.ts';
 import { mapScalars, type Scalar } from '../tensor/scalar.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Attack, Interlude } from './attack.ts';
@@ -34,6 +35,11 @@ export function fitted<S extends Track>(attack: Attack<S>, problem: Problem): Pr
     return smallest || unbounded ? budget : finiteBudget(op, budget, elements, `${budget.name}: `);
   });
   check?.({ ...problem, moved });
+  if (Object.keys(attack.budgets).length === 0)
+    throw new ShapeError(
+      op,
+      `needs a budget for at least one of ${Object.keys(problem.model.inputs).join(', ')}`,
+    );
   return { ...problem, moved };
 }
 

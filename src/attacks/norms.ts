@@ -32,7 +32,11 @@ export function checkBudget(
   of = '',
 ): void {
   const { epsilon, norm = 'linf', stepSize = 0, range: [low, high] = [0, 1] } = budget;
-  check(epsilon >= 0, op, () => `${of}epsilon must be a number of at least 0; got ${epsilon}`);
+  check(
+    typeof epsilon === 'number' && epsilon >= 0,
+    op,
+    () => `${of}epsilon must be a number of at least 0; got ${epsilon}`,
+  );
   check(NORMS.includes(norm), op, () => `${of}norm must be ${NORMS.join(', ')}; got ${norm}`);
   const steps = stepSize >= 0 && stepSize < Number.POSITIVE_INFINITY;
   check(steps, op, () => `${of}stepSize must be a finite number of at least 0; got ${stepSize}`);

@@ -80,6 +80,11 @@ export function makeProblem(
   const still = Object.keys(model.inputs).filter((name) => !moving.some((one) => one.name === name));
   const logits = cleanLogits(op, model, inputs);
   const [total = 0, classes = 0] = logits.shape;
+  check(
+    classes >= 2,
+    op,
+    () => `the model has ${classes} class, which it is right to choose; an attack needs 2`,
+  );
   for (const [name, tensor] of Object.entries({ labels, ...(targets && { targets }) })) {
     const fits = tensor.dtype === 'i32' && tensor.shape.length === 1 && tensor.size === total;
     check(fits, op, () => `${name} must be i32 [${total}]; got ${tensor}`);
