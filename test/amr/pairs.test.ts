@@ -23,7 +23,7 @@ import { EVALUATION } from '../../src/nn/module.ts';
 import { nullGpu } from '../../src/node/gpu.ts';
 import { type Device, openDevice } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
-import { numbers, values } from '../nn/tools.ts';
+import { bits, numbers, values } from '../nn/tools.ts';
 import { openTestDevice } from '../open.ts';
 
 const CLASSES = 3;
@@ -85,36 +85,52 @@ function outputOf(net: TwoStreamNetwork, given: Pair<Tensor>, taps: number): Act
   return output;
 }
 
+/** A backbone, and what fusions see of it: the maps after its taps, and its end. */
+function alone(network: Network, x: Tensor) {
+  const maps = network.taps.map((tap) => network.features(x, EVALUATION, tap));
+  const features = network.pool(network.features(x, EVALUATION), EVALUATION);
+  return { network, maps, end: { features, logits: () => network.classify(features, EVALUATION) } };
+}
+
+type Alone = ReturnType<typeof alone>;
+
+/** All parts of a fusion of two backbones, which keep the shapes of what they exchange. */
+function join(rgb: Alone, skeleton: Alone, fusion: Fusion): void {
+  const net = twoStream({ rgb: rgb.network, skeleton: skeleton.network, classes: CLASSES, fusion });
+  expect(net.fusion.length).toBe(fusion.stage ? 3 : 0);
+  for (const [i, stage] of net.fusion.entries()) {
+    const [r, s] = [rgb.maps[i], skeleton.maps[i]] as [Tensor, Tensor];
+    const out = stage.forward(r, s, EVALUATION);
+    expect([out.rgb.shape, out.skeleton.shape]).toEqual([r.shape, s.shape]);
+  }
+  const { logits } = net.head.forward({ rgb: rgb.end, skeleton: skeleton.end }, EVALUATION);
+  expect(logits.shape).toEqual([1, CLASSES]);
+  for (const part of [net.head, ...net.fusion]) part.dispose();
+}
+
 // A device that computes nothing is enough for shapes.
 test('every fusion joins every two backbones', async () => {
   const device = await openDevice({ gpu: await nullGpu() });
-  const made = (makers: Readonly<Record<string, Make>>) =>
-    Object.values(makers).map((make) => make(new Initialiser(device, 1)));
-  const [videos, skeletons] = [made(RGB), made(SKELETONS)];
   const given = inputs(device);
-  let joined = 0;
+  const made = (makers: Readonly<Record<string, Make>>, x: Tensor) =>
+    Object.values(makers).map((make) => alone(make(new Initialiser(device, 1)), x));
+  const [videos, skeletons] = [made(RGB, given.rgb), made(SKELETONS, given.skeleton)];
   for (const rgb of videos)
     for (const skeleton of skeletons)
-      for (const [name, fusion] of Object.entries(FUSIONS))
-        device.scope(() => {
-          const net = twoStream({ rgb, skeleton, classes: CLASSES, fusion: fusion() });
-          outputOf(net, given, name === 'amr' ? 3 : 0);
-          for (const part of [net.head, ...net.fusion]) part.dispose();
-          joined++;
-        });
-  expect(joined).toBe(5 * 4 * 7);
+      for (const fusion of Object.values(FUSIONS)) device.scope(() => join(rgb, skeleton, fusion()));
   await device.dispose();
 });
 
-describe('gradients of both inputs are finite, with each network and each fusion once at least', () => {
+describe('on a device that computes', () => {
   let device: Device;
   beforeAll(async () => {
     device = await openTestDevice({ poison: true });
   });
   afterAll(() => device.dispose());
 
+  // Each network and each fusion once at least.
   test.each(Object.entries(FUSIONS).map(([name, fusion], i) => [name, fusion, i] as const))(
-    '%s',
+    '%s: gradients of both inputs are finite',
     async (name, fusion, i) => {
       const chosen = (makers: Readonly<Record<string, Make>>) => {
         const all = Object.values(makers);
@@ -139,4 +155,22 @@ describe('gradients of both inputs are finite, with each network and each fusion
       }
     },
   );
+
+  test.each([
+    ['R3D-18', 'HCN'],
+    ['inflated ResNet', 'CTR-GCN'],
+    ['TimeSformer', 'skeleton transformer'],
+  ] as const)('AMR and FIM plugged into %s and %s change no logit, bit for bit', async (video, bones) => {
+    const [rgb, skeleton] = [RGB[video], SKELETONS[bones]] as [Make, Make];
+    const backbones = {
+      rgb: rgb(new Initialiser(device, 5)),
+      skeleton: skeleton(new Initialiser(device, 6)),
+    };
+    const given = inputs(device);
+    const logits = (fusion: Fusion) =>
+      bits(twoStream({ ...backbones, classes: CLASSES, fusion }).forward(given, EVALUATION).logits);
+    const apart = await logits(late());
+    expect(await logits(amr({ head: 'late' }))).toEqual(apart);
+    expect(await logits(fim({ head: 'late' }))).toEqual(apart);
+  });
 });
