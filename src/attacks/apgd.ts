@@ -3,7 +3,14 @@ import { add, greater, lessEqual, maximum, mul, sign, sub, where } from '../kern
 import { full, ones, zeros } from '../kernels/fill.ts';
 import { randomNormal } from '../kernels/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type ApgdState, SPARSE, shrinkingStages, sparseCheck, sparseDirection } from './apgd-l1.ts';
+import {
+  type ApgdState,
+  SPARSE,
+  type Stage,
+  shrinkingStages,
+  sparseCheck,
+  sparseDirection,
+} from './apgd-l1.ts';
 import type { Attack, Interlude } from './attack.ts';
 import { sphereStart } from './iterative.ts';
 import { type AttackObjective, checkClasses, crossEntropyObjective } from './losses.ts';
@@ -58,26 +65,6 @@ export function apgdAttack(options: ApgdOptions): Attack {
   checkCount(name, 'targets', targets);
   const l1 = sameNorm(budgets) === 'l1';
   const stages = options.largerFirst ? shrinkingStages(steps) : [{ widening: 1, first: 1, last: steps }];
-  const looks = new Set(
-    stages.flatMap(({ first, last }) =>
-      (l1 ? sparseCheckpoints : checkpoints)(last - first + 1).map((at) => first - 1 + at),
-    ),
-  );
-  const look: Interlude<ApgdState> = {
-    kind: 'checkpoint',
-    step: (state, problem) => (l1 ? sparseCheck(state, problem) : halve(state, rho)),
-  };
-  const nextStage: Interlude<ApgdState> = {
-    kind: 'stage',
-    step(state, problem, seed) {
-      const points = state.best.map((x, i) =>
-        project(x, problem.origins[i] as Tensor, problem.moved[i] as Moved),
-      );
-      return startAt(problem, aimed(state, problem), { ...state, points }, loss, seed);
-    },
-  };
-  const aimed = (state: Pick<ApgdState, 'target'>, problem: Problem) =>
-    state.target ? { ...problem, targets: state.target } : problem;
   const recipe: Attack<ApgdState> = {
     ...{ name, budgets, steps, phase: 25 },
     runs: runsOver(targets, restarts),
@@ -93,27 +80,63 @@ export function apgdAttack(options: ApgdOptions): Attack {
     },
     step(state, problem, seed) {
       const next = l1 ? sparseMove(state, problem) : move(state, problem);
-      const found = climb(aimed(state, problem), next, loss, seed);
-      const better = greater(found.losses, state.bestLoss);
-      const rises = add(state.rises, asNumber(greater(found.losses, state.losses)));
-      return {
-        ...observe(state, problem, next, found),
-        ...{ points: next, old: state.points, grads: found.grads, rises, since: add(state.since, 1) },
-        best: choose(better, next, state.best),
-        bestGrads: choose(better, found.grads, state.bestGrads),
-        bestLoss: where(better, found.losses, state.bestLoss),
-        blend: full(better.device, better.shape, 0.75),
-      };
+      return arrive(state, problem, next, climb(aimed(state, problem), next, loss, seed));
     },
-    between(done) {
-      if (done < steps && stages.some(({ last }) => last === done)) return nextStage;
-      return looks.has(done) ? look : undefined;
-    },
+    between: interludes(stages, l1, rho, loss),
     widening: (step) => stages.find(({ last }) => step <= last)?.widening ?? 1,
     // The strongest point is the answer where none fools the model.
     finish: (state) => ({ ...state, points: state.best }),
   };
   return recipe;
+}
+
+/** The problem with the class that this run aims at. */
+function aimed({ target }: Pick<ApgdState, 'target'>, problem: Problem): Problem {
+  return target ? { ...problem, targets: target } : problem;
+}
+
+/** The state at the next points, where this was found. */
+function arrive(
+  state: ApgdState,
+  problem: Problem,
+  next: readonly Tensor[],
+  found: ReturnType<typeof climb>,
+): ApgdState {
+  const better = greater(found.losses, state.bestLoss);
+  const rises = add(state.rises, asNumber(greater(found.losses, state.losses)));
+  return {
+    ...observe(state, problem, next, found),
+    ...{ points: next, old: state.points, grads: found.grads, rises, since: add(state.since, 1) },
+    best: choose(better, next, state.best),
+    bestGrads: choose(better, found.grads, state.bestGrads),
+    bestLoss: where(better, found.losses, state.bestLoss),
+    blend: full(better.device, better.shape, 0.75),
+  };
+}
+
+/** What is done between steps: a look at the step size at checkpoints, and after a stage the begin of the next. */
+function interludes(stages: readonly Stage[], l1: boolean, rho: number, loss: AttackObjective) {
+  const checkpoint: Interlude<ApgdState> = {
+    kind: 'checkpoint',
+    step: (state, problem) => (l1 ? sparseCheck(state, problem) : halve(state, rho)),
+  };
+  const stage: Interlude<ApgdState> = {
+    kind: 'stage',
+    step(state, problem, seed) {
+      const { origins, moved } = problem;
+      const points = state.best.map((x, i) => project(x, origins[i] as Tensor, moved[i] as Moved));
+      return startAt(problem, aimed(state, problem), { ...state, points }, loss, seed);
+    },
+  };
+  const ends = stages.slice(0, -1).map(({ last }) => last);
+  const looks = stages.flatMap(({ first, last }) => {
+    const within = (l1 ? sparseCheckpoints : checkpoints)(last - first + 1);
+    return within.map((at) => first - 1 + at);
+  });
+  return (done: number) => {
+    if (ends.includes(done)) return stage;
+    return looks.includes(done) ? checkpoint : undefined;
+  };
 }
 
 function checkNorms(op: string, { moved }: Problem): void {
