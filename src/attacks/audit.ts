@@ -6,7 +6,7 @@ import { apgdAttack } from './apgd.ts';
 import type { Attack } from './attack.ts';
 import { Attacker } from './attacker.ts';
 import { fgsmAttack } from './first-order.ts';
-import { ballStart, cleanStart, iterativeAttack } from './iterative.ts';
+import { cleanStart, iterativeAttack } from './iterative.ts';
 import { type AttackObjective, crossEntropyObjective, marginObjective } from './losses.ts';
 import { type AttackInputs, type AttackModel, checkModalities } from './model.ts';
 import { checkBudget, rowsOf } from './norms.ts';
@@ -86,7 +86,7 @@ export async function auditRobustness(
     [`PGD-${steps} at 2ε`]: await pgd(times(budgets, 2), steps),
     [`PGD-${steps} at 4ε`]: await pgd(times(budgets, 4), steps),
     'PGD at any ε': await accuracyUnder(climber(wide, many), climber(wide, many, marginObjective)),
-    'black box': await accuracyUnder(blackBox(budgets, queries)),
+    'black box': await accuracyUnder(squareAttack({ budgets, queries })),
     APGD: await accuracyUnder(apgdAttack({ budgets, steps: many })),
   };
   const zero = await zeroGradientShare(model, batches, budgets);
@@ -135,14 +135,6 @@ function climber(
   const relativeStep = Math.min(1, 2.5 / Math.max(steps, 1));
   const parts = { steps, loss, relativeStep, start: cleanStart };
   return iterativeAttack({ name: `PGD-${steps}`, budgets: Object.fromEntries(own), ...parts });
-}
-
-/** Square; where it is not defined (ℓ1) points drawn from the ball. */
-function blackBox(budgets: AttackBudgets, queries: number): Attack {
-  const square = Object.values(budgets).every(({ norm }) => norm !== 'l1');
-  if (square) return squareAttack({ budgets, queries });
-  const parts = { steps: 0, restarts: queries, relativeStep: 0, start: ballStart };
-  return iterativeAttack({ name: 'random', budgets, loss: marginObjective, ...parts });
 }
 
 function times(budgets: AttackBudgets, factor: number): AttackBudgets {

@@ -18,7 +18,7 @@ export interface AutoAttackOptions {
 
 /**
  * The list of AutoAttack (Croce & Hein 2020, section 5), free of parameters: each attack works on what those before it left
- * robust. ℓ1 has 5 restarts of APGD-CE and 5 targets of APGD-T, which begin in larger balls (Croce & Hein 2021), and no Square. A list of one's own does as well.
+ * robust. ℓ1 has 5 restarts of APGD-CE and 5 targets of APGD-T, which begin in larger balls (Croce & Hein 2021). A list of one's own does as well.
  * Throws `ShapeError` unless all budgets have one norm. Needs 4 classes.
  */
 export function autoAttack({ budgets, version = 'standard' }: AutoAttackOptions): readonly Attack[] {
@@ -36,6 +36,6 @@ export function autoAttack({ budgets, version = 'standard' }: AutoAttackOptions)
     apgdAttack({ budgets, loss: crossEntropyObjective, restarts: l1 ? 5 : 1, largerFirst: l1 }),
     apgdAttack({ budgets, loss: dlrObjective, targets: l1 ? 5 : 9, largerFirst: l1 }),
     fabAttack({ budgets, targets: 9 }),
-    ...(l1 ? [] : [squareAttack({ budgets, queries: 5000 })]),
+    squareAttack({ budgets, queries: 5000 }),
   ];
 }

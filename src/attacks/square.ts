@@ -5,13 +5,12 @@ import type { Attack } from './attack.ts';
 import { marginObjective } from './losses.ts';
 import { project } from './norms.ts';
 import { type AttackBudgets, checkCount, isFooled, type Moved, type Problem } from './problem.ts';
-import { proposeL2, tiles } from './square-l2.ts';
+import { proposeMass, tiles } from './square-mass.ts';
 import { layoutOf, randomSigns, schedule, windowOf } from './square-window.ts';
 import type { StepSeed } from './stepper.ts';
 import { begin, choose, evaluate, observe, type Track } from './track.ts';
 
 export interface SquareOptions {
-  /** Norm `linf` or `l2`. */
   readonly budgets: AttackBudgets;
   /** Evaluations of the model: 5000. */
   readonly queries?: number;
@@ -28,7 +27,7 @@ interface SquareState extends Track {
 
 /**
  * Square attack (Andriushchenko et al. 2020, algorithms 1 to 3): random search without gradients. ℓ∞: from vertical stripes of ±ε,
- * square windows are set to ±ε in each channel; ℓ2: mass moves from one window to another. A change is kept where the margin
+ * square windows are set to ±ε in each channel; ℓ2 and ℓ1 (Croce & Hein 2021): mass moves from one window to another. A change is kept where the margin
  * rises. Windows lie in the two axes before the channels: [N, H, W, C], [N, T, H, W, C] (all frames), [N, T, V, C];
  * in the one axis of [N, L] and [N, L, C].
  */
@@ -39,10 +38,6 @@ export function squareAttack({ budgets, queries = 5000, p = 0.8, restarts = 1 }:
   check(p > 0 && p <= 1, name, () => `p must be in (0, 1]; got ${p}`);
   const recipe: Attack<SquareState> = {
     ...{ name, budgets, steps: queries - 1, runs: restarts, phase: 100 },
-    check({ moved }) {
-      const l1 = moved.some(({ norm }) => norm === 'l1');
-      check(!l1, name, () => 'it knows the norms linf and l2; got l1');
-    },
     start(problem, _run, seed) {
       const points = problem.origins.map((x, i) => startOf(problem, x, i, seed));
       const found = evaluate(problem, points, marginObjective, seed);
@@ -65,12 +60,12 @@ export function squareAttack({ budgets, queries = 5000, p = 0.8, restarts = 1 }:
 /** Streams of random numbers that a modality has to itself. */
 const STREAMS = 16;
 
-/** ℓ∞: stripes of ±ε along the first axis of the windows; ℓ2: a pattern of tiles. */
+/** ℓ∞: stripes of ±ε along the first axis of the windows; else a pattern of tiles. */
 function startOf(problem: Problem, x: Tensor, i: number, seed: StepSeed): Tensor {
   const budget = problem.moved[i] as Moved;
   const layout = layoutOf(x.shape);
   const draws = { seed, stream: STREAMS * i };
-  if (budget.norm === 'l2') return tiles({ problem, origin: x, budget, layout }, draws);
+  if (budget.norm !== 'linf') return tiles({ problem, origin: x, budget, layout }, draws);
   const signs = randomSigns(problem, layout.lanes.with(0, x.shape[0] ?? 0), draws);
   return project(add(x, mul(signs, budget.epsilon)), x, budget);
 }
@@ -89,8 +84,8 @@ function propose(
   ];
   const layout = layoutOf(point.shape);
   const draws = { seed, stream: STREAMS * i };
-  const sides = schedule(clock, layout, p, budget.norm === 'l2');
-  if (budget.norm === 'l2') return proposeL2({ problem, origin, budget, layout }, point, p, sides, draws);
+  const sides = schedule(clock, layout, p, budget.norm !== 'linf');
+  if (budget.norm !== 'linf') return proposeMass({ problem, origin, budget, layout }, point, p, sides, draws);
   const { inside } = windowOf(problem, layout, sides, draws);
   const shape = layout.channels.with(0, point.shape[0] ?? 0);
   const signs = randomSigns(problem, shape, { seed, stream: draws.stream + 1 });

@@ -41,7 +41,7 @@ test('three tenths of the steps in 3ε, three in 2ε, the rest in ε', () => {
 test('AutoAttack in ℓ1 begins in larger balls, in other norms it does not', () => {
   const widenings = (norm: 'l1' | 'l2') =>
     autoAttack({ budgets: { x: { epsilon: 1, norm } } }).map(({ widening }) => widening?.(1) ?? 1);
-  expect(widenings('l1')).toEqual([3, 3, 1]);
+  expect(widenings('l1')).toEqual([3, 3, 1, 1]);
   expect(widenings('l2')).toEqual([1, 1, 1, 1]);
 });
 

@@ -93,11 +93,6 @@ describe('a ShapeError that says what to do', () => {
       /DeepFool: needs one norm.*linf, l2; got l1/,
     ],
     [
-      'Square in ℓ1',
-      () => squareAttack({ budgets: { x: { epsilon: 1, norm: 'l1' } } }),
-      /Square: it knows the norms linf and l2; got l1/,
-    ],
-    [
       'FAB restarts',
       () => fabAttack({ budgets: { x: { epsilon: Number.POSITIVE_INFINITY } }, restarts: 2 }),
       /FAB-T: restarts begin at random points; x: epsilon = Infinity.*give a finite epsilon/,

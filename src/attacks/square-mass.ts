@@ -1,9 +1,9 @@
-import { add, cast, div, maximum, mul, sqrt, square, sub, where } from '../kernels/elementwise.ts';
+import { abs, add, cast, div, maximum, mul, sqrt, square, sub, where } from '../kernels/elementwise.ts';
 import { broadcastTo, gather, reshape } from '../kernels/layout.ts';
 import { randomUniform } from '../kernels/random.ts';
 import { sum } from '../kernels/reduce.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { lengths, normalized, perSample, project } from './norms.ts';
+import { lengths, type Norm, normalized, perSample, project } from './norms.ts';
 import type { Moved, Problem } from './problem.ts';
 import {
   type Draws,
@@ -18,8 +18,10 @@ import {
 } from './square-window.ts';
 import { draw } from './track.ts';
 
+// ℓ2 and ℓ1, where windows exchange the mass of the change; lengths are those of the norm.
+
 /** η of the paper for a rectangle: sums of centred rectangles that shrink, weighted by 1/(k + 1)², of length 1. */
-export function pyramid(height: number, width: number): number[] {
+export function pyramid(height: number, width: number, norm: Norm = 'l2'): number[] {
   const [top, left] = [Math.floor(height / 2), Math.floor(width / 2)];
   const layers = Math.max(top, left) + 1;
   const value = (row: number, column: number) => {
@@ -30,18 +32,20 @@ export function pyramid(height: number, width: number): number[] {
     }
     return total;
   };
-  return unit(Array.from({ length: height * width }, (_, i) => value(Math.floor(i / width), i % width)));
+  const values = Array.from({ length: height * width }, (_, i) => value(Math.floor(i / width), i % width));
+  return unit(values, norm);
 }
 
 /** η of a window: one half up, the other down, of length 1. */
-export function windowPattern(height: number, width: number): number[] {
+export function windowPattern(height: number, width: number, norm: Norm = 'l2'): number[] {
   const upper = Math.floor(height / 2);
-  const half = upper > 0 ? pyramid(upper, width) : [];
-  return unit([...half, ...pyramid(height - upper, width).map((value) => -value)]);
+  const half = upper > 0 ? pyramid(upper, width, norm) : [];
+  return unit([...half, ...pyramid(height - upper, width, norm).map((value) => -value)], norm);
 }
 
-function unit(values: readonly number[]): number[] {
-  const length = Math.hypot(...values);
+function unit(values: readonly number[], norm: Norm): number[] {
+  const length =
+    norm === 'l1' ? values.reduce((sum, value) => sum + Math.abs(value), 0) : Math.hypot(...values);
   return values.map((value) => value / length);
 }
 
@@ -55,9 +59,9 @@ interface Place {
 
 /**
  * Algorithm 3: the mass of the change in a second window goes to the first, whose pattern is mixed with a random one, so that the
- * change stays of length ε.
+ * change stays of length ε. ℓ1 as in Croce & Hein 2021, section 5: the same with lengths in ℓ1, projected on ball and range.
  */
-export function proposeL2(place: Place, point: Tensor, p: number, sides: Sides, draws: Draws): Tensor {
+export function proposeMass(place: Place, point: Tensor, p: number, sides: Sides, draws: Draws): Tensor {
   const { problem, origin, budget, layout } = place;
   const change = sub(point, origin);
   const next = (k: number) => ({ ...draws, stream: draws.stream + k });
@@ -66,28 +70,33 @@ export function proposeL2(place: Place, point: Tensor, p: number, sides: Sides, 
   const signs = randomSigns(problem, layout.channels.with(0, point.shape[0] ?? 0), next(3));
   const old = where(first.inside, change, 0);
   const along = { axes: layout.axes.filter((axis) => axis !== undefined), keepDims: true };
-  const size = (x: Tensor) => sqrt(sum(square(x), along));
+  const l1 = budget.norm === 'l1';
+  const size = (x: Tensor) => (l1 ? sum(abs(x), along) : sqrt(sum(square(x), along)));
   const pattern = mul(patternIn(place, first, p, sides, next(4)), signs);
   const mixed = where(first.inside, add(pattern, div(old, add(size(old), 1e-12))), 0);
-  const windows = lengths(where(maximum(first.inside, second.inside), change, 0), 'l2');
+  const windows = lengths(where(maximum(first.inside, second.inside), change, 0), budget.norm);
   const channels = point.size / ((point.shape[0] ?? 1) * layout.height * layout.width);
-  const unused = maximum(sub(budget.epsilon ** 2, square(lengths(change, 'l2'))), 0);
-  const mass = sqrt(add(div(unused, channels), square(windows)));
+  // Squares of lengths add up in ℓ2, lengths themselves in ℓ1.
+  const power = (length: Tensor) => (l1 ? length : square(length));
+  const unused = maximum(sub(budget.epsilon ** (l1 ? 1 : 2), power(lengths(change, budget.norm))), 0);
+  const total = add(div(unused, channels), power(windows));
+  const mass = l1 ? total : sqrt(total);
   const fresh = mul(div(mixed, add(size(mixed), 1e-12)), perSample(mass, mixed));
   const moved = where(first.inside, fresh, where(second.inside, 0, change));
-  return project(add(origin, mul(normalized(moved, 'l2'), budget.epsilon)), origin, budget);
+  const whole = l1 ? moved : mul(normalized(moved, 'l2'), budget.epsilon);
+  return project(add(origin, whole), origin, budget);
 }
 
 /** The pattern of a window at its place, upright or lying by chance: [n, …] that broadcasts to the input. */
 function patternIn(
-  { problem, layout }: Place,
+  { problem, layout, budget }: Place,
   { inside, top, left }: Window,
   p: number,
   { halved, side }: Sides,
   draws: Draws,
 ): Tensor {
   const { device, size: n } = problem.labels;
-  const { table, stride } = patternTable(layout, p);
+  const { table, stride } = patternTable(layout, p, budget.norm);
   const lying = draw(problem, [n], (shape) => randomUniform(device, shape, { ...draws, low: 0, high: 2 }));
   const kind = add(mul(cast(halved, 'f32'), 2), cast(cast(lying, 'i32'), 'f32'));
   const [rowAxis, columnAxis] = layout.axes;
@@ -102,14 +111,18 @@ function patternIn(
 }
 
 /** Patterns of all sides, upright and lying, `stride` numbers for each. */
-function patternTable(layout: Layout, p: number): { readonly table: Float32Array; readonly stride: number } {
+function patternTable(
+  layout: Layout,
+  p: number,
+  norm: Norm,
+): { readonly table: Float32Array; readonly stride: number } {
   const sides = sidesOf(layout, p, true);
   const widthOf = (side: number) => (layout.width === 1 ? 1 : side);
   const stride = Math.max(...sides.map((side) => side * widthOf(side)));
   const table = new Float32Array(2 * sides.length * stride);
   for (const [i, side] of sides.entries()) {
     const width = widthOf(side);
-    const upright = windowPattern(side, width);
+    const upright = windowPattern(side, width, norm);
     const lying =
       width === 1 ? upright : upright.map((_, k) => upright[(k % side) * side + Math.floor(k / side)] ?? 0);
     table.set(upright, 2 * i * stride);
@@ -123,7 +136,7 @@ export function tiles({ problem, origin, budget, layout }: Place, draws: Draws):
   const { device, size: n } = problem.labels;
   const { height, width, axes } = layout;
   const [rows, columns] = [gridOf(height), gridOf(width)];
-  const pattern = windowPattern(rows.side, columns.side);
+  const pattern = windowPattern(rows.side, columns.side, budget.norm);
   const cells = Array.from({ length: height * width }, (_, i) => {
     const [row, column] = [rows.cell(Math.floor(i / width)), columns.cell(i % width)];
     const value = row && column ? (pattern[row.at * columns.side + column.at] ?? 0) : 0;
@@ -141,7 +154,7 @@ export function tiles({ problem, origin, budget, layout }: Place, draws: Draws):
     shape.map((size, axis) => (axes.includes(axis) ? size : 1)),
   );
   const change = broadcastTo(mul(reshape(ofCells, shape), values), origin.shape);
-  return project(add(origin, mul(normalized(change, 'l2'), budget.epsilon)), origin, budget);
+  return project(add(origin, mul(normalized(change, budget.norm), budget.epsilon)), origin, budget);
 }
 
 /** An axis cut into tiles of a fifth of it, in its middle. */
