@@ -1,3 +1,4 @@
+import { check } from '../errors.ts';
 import { add, mul, sigmoid } from '../kernels/elementwise.ts';
 import { concat as join } from '../kernels/layout.ts';
 import type { Initialiser } from '../nn/initialisers.ts';
@@ -34,14 +35,16 @@ export class ConcatHead extends FusionHead {
   }
 }
 
-/** Mean of both streams' logits; a stream without a head of its own gets one. */
+/** Mean of both streams' logits; a stream without a head of its own gets one. Throws `ShapeError` for one of other classes. */
 export class LateHead extends FusionHead {
   readonly rgb: Linear | undefined;
   readonly skeleton: Linear | undefined;
   readonly #dropout: Pair<Dropout>;
+  readonly #classes: number;
 
   constructor(init: Initialiser, { channels, classes, classifies, dropout }: FusionSizes) {
     super();
+    this.#classes = classes;
     const own = (modality: Modality) =>
       classifies[modality] ? undefined : new Linear(init, { in: channels[modality], out: classes });
     this.rgb = own('rgb');
@@ -53,7 +56,13 @@ export class LateHead extends FusionHead {
     const logits = (modality: Modality): Tensor => {
       const { features, logits: own } = streams[modality];
       const head = this[modality];
-      return head ? head.forward(this.#dropout[modality].forward(features, mode)) : (own as () => Tensor)();
+      const found = head
+        ? head.forward(this.#dropout[modality].forward(features, mode))
+        : (own as () => Tensor)();
+      const classes = found.shape[1];
+      const fits = classes === this.#classes;
+      check(fits, 'late', () => `the ${modality} backbone has ${classes} classes of ${this.#classes}`);
+      return found;
     };
     return { logits: mul(add(logits('rgb'), logits('skeleton')), 0.5) };
   }

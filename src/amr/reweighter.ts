@@ -1,4 +1,4 @@
-import { ShapeError } from '../errors.ts';
+import { check, ShapeError } from '../errors.ts';
 import { add, mul, sigmoid } from '../kernels/elementwise.ts';
 import { reshape, slice, stack } from '../kernels/layout.ts';
 import { matmul } from '../kernels/matmul.ts';
@@ -67,6 +67,8 @@ export class AttentionModalityReweighter extends Module {
   ) {
     super();
     const heads = options.heads ?? 4;
+    const count = Number.isInteger(heads) && heads > 0;
+    check(count, 'AMR', () => `heads must be a count; got ${heads}`);
     const width = options.width ?? tokenWidth(channels.rgb + channels.skeleton, heads);
     this.rgbToken = new Token(init, channels.rgb, width);
     this.skeletonToken = new Token(init, channels.skeleton, width);

@@ -25,7 +25,7 @@ export interface TwoStreamOptions {
 /**
  * A video and a skeleton backbone, of any kind, that a `Fusion` joins: between tapped stages, where both feature maps go
  * on into their backbones, and in a head. Throws `ShapeError` when a fusion between stages finds different numbers of
- * taps, or taps that do not ascend.
+ * taps, or taps that do not ascend, for one backbone twice, and for no classes.
  */
 export class TwoStreamNetwork extends ActionNetwork {
   readonly modalities = ['rgb', 'skeleton'] as const;
@@ -39,7 +39,13 @@ export class TwoStreamNetwork extends ActionNetwork {
     super();
     this.rgb = rgb;
     this.skeleton = skeleton;
+    check(rgb !== skeleton, 'TwoStreamNetwork', () => 'needs two backbones; got the same one twice');
     const { classes, dropout = 0, taps = { rgb: rgb.taps, skeleton: skeleton.taps } } = options;
+    check(
+      Number.isInteger(classes) && classes > 0,
+      'TwoStreamNetwork',
+      () => `classes must be a count; got ${classes}`,
+    );
     const fusion = options.fusion ?? concatenation();
     const classifies = { rgb: hasHead(rgb), skeleton: hasHead(skeleton) };
     const at = (r: number, s: number) => {

@@ -1,4 +1,4 @@
-import { ShapeError } from '../errors.ts';
+import { check, ShapeError } from '../errors.ts';
 import { Layer, type Mode, Module } from '../nn/module.ts';
 import { squeeze } from '../nn/squeeze.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -17,9 +17,15 @@ export abstract class Backbone extends Module {
     return this.stages.map((_, i) => i).slice(1);
   }
 
-  /** The feature map after stage `last` (the last one when left out). */
+  /** The feature map after stage `last` (the last one when left out). Throws `ShapeError` for a stage that it has not. */
   features(x: Tensor, mode: Mode, last: number = this.stages.length - 1): Tensor {
-    return this.stages.slice(0, last + 1).reduce((y, stage) => stage.forward(y, mode), x);
+    const { stages } = this;
+    check(
+      stages[last] !== undefined,
+      'features',
+      () => `there are stages 0 … ${stages.length - 1}; got ${last}`,
+    );
+    return stages.slice(0, last + 1).reduce((y, stage) => stage.forward(y, mode), x);
   }
 
   /** What a head reads of the last feature map: the mean over all axes but the first and last, [N, …, C] → [N, C]. */

@@ -10,6 +10,7 @@ import { BatchNorm } from '../nn/norms.ts';
 import { MaxPool } from '../nn/pooling.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Network, Stage } from './backbone.ts';
+import { checkWidth } from './checks.ts';
 import { perPerson, withPersons } from './persons.ts';
 import { directedPartition, NTU_PARENTS, PARTITIONS } from './skeleton-graph.ts';
 
@@ -75,6 +76,7 @@ export class CtrGcn extends Network {
   constructor(init: Initialiser, options: CtrGcnOptions = {}) {
     super();
     const { classes, in: from = 3, width = 64, parents = NTU_PARENTS, persons = 2, dropout = 0 } = options;
+    checkWidth('CtrGcn', width, 4);
     const adjacency = directedPartition(parents);
     this.#joint = { joints: parents.length, channels: from };
     this.#dropout = new Dropout(dropout, 1000);

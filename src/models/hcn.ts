@@ -11,6 +11,7 @@ import { MaxPool } from '../nn/pooling.ts';
 import { StructuredDropout } from '../nn/structured-dropout.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Network, Stage } from './backbone.ts';
+import { checkWidth } from './checks.ts';
 import { perPerson, withPersons } from './persons.ts';
 
 export interface HcnOptions {
@@ -55,6 +56,7 @@ export class Hcn extends Network {
     super();
     const { classes, in: from = 3, joints = 25, frames = 64, width = 64, dropout = 0.5 } = options;
     this.#size = { frames, joints, in: from };
+    checkWidth('Hcn', width, 2);
     check(frames % 16 === 0, 'Hcn', () => `frames must be a multiple of 16; got ${frames}`);
     const first = () => [conv(init, from, width, 1), new Relu()];
     const second = () =>

@@ -7,6 +7,7 @@ import { BatchNorm } from '../nn/norms.ts';
 import { MaxPool } from '../nn/pooling.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Network, Stage } from './backbone.ts';
+import { checkKnown, checkWidth } from './checks.ts';
 import { type BlockKind, EXPANSION, residualLayer } from './residual-block.ts';
 
 /** Blocks in each of the four layers (He et al. 2016, table 1). */
@@ -31,7 +32,8 @@ export interface ResNetOptions {
  * ResNet-18, -34 or -50 for images [N, H, W, 3] (He et al. 2016, arXiv:1512.03385), under torchvision's names. A 7×7
  * convolution of stride 2, a 3×3 pool of stride 2, then four layers of residual blocks, each but the first halving the
  * size: 224² → 56² → 28² → 14² → 7². Stage i is layer i; the stem belongs to the first. In a bottleneck the 3×3
- * convolution has the stride, as in torchvision. Pixels are taken as they are: normalise them before.
+ * convolution has the stride, as in torchvision. Pixels are taken as they are: normalise them before. Throws `ShapeError` for another
+ * depth, and a width that is no count.
  */
 export class ResNet extends Network {
   readonly channels: readonly number[];
@@ -48,6 +50,8 @@ export class ResNet extends Network {
   constructor(init: Initialiser, options: ResNetOptions = {}, frames?: number) {
     super();
     const { depth = 18, classes, in: from = 3, width = 64 } = options;
+    checkKnown('ResNet', 'depth', depth, DEPTHS);
+    checkWidth('ResNet', width);
     const { kind, blocks } = DEPTHS[depth];
     this.channels = [1, 2, 4, 8].map((times) => times * width * EXPANSION[kind]);
     const layer = (i: 0 | 1 | 2 | 3) => {

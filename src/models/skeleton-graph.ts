@@ -1,4 +1,5 @@
 import { ShapeError } from '../errors.ts';
+import { checkKnown } from './checks.ts';
 
 /**
  * Parents of the 25 joints of NTU RGB+D (Kinect v2), counted from 0, with joint 21, the spine at the shoulders, as root:
@@ -73,6 +74,7 @@ export function skeletonPartition(
   const joints = parents.length;
   const hops = hopDistances(parents);
   const fromCentre = checkTree(parents, hops[centre], centre);
+  checkKnown('skeletonPartition', 'strategy', strategy, PARTITIONINGS);
   const partition = PARTITIONINGS[strategy];
   const adjacency = new Float32Array(partition.count * joints * joints);
   for (let v = 0; v < joints; v++) {

@@ -8,6 +8,7 @@ import { type Layer, type Mode, Module } from '../nn/module.ts';
 import { BatchNorm } from '../nn/norms.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Network, Stage } from './backbone.ts';
+import { checkWidth } from './checks.ts';
 import { perPerson, withPersons } from './persons.ts';
 import { centreOf, NTU_PARENTS, type PartitionStrategy, skeletonPartition } from './skeleton-graph.ts';
 
@@ -68,6 +69,7 @@ export class StGcn18 extends Network {
     super();
     const { classes, in: from = 3, width = 64, parents = NTU_PARENTS, dropout = 0.5 } = options;
     const { partition = 'spatial', centre = centreOf(parents) } = options;
+    checkWidth('StGcn18', width);
     const joints = parents.length;
     const adjacency = skeletonPartition(parents, centre, partition);
     const shape = [adjacency.length / joints ** 2, joints, joints];

@@ -7,6 +7,7 @@ import { LayerNorm } from '../nn/norms.ts';
 import { formatShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Network, Stage } from './backbone.ts';
+import { checkKnown } from './checks.ts';
 import { type DividedBlock, dividedBlocks, transformerTaps, withPositions } from './divided-attention.ts';
 
 /** Width, blocks and heads: `base` is the published TimeSformer, the others have the sizes of DeiT (Touvron et al. 2021). */
@@ -78,6 +79,7 @@ export class TimeSformer extends Network {
   constructor(init: Initialiser, options: TimeSformerOptions = {}) {
     super();
     const { classes, in: from = 3, frames = 8, image = 224, patch = 16, dropPath = 0.1 } = options;
+    checkKnown('TimeSformer', 'size', options.size ?? 'tiny', SIZES);
     const { width, depth, heads } = { ...SIZES[options.size ?? 'tiny'], ...defined(options) };
     check(image % patch === 0, 'TimeSformer', () => `patches of ${patch} must divide the image of ${image}`);
     const places = (image / patch) ** 2;

@@ -7,6 +7,7 @@ import { Layer, type Mode } from '../nn/module.ts';
 import { BatchNorm } from '../nn/norms.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Network, Stage } from './backbone.ts';
+import { checkKnown, checkWidth } from './checks.ts';
 
 /** `r3d`: k×k×k kernels; `mc3`: those in the first layer, 1×k×k later; `r2plus1d`: 1×k×k, then k×1×1. */
 export type VideoResNetKind = 'r3d' | 'mc3' | 'r2plus1d';
@@ -51,6 +52,8 @@ export class VideoResNet extends Network {
   constructor(init: Initialiser, size: VideoResNetSize) {
     super();
     const { widths, blocks = [0, 1, 1, 1], classes } = size;
+    checkKnown('VideoResNet', 'kind', size.kind, { r3d: 1, mc3: 1, r2plus1d: 1 });
+    for (const width of widths) checkWidth('VideoResNet', width);
     this.#published = size.stem === 'published';
     this.channels = widths;
     const layer = (i: 0 | 1 | 2 | 3) =>
