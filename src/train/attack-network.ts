@@ -7,6 +7,7 @@ import {
 } from '../amr/action-network.ts';
 import { checkBudget, finiteBudget } from '../attacks/norms.ts';
 import { type Iterate, PgdAttack } from '../attacks/pgd-attack.ts';
+import { check } from '../errors.ts';
 import { add, mul } from '../kernels/elementwise.ts';
 import { crossEntropy } from '../kernels/loss.ts';
 import { randomNormal } from '../kernels/random.ts';
@@ -55,7 +56,8 @@ type Observer = (iterate: Iterate<AttackValue>, modalities: readonly Modality[])
 /**
  * PGD on a network's cross-entropy in evaluation mode, through everything it computes (AMR's weights included), in the
  * input space of the modalities that have an ε above 0. Returns the inputs with those modalities replaced. `observe` sees
- * every iterate; with nothing to attack, only the inputs themselves. Throws `ShapeError` for ε < 0 or λ < 0.
+ * every iterate; with nothing to attack, only the inputs themselves. Throws `ShapeError` for ε < 0 or λ < 0, and where the network
+ * lacks what has an ε.
  */
 export function attackNetwork(
   network: ActionNetwork,
@@ -81,11 +83,11 @@ export class NetworkAttacker {
   readonly #attack: PgdAttack<AttackValue>;
   readonly #logits: Captured<readonly Tensor[], Tensor> | undefined;
 
-  /** Throws `ShapeError` for ε < 0 or λ < 0. */
+  /** Throws `ShapeError` as `attackNetwork` does. */
   constructor(network: ActionNetwork, attack: Omit<NetworkAttack, 'seed'>, captured = true) {
     const { epsilons, relativeStep, adaptive = 0 } = attack;
     checkWeight('attackNetwork', 'adaptive', adaptive);
-    checkEpsilons('attackNetwork', epsilons);
+    checkEpsilons('attackNetwork', epsilons, network.modalities);
     this.#network = network;
     this.#options = attack;
     this.modalities = network.modalities.filter((modality) => (epsilons[modality] ?? 0) > 0);
@@ -167,9 +169,13 @@ export class NetworkAttacker {
   }
 }
 
-/** Throws `ShapeError` for ε < 0 or NaN, naming the modality. */
-export function checkEpsilons(op: string, epsilons: Epsilons): void {
+/** Throws `ShapeError` for ε < 0 or NaN, naming the modality, and where it is above 0 for modalities alone that the network lacks. */
+export function checkEpsilons(op: string, epsilons: Epsilons, modalities: readonly Modality[]): void {
   for (const [modality, epsilon] of Object.entries(epsilons)) checkBudget(op, { epsilon }, `${modality}: `);
+  const attacked = Object.entries(epsilons).flatMap(([modality, epsilon]) => (epsilon > 0 ? [modality] : []));
+  // One ε for each modality serves networks that see both and those that see one.
+  const reached = attacked.length === 0 || modalities.some((modality) => attacked.includes(modality));
+  check(reached, op, () => `the network has no ${attacked.join(', ')}; it takes ${modalities.join(', ')}`);
 }
 
 function adversaryLoss(

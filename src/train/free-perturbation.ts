@@ -28,7 +28,7 @@ export class FreePerturbation {
     options: { readonly epsilons: Epsilons; readonly size: number },
   ) {
     const { epsilons, size } = options;
-    checkEpsilons('freeTraining', epsilons);
+    checkEpsilons('freeTraining', epsilons, network.modalities);
     this.modalities = network.modalities.filter((modality) => (epsilons[modality] ?? 0) > 0);
     const finite = this.modalities.map((modality) => {
       const budget = { epsilon: epsilons[modality] ?? 0, range: RANGES[modality] };

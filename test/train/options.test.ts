@@ -88,6 +88,17 @@ test('ε = Infinity is the whole range of pixels, and refused for skeletons, whi
   expect(() => make({ method: freeTraining({ epsilons: unbounded }) })).toThrow(message);
 });
 
+test('an attack on modalities alone that the network lacks is refused', () => {
+  const network = tinyNetwork(device, 'skeleton');
+  const { inputs, labels } = uploadBatch(device, DATASET, [0, 1], network.modalities);
+  const attack = { steps: 1, relativeStep: 1, randomStart: true, seed: 1 };
+  const message = 'the network has no rgb; it takes skeleton';
+  const run = (rgb: number) => attackNetwork(network, inputs, labels, { ...attack, epsilons: { rgb } });
+  expect(() => run(0.1)).toThrow(new ShapeError('attackNetwork', message));
+  expect(() => make({ method: freeTraining({ epsilons: { rgb: 0.1 } }) })).toThrow(message);
+  expect(run(0)).toBe(inputs);
+});
+
 test('an attack refuses a weight of the auxiliary heads that is no number', () => {
   const network = tinyNetwork(device, 'skeleton');
   const { inputs, labels } = uploadBatch(device, DATASET, [0, 1], network.modalities);
