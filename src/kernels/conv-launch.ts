@@ -52,7 +52,8 @@ export function convVariants(
   traits: TileTraits,
   dtype: DType = 'f32',
 ): [ConvVariant, ...ConvVariant[]] {
-  const tiles = tileVariants(positions(shape, direction).rows, depths(shape, direction).columns, traits);
+  const m = positions(shape, direction).rows;
+  const tiles = tileVariants({ m, n: depths(shape, direction).columns, work: convFlops(shape) / 2 }, traits);
   if (isDepthwise(shape)) return ['depthwise', ...tiles];
   if (isPointwise(shape)) return ['pointwise', ...tiles];
   // Its transformed tiles would leave the range of f16.
@@ -63,7 +64,8 @@ export function convVariants(
 /** The kernels that can compute the gradient of its weights, best first. */
 function weightVariants(shape: ConvShape, traits: TileTraits): [WeightVariant, ...WeightVariant[]] {
   const { channels, filters, groups, kernel } = shape;
-  const tiles = tileVariants((sizeOf(kernel) * channels) / groups, filters / groups, traits);
+  const m = (sizeOf(kernel) * channels) / groups;
+  const tiles = tileVariants({ m, n: filters / groups, work: convFlops(shape) / 2 }, traits);
   if (isPointwise(shape)) return ['pointwise', ...tiles];
   return isDepthwise(shape) ? ['depthwise', ...tiles] : tiles;
 }

@@ -1,6 +1,7 @@
 import type { Traits } from '../tensor/device.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import {
+  type Extent,
   groupsFor,
   sizeConstants,
   type TileSize,
@@ -95,7 +96,7 @@ function ceilTo(value: number, multiple: number): number {
 /** Writes a product of `a` and `b` to `out`. */
 export function multiply(a: Tensor, b: Tensor, out: Tensor, product: Product, epilogue: Epilogue): void {
   const { traits, variants } = a.device;
-  const variant = variants.choose('matmul', tileVariants(product.m, product.n, traits));
+  const variant = variants.choose('matmul', tileVariants(extentOf(product), traits));
   const plan = matmulPlan(product, variant, traits, epilogue.activation === 0);
   const shader = variant === 'register' ? matmulWgsl : matmulSubgroupWgsl;
   if (plan.splits === 1) {
@@ -129,6 +130,10 @@ export function sumParts(
       constants: { HAS_BIAS: Number(bias !== undefined), HAS_RESIDUAL: Number(residual !== undefined) },
     },
   );
+}
+
+function extentOf({ m, n, k, batch: [z0, z1, z2] }: Product): Extent {
+  return { m, n, work: m * n * k * z0 * z1 * z2 };
 }
 
 function launch(

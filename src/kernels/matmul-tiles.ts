@@ -28,14 +28,24 @@ function hasGroups({ subgroups, subgroupMinSize }: TileTraits, lanes: 4 | 8): bo
   return subgroups && subgroupMinSize >= lanes;
 }
 
-/** The kernels that can compute a product with m rows and n columns, best first. */
-export function tileVariants(m: number, n: number, traits: TileTraits): [TileVariant, ...TileVariant[]] {
+/** A product of matrices as the choice of a tile sees it: rows, columns, and multiplications in all. */
+export interface Extent {
+  readonly m: number;
+  readonly n: number;
+  readonly work: number;
+}
+
+/** The kernels that can compute a product, best first. */
+export function tileVariants({ m, n, work }: Extent, traits: TileTraits): [TileVariant, ...TileVariant[]] {
   if (!hasGroups(traits, 4)) return ['register'];
   const small = ['quad', 'register'] as const;
   if (hasGroups(traits, 8)) return traits.software && m > 16 ? ['octet', ...small] : [...small, 'octet'];
-  const large = tileCost(m, n, TILES.largeQuad) < tileCost(m, n, TILES.quad);
+  const large = work >= LARGE_WORK && tileCost(m, n, TILES.largeQuad) < tileCost(m, n, TILES.quad);
   return large ? ['largeQuad', ...small] : [...small, 'largeQuad'];
 }
+
+// A large tile takes SwiftShader a second more to build, which a small product does not win back in a thousand launches.
+const LARGE_WORK = 2 ** 22;
 
 // Where a subgroup has four lanes (SwiftShader), a load takes as long as a dozen multiplications.
 const LOAD = 12;

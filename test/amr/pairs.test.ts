@@ -128,33 +128,26 @@ describe('on a device that computes', () => {
   });
   afterAll(() => device.dispose());
 
-  // Each network and each fusion once at least.
-  test.each(Object.entries(FUSIONS).map(([name, fusion], i) => [name, fusion, i] as const))(
-    '%s: gradients of both inputs are finite',
-    async (name, fusion, i) => {
-      const chosen = (makers: Readonly<Record<string, Make>>) => {
-        const all = Object.values(makers);
-        return (all[i % all.length] as Make)(new Initialiser(device, 1));
-      };
-      const net = twoStream({
-        rgb: chosen(RGB),
-        skeleton: chosen(SKELETONS),
-        classes: CLASSES,
-        fusion: fusion(),
-      });
-      const given = inputs(device);
-      const slopes = grad(() => {
-        const { logits, penalty } = outputOf(net, given, name === 'amr' ? 3 : 0);
-        const loss = sum(square(logits));
-        return penalty ? add(loss, sum(penalty)) : loss;
-      }, [given.rgb, given.skeleton]);
-      for (const slope of slopes) {
-        const found = await values(slope);
-        expect(found.every(Number.isFinite)).toBe(true);
-        expect(found.some((value) => value !== 0)).toBe(true);
-      }
-    },
-  );
+  // The gradient of each network alone is a test of its own.
+  test.each(Object.entries(FUSIONS))('%s: gradients of both inputs are finite', async (name, fusion) => {
+    const net = twoStream({
+      rgb: (RGB['inflated ResNet'] as Make)(new Initialiser(device, 1)),
+      skeleton: (SKELETONS.HCN as Make)(new Initialiser(device, 1)),
+      classes: CLASSES,
+      fusion: fusion(),
+    });
+    const given = inputs(device);
+    const slopes = grad(() => {
+      const { logits, penalty } = outputOf(net, given, name === 'amr' ? 3 : 0);
+      const loss = sum(square(logits));
+      return penalty ? add(loss, sum(penalty)) : loss;
+    }, [given.rgb, given.skeleton]);
+    for (const slope of slopes) {
+      const found = await values(slope);
+      expect(found.every(Number.isFinite)).toBe(true);
+      expect(found.some((value) => value !== 0)).toBe(true);
+    }
+  });
 
   test.each([
     ['R3D-18', 'HCN'],

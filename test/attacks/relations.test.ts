@@ -65,7 +65,7 @@ test('AutoAttack ≤ each part; APGD ≤ PGD ≤ FGSM; more steps and larger ε 
   const budgets = at(EPSILON);
   const left = async (recipe: Attack | readonly Attack[]) => robust((await run(recipe)).success);
   const parts = [
-    apgdAttack({ budgets, steps: 20 }),
+    apgdAttack({ budgets, steps: 20, restarts: 3 }), // each from a random start, where PGD below starts at the sample
     apgdAttack({ budgets, steps: 20, loss: dlrObjective, targets: 9 }),
     fabAttack({ budgets, steps: 10 }),
     squareAttack({ budgets, queries: 60 }),

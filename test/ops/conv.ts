@@ -269,4 +269,6 @@ export const cases: readonly OpCase[] = [
   measured([4, 8, 24, 24, 3], [3, 3, 3, 3, 8], { padding: 1, stride: [1, 2, 2] }),
   measured([4, 8, 12, 12, 8], [3, 3, 3, 8, 16], { padding: 1, stride: [1, 2, 2] }),
   measured([1, 28, 28, 64], [3, 3, 64, 64], { padding: 1 }),
+  measured([1, 24, 26, 16], [5, 3, 16, 32], { padding: [2, 1] }), // enough work for large tiles
+  measured([1, 24, 26, 16], [5, 3, 16, 33], { padding: [2, 1] }),
 ];

@@ -32,11 +32,12 @@ describe('matmulPlan', () => {
   });
 
   test('tiles are as large as the adapter’s subgroups and the product allow', () => {
-    const variants = (subgroupMinSize: number, m = 1024, software = true) =>
-      tileVariants(m, 64, { software, subgroups: subgroupMinSize > 0, subgroupMinSize });
+    const variants = (subgroupMinSize: number, m = 1024, software = true, work = 2 ** 24) =>
+      tileVariants({ m, n: 64, work }, { software, subgroups: subgroupMinSize > 0, subgroupMinSize });
     expect(variants(0)).toEqual(['register']);
     expect(variants(4)).toEqual(['largeQuad', 'quad', 'register']);
     expect(variants(4, 12)).toEqual(['quad', 'register', 'largeQuad']);
+    expect(variants(4, 1024, true, 2 ** 20)).toEqual(['quad', 'register', 'largeQuad']);
     expect(variants(8)).toEqual(['octet', 'quad', 'register']);
     expect(variants(8, 4)).toEqual(['quad', 'register', 'octet']);
     expect(variants(32, 1024, false)).toEqual(['quad', 'register', 'octet']);
