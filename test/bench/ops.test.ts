@@ -96,7 +96,7 @@ describe('measured lines', () => {
   test('every variant that is on offer is forced once, the pick first', async () => {
     const [conv] = select(opCases, ['conv: ']).filter(({ flops }) => flops) as [BenchCase];
     const { x, w } = conv.make(device) as { x: Tensor; w: Tensor };
-    const shape = convShape('test', x, w, w.shape.length - 2, {});
+    const shape = convShape('test', x, w, w.shape.length - 2, { padding: 1, stride: [1, 2, 2] });
     const { lines } = await measureOps(device, [conv], { ...quick, variants: true });
     const offered = convVariants(shape, 'forward', device.traits);
     const names = offered.length > 1 ? offered.map((name) => `conv=${name}`) : [undefined];

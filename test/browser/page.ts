@@ -22,9 +22,7 @@ async function checkFamily(family: string): Promise<FamilyReport> {
   const cases = (families[family] ?? []).filter(({ large }) => !large);
   const failures: string[] = [];
   for (const opCase of cases) {
-    const found = await checkCase(device, opCase).catch((error: unknown) => [
-      String(error),
-    ]);
+    const found = await checkCase(device, opCase).catch((error: unknown) => [String(error)]);
     failures.push(...found.map((failure) => `${opCase.name}: ${failure}`));
   }
   return { checked: cases.length, failures };
