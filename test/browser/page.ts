@@ -18,11 +18,13 @@ async function open(): Promise<string> {
   return device.traits.architecture;
 }
 
-async function checkFamily(family: string): Promise<FamilyReport> {
+/** `force`: with each variant of the kernels. */
+async function checkFamily([family, force]: readonly [string, boolean]): Promise<FamilyReport> {
+  const forced = force ? undefined : [];
   const cases = (families[family] ?? []).filter(({ large }) => !large);
   const failures: string[] = [];
   for (const opCase of cases) {
-    const found = await checkCase(device, opCase).catch((error: unknown) => [String(error)]);
+    const found = await checkCase(device, opCase, forced).catch((error: unknown) => [String(error)]);
     failures.push(...found.map((failure) => `${opCase.name}: ${failure}`));
   }
   return { checked: cases.length, failures };

@@ -31,21 +31,3 @@ export const families: Readonly<Record<string, readonly OpCase[]>> = {
   softmax,
   update,
 };
-
-/**
- * The families of kernel variants that the cases of an op family force, each of them at every case. What else an op is
- * made of has cases of its own.
- */
-export const variants: Readonly<Record<string, readonly string[]>> = {
-  attention: ['attention'],
-  conv: ['conv', 'convWeight', 'depthwise'],
-  elementwise: ['elementwise'],
-  layout: ['layout', 'concat', 'pad', 'gather'],
-  loss: ['crossEntropy'],
-  matmul: ['matmul'],
-  norm: ['groupNorm'],
-  pool: ['pool'],
-  reduce: ['reduce'],
-  resize: ['resize'],
-  softmax: ['softmax'],
-};
