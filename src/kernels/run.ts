@@ -1,7 +1,7 @@
 import { KernelError } from '../errors.ts';
 import { type EntryInfo, entryOf, type ShaderFile, type Specialization } from '../tensor/pipelines.ts';
 import { MAX_GROUPS } from '../tensor/queue.ts';
-import type { ParamScalar } from '../tensor/recording.ts';
+import type { Join, ParamScalar } from '../tensor/recording.ts';
 import type { Scalar } from '../tensor/scalar.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -17,6 +17,8 @@ export interface Launch<K extends ShaderFile> {
   readonly lines?: { readonly [L in keyof K['lines']]?: number | string };
   /** Floating-point operations of this launch, for profiles. */
   readonly flops?: number;
+  /** For captured steps: how this launch can do the work of one before it. */
+  readonly join?: Join;
 }
 
 /**
@@ -45,6 +47,8 @@ export function run<K extends ShaderFile, E extends keyof K['entries'] & string>
   device.queue.dispatch({
     label,
     pipeline: device.pipelines.get(shader, entry, specialization),
+    specialization,
+    join: launch.join,
     buffers: bound.map((tensor) => tensor.storage(label).buffer),
     ...packed,
     groups,

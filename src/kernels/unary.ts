@@ -2,6 +2,7 @@ import type { Spec } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { mul } from './binary-arithmetic.ts';
 import { flatGroups, flatSteps } from './elementwise-broadcast.ts';
+import { joinOf } from './elementwise-join.ts';
 import { checkFloats, defineOp, like } from './op.ts';
 import { run } from './run.ts';
 import { elementwiseWgsl } from './wgsl.gen.ts';
@@ -32,10 +33,11 @@ export function unaryOp({ name, code, gradient }: UnaryRule): (x: Tensor, attrs?
     },
     forward({ x }, [out], attrs) {
       const count = Math.ceil(out.size / 4);
-      const params = { count, ...flatSteps(x.device.traits), ...attrs };
+      const params = { count, ...flatSteps(x.device.traits), ...attrs, number: 0 };
       run(elementwiseWgsl, 'unary', { x, out }, params, {
         groups: flatGroups(count),
         constants: { OP: code },
+        join: joinOf(x.device, 'joined', code),
       });
     },
     gradient: ({ inputs: { x }, outputs: [y], attrs, grads: [g] }) =>
@@ -59,8 +61,9 @@ export function slopeOp({ name, code, second }: SlopeRule) {
     outputs: ({ v }) => [like(v)],
     forward({ v, g }, [out], attrs) {
       const count = Math.ceil(out.size / 4);
-      const params = { count, ...flatSteps(v.device.traits), ...attrs };
-      const launch = { groups: flatGroups(count), constants: { OP: code } };
+      const params = { count, ...flatSteps(v.device.traits), ...attrs, number: 0 };
+      const join = joinOf(v.device, 'joinedGradient', code);
+      const launch = { groups: flatGroups(count), constants: { OP: code }, join };
       run(elementwiseWgsl, 'gradient', { x: v, g, out }, params, launch);
     },
     gradient: ({ inputs: { v, g }, attrs, grads: [gg] }) => ({

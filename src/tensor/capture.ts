@@ -7,6 +7,7 @@ import { Recording, type Value } from './recording.ts';
 import { Replay } from './replay.ts';
 import { tensorsIn } from './scope.ts';
 import { sameShape } from './shape.ts';
+import { simplify } from './simplify.ts';
 import type { Tensor } from './tensor.ts';
 import { checkUsage } from './wrap.ts';
 
@@ -138,7 +139,8 @@ function record<I extends readonly Tensor[], R>(
 
 /** Gives every value its memory: inputs and intermediates new one, everything else what it had. */
 function plan(device: Device, recording: Recording, inputs: readonly Tensor[]) {
-  const values = new Set(recording.launches.flatMap((launch) => launch.values));
+  const launches = simplify(recording.launches, isIntermediate);
+  const values = new Set(launches.flatMap((launch) => launch.values));
   const inner = [...values].filter(isIntermediate);
   const { slots, assigned } = planMemory(inner);
   const buffers = slots.map((bytes) => device.pool.take(bytes, 'capture'));
@@ -155,7 +157,7 @@ function plan(device: Device, recording: Recording, inputs: readonly Tensor[]) {
   });
   const replay = new Replay(
     device.gpu,
-    recording.launches,
+    launches,
     (value) => places.get(value) ?? value.buffer,
     device.queue.bind,
   );

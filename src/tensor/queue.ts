@@ -1,11 +1,11 @@
 import { CaptureError, DeviceError, KernelError } from '../errors.ts';
 import type { ErrorSink } from './error-sink.ts';
 import { copyImage, type ImageSize } from './image-copy.ts';
-import type { Pipeline } from './pipelines.ts';
+import type { Pipeline, Specialization } from './pipelines.ts';
 import type { PooledBuffer } from './pool.ts';
 import { prime } from './prime.ts';
 import { ReadbackRing } from './readback.ts';
-import type { ParamScalar, Recording } from './recording.ts';
+import type { Join, ParamScalar, Recording } from './recording.ts';
 import type { Replay } from './replay.ts';
 import { checkUsage } from './wrap.ts';
 
@@ -24,12 +24,16 @@ export const MAX_GROUPS = 65535;
 export interface Dispatch {
   readonly label: string;
   readonly pipeline: Pipeline;
+  /** What the pipeline was built with. */
+  readonly specialization: Specialization;
   readonly buffers: readonly PooledBuffer[];
   /** Params in declaration order, as 32-bit words. */
   readonly params: Uint32Array;
   /** Params that follow a scalar; for captured steps. */
   readonly scalars?: readonly ParamScalar[] | undefined;
   readonly groups: readonly [number, number, number];
+  /** For captured steps. */
+  readonly join?: Join | undefined;
   /** The tensors in `buffers`, which may be smaller; for profiles. */
   readonly tensors?: readonly { readonly bytes: number }[] | undefined;
   /** Floating-point operations; for profiles. */

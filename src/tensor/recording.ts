@@ -1,6 +1,6 @@
 import { CaptureError } from '../errors.ts';
 import type { Lifetime } from './memory-plan.ts';
-import type { Pipeline } from './pipelines.ts';
+import type { Pipeline, Specialization } from './pipelines.ts';
 import type { PooledBuffer } from './pool.ts';
 import type { Dispatch } from './queue.ts';
 import type { Scalar } from './scalar.ts';
@@ -12,14 +12,24 @@ export interface ParamScalar {
   readonly scalar: Scalar;
 }
 
+/** How a launch can take what an earlier one computes without that being stored in between. */
+export interface Join {
+  /** Which of its values that is. */
+  readonly input: number;
+  /** The launch that does the work of both; undefined where no kernel does. */
+  after(first: Launch, then: Launch): Launch | undefined;
+}
+
 /** A launch of a recorded step. */
 export interface Launch {
   readonly label: string;
   readonly pipeline: Pipeline;
+  readonly specialization: Specialization;
   readonly values: readonly Value[];
   readonly params: Uint32Array;
   readonly scalars: readonly ParamScalar[];
   readonly groups: readonly [number, number, number];
+  readonly join: Join | undefined;
   readonly tensors: Dispatch['tensors'];
   readonly flops: number | undefined;
 }
@@ -29,6 +39,9 @@ export interface Value extends Lifetime {
   readonly buffer: PooledBuffer;
   /** The buffer's version at the time. */
   readonly version: number;
+  /** The launches that use it first and last. */
+  first: number;
+  last: number;
   /** Made inside the step, not before it. */
   readonly inner: boolean;
   /** Uploaded inside the step: it must last. */
@@ -72,10 +85,19 @@ export class Recording {
     value.constant = true;
   }
 
-  dispatch({ label, pipeline, buffers, params, scalars = [], groups, tensors, flops }: Dispatch): void {
+  dispatch({ buffers, ...dispatch }: Dispatch): void {
     const at = this.launches.length;
     const values = buffers.map((buffer) => this.#use(buffer, at));
-    this.launches.push({ label, pipeline, values, params: params.slice(), scalars, groups, tensors, flops });
+    const { scalars = [], join, tensors, flops } = dispatch;
+    this.launches.push({
+      ...dispatch,
+      values,
+      params: dispatch.params.slice(),
+      scalars,
+      join,
+      tensors,
+      flops,
+    });
   }
 
   #use(buffer: PooledBuffer, at: number): Value {

@@ -14,7 +14,7 @@ import {
   valueAndGrad,
 } from '../../src/index.ts';
 import { run } from '../../src/kernels/run.ts';
-import { elementwiseFillWgsl, type elementwiseWgsl } from '../../src/kernels/wgsl.gen.ts';
+import { type elementwiseCastWgsl, elementwiseFillWgsl } from '../../src/kernels/wgsl.gen.ts';
 import { openTestDevice } from '../open.ts';
 
 let device: Device;
@@ -53,9 +53,13 @@ test('a launch is typed from its shader, and wrong ones do not get to the GPU', 
 });
 
 test('constants and lines are typed from the shader too', () => {
-  type Launch = Parameters<typeof run<typeof elementwiseWgsl, keyof typeof elementwiseWgsl.entries>>[4];
-  expectTypeOf<Launch['constants']>().toEqualTypeOf<{ readonly OP?: number } | undefined>();
-  // @ts-expect-error elementwise.wgsl has no constant of this name
+  type Launch = Parameters<
+    typeof run<typeof elementwiseCastWgsl, keyof typeof elementwiseCastWgsl.entries>
+  >[4];
+  expectTypeOf<Launch['constants']>().toEqualTypeOf<
+    { readonly FROM?: number; readonly TO?: number } | undefined
+  >();
+  // @ts-expect-error elementwise-cast.wgsl has no constant of this name
   const launch: Launch = { groups, constants: { WIDTH: 3 } };
   expect(launch.constants).toEqual({ WIDTH: 3 });
 });

@@ -142,6 +142,13 @@ test('params that do not fit a slot are an error', () => {
   const pipeline = device.pipelines.get(elementwiseFillWgsl, 'fill', {});
   const params = new Uint32Array(65);
   expect(() =>
-    device.queue.dispatch({ label: 'wide', pipeline, buffers, params, groups: [1, 1, 1] }),
+    device.queue.dispatch({
+      label: 'wide',
+      pipeline,
+      specialization: {},
+      buffers,
+      params,
+      groups: [1, 1, 1],
+    }),
   ).toThrow(new KernelError('wide', 'params take 260 bytes; 256 fit'));
 });

@@ -1,21 +1,27 @@
 // `unary`: out[i] = f(x[i]); `gradient`: out[i] = g[i] · f′, from x[i] or, for sigmoid and tanh, from f(x)[i]. f is OP.
-// Flat arrays. A thread takes 4 vectors: adjacent ones on a CPU (a
-// cache line of its own), every 64th on a GPU (neighbours share a line). NaN goes in, NaN comes out: comparisons with NaN are
-// false, so every select below keeps x then.
+// `joined` and `joinedGradient` have a[i] ∘ b[i] for x and g: ∘ is FIRST, operands as in `flat` of elementwise-binary.wgsl.
+// Flat arrays. A thread takes 4 vectors: adjacent ones on a CPU (a cache line of its own), every 64th on a GPU (neighbours
+// share a line). NaN goes in, NaN comes out: comparisons with NaN are false, so every select below keeps x then.
 alias T = f32; // what is stored; the arithmetic is f32
 override OP: u32 = 0u;
+override FIRST: u32 = 0u;
+override NUMBER: u32 = 0u;
+override ONE: u32 = 0u;
 
 // p and q are f's attributes: leakyRelu's slope; clamp's low and high.
 struct UnaryParams {
   count: u32, // vectors
   lane: u32, step: u32, // how far apart two threads and two turns of a thread are
   p: f32, q: f32,
+  number: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: UnaryParams;
 @group(0) @binding(1) var<storage, read> x: array<vec4<T>>;
 @group(0) @binding(2) var<storage, read> g: array<vec4<T>>;
-@group(0) @binding(3) var<storage, read_write> out: array<vec4<T>>;
+@group(0) @binding(3) var<storage, read> a: array<vec4<T>>;
+@group(0) @binding(4) var<storage, read> b: array<vec4<T>>;
+@group(0) @binding(5) var<storage, read_write> out: array<vec4<T>>;
 
 const SQRT_HALF = 0.70710678118654752;
 const SQRT_2_OVER_PI = 0.79788456080286536;
@@ -132,14 +138,36 @@ fn backward(v: vec4f, dy: vec4f) -> vec4f {
   }
 }
 
+fn operandA(i: u32) -> vec4f {
+  if (NUMBER == 1u) { return vec4f(params.number); }
+  if ((ONE & 1u) != 0u) { return vec4f(vec4<T>(a[0].x)); }
+  return vec4f(a[i]);
+}
+
+fn operandB(i: u32) -> vec4f {
+  if (NUMBER == 2u) { return vec4f(params.number); }
+  if ((ONE & 2u) != 0u) { return vec4f(vec4<T>(b[0].x)); }
+  return vec4f(b[i]);
+}
+
+fn combined(i: u32) -> vec4f {
+  switch FIRST {
+    case 0u: { return operandA(i) + operandB(i); }
+    case 1u: { return operandA(i) - operandB(i); }
+    default: { return operandA(i) * operandB(i); }
+  }
+}
+
 fn first(thread: u32) -> u32 {
   return (thread & 0xffffffc0u) * 4u + (thread & 63u) * params.lane;
 }
 
 fn unaryAt(i: u32) { out[i] = vec4<T>(apply(vec4f(x[i]))); }
 fn gradientAt(i: u32) { out[i] = vec4<T>(backward(vec4f(x[i]), vec4f(g[i]))); }
+fn joinedAt(i: u32) { out[i] = vec4<T>(apply(combined(i))); }
+fn joinedGradientAt(i: u32) { out[i] = vec4<T>(backward(vec4f(x[i]), combined(i))); }
 
-// Both do the last vector again instead of one past it: branches around loads and stores cost more than they save.
+// All do the last vector again instead of one past it: branches around loads and stores cost more than they save.
 @compute @workgroup_size(64)
 fn unary(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = first(id.y * groups.x * 64u + id.x);
@@ -158,4 +186,24 @@ fn gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   gradientAt(min(i + params.step, last));
   gradientAt(min(i + 2u * params.step, last));
   gradientAt(min(i + 3u * params.step, last));
+}
+
+@compute @workgroup_size(64)
+fn joined(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = first(id.y * groups.x * 64u + id.x);
+  let last = params.count - 1u;
+  joinedAt(min(i, last));
+  joinedAt(min(i + params.step, last));
+  joinedAt(min(i + 2u * params.step, last));
+  joinedAt(min(i + 3u * params.step, last));
+}
+
+@compute @workgroup_size(64)
+fn joinedGradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = first(id.y * groups.x * 64u + id.x);
+  let last = params.count - 1u;
+  joinedGradientAt(min(i, last));
+  joinedGradientAt(min(i + params.step, last));
+  joinedGradientAt(min(i + 2u * params.step, last));
+  joinedGradientAt(min(i + 3u * params.step, last));
 }
