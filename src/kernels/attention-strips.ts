@@ -1,15 +1,14 @@
 import type { Spec } from '../tensor/shape.ts';
-import { stridesOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { AttentionAttrs, AttentionInputs } from './attention-launch.ts';
 import { add, greater, mul, where } from './elementwise.ts';
 import { filledInF32, ofType } from './elementwise-cast.ts';
 import { zerosLike } from './fill.ts';
-import { concat, pad, slice, transpose } from './layout.ts';
-import { copyStrided } from './layout-copy.ts';
-import { matmul } from './matmul.ts';
+import { slice } from './layout.ts';
+import { type BatchAxes, multiply, type Rows } from './matmul-launch.ts';
 import { defineOp, like, unrecorded } from './op.ts';
 import { maskedSoftmax, softmaxGrad } from './softmax.ts';
+import { accumulateUpdate } from './update.ts';
 
 /** Rows `from … to` of all heads, which see the first `keys` keys. */
 interface Strip {
@@ -22,9 +21,6 @@ const MOST_ROWS = 128;
 const FEWEST_ROWS = 16;
 /** Scores in a strip where that leaves it enough rows: 16 MiB. */
 const MOST_SCORES = 2 ** 22;
-/** [B, L, H, D] to [B, H, L, D], and back. */
-const SWAP = [0, 2, 1, 3];
-
 /** How the rows are cut, so that memory grows with Lq + Lk and not with their product; pure. */
 export function stripsOf(
   [batch = 0, rows = 0, heads = 0]: readonly number[],
@@ -41,98 +37,141 @@ export function stripsOf(
 
 /** Attention by products of matrices, strip by strip. */
 export function attentionInStrips(inputs: AttentionInputs, out: Tensor, attrs: AttentionAttrs): void {
-  unrecorded(out.device, () => {
-    const heads = headsFirst(inputs, attrs);
+  const { device } = out;
+  unrecorded(device, () => {
+    const floats = scaledInF32(inputs, attrs);
     const strips = stripsOf(inputs.q.shape, inputs.k.shape[1] ?? 0, attrs.causal);
-    const rows = strips.map((strip) =>
-      out.device.scope(() => matmul(weightsOf(heads, strip, attrs), take(heads.v, 0, strip.keys))),
-    );
-    if (rows.length > 0) storeSwapped(concat(rows, { axis: 2 }), out);
+    filledInF32(out, (y) => {
+      for (const strip of strips) {
+        device.scope(() => {
+          const weights = scoresOf(weightsOf(floats, strip, attrs));
+          product(weights, headsOf(floats.v, 0, strip.keys), headsOf(y, strip.from, strip.to));
+        });
+      }
+    });
   });
 }
 
-interface GradInputs extends AttentionInputs {
+interface Upstream extends AttentionInputs {
   readonly [name: string]: Tensor | undefined;
   readonly g: Tensor;
 }
 
 /** (dq, dk, dv) of attention in strips, with the weights computed anew. */
-export const stripGradOp = defineOp<GradInputs, AttentionAttrs, [Spec, Spec, Spec]>({
+export const stripGradOp = defineOp<Upstream, AttentionAttrs, [Spec, Spec, Spec]>({
   name: 'attentionGrad',
   outputs: ({ q, k, v }) => [like(q), like(k), like(v)],
   forward({ g, ...inputs }, [dq, dk, dv], attrs) {
-    const { device } = g;
-    unrecorded(device, () => {
-      const heads = { ...headsFirst(inputs, attrs), g: transpose(ofType(g, 'f32'), SWAP) };
-      const strips = stripsOf(inputs.q.shape, inputs.k.shape[1] ?? 0, attrs.causal);
-      const rows: Tensor[] = [];
-      let sums: Sums | undefined;
-      // The last strip sees most keys, so the sums never grow.
-      for (const strip of strips.reverse()) {
-        const found = device.scope(() => gradientsOf(heads, strip, attrs));
-        rows.unshift(found.q);
-        sums = sums ? { k: gained(sums.k, found.k), v: gained(sums.v, found.v) } : found;
-      }
-      if (rows.length > 0) storeSwapped(mul(concat(rows, { axis: 2 }), attrs.scale), dq);
-      const keys = inputs.k.shape[1] ?? 0;
-      storeSwapped(sums ? widened(sums.k, keys) : zerosLike(heads.k), dk);
-      storeSwapped(sums ? widened(sums.v, keys) : zerosLike(heads.v), dv);
+    unrecorded(g.device, () => {
+      const floats = { ...scaledInF32(inputs, attrs), g: ofType(g, 'f32') };
+      filledInF32(dq, (q) =>
+        filledInF32(dk, (k) => filledInF32(dv, (v) => fill(floats, { q, k, v }, attrs))),
+      );
     });
   },
 });
 
-interface Sums {
+interface Gradients {
+  readonly q: Tensor;
   readonly k: Tensor;
   readonly v: Tensor;
 }
 
-/** With q scaled, as [B, H, L, D], in f32 so that scores are: f16 has too few digits for large ones. */
-function headsFirst({ q, k, v, mask }: AttentionInputs, { scale }: AttentionAttrs): AttentionInputs {
-  const swapped = (x: Tensor) => transpose(ofType(x, 'f32'), SWAP);
-  return { q: mul(swapped(q), scale), k: swapped(k), v: swapped(v), mask: mask && ofType(mask, 'f32') };
+function fill(floats: Upstream, gradients: Gradients, attrs: AttentionAttrs): void {
+  const { q, k, v } = gradients;
+  const strips = stripsOf(q.shape, k.shape[1] ?? 0, attrs.causal);
+  const unscaled = q.device.allocate(q.shape, 'f32', 'attention');
+  for (const strip of strips) {
+    q.device.scope(() => addGradients(floats, { ...gradients, q: unscaled }, strip, attrs));
+  }
+  accumulateUpdate(q, unscaled, { scale: attrs.scale, fresh: 1 });
+  if (strips.length === 0) for (const sum of [k, v]) accumulateUpdate(sum, zerosLike(sum), { fresh: 1 });
+}
+
+/** Stores the rows of dq that belong to a strip, and adds to dk and dv what comes from it. */
+function addGradients(floats: Upstream, gradients: Gradients, strip: Strip, attrs: AttentionAttrs): void {
+  const { from, to, keys } = strip;
+  const p = weightsOf(floats, strip, attrs);
+  const [q, g] = [headsOf(floats.q, from, to), headsOf(floats.g, from, to)];
+  const [k, v] = [headsOf(floats.k, 0, keys), headsOf(floats.v, 0, keys)];
+  const dp = p.device.allocate(p.shape, 'f32', 'attention');
+  product(g, v, scoresOf(dp), { transposeB: true });
+  const ds = scoresOf(softmaxGrad(p, dp));
+  product(ds, k, headsOf(gradients.q, from, to));
+  addTransposed(ds, q, gradients.k, strip);
+  addTransposed(scoresOf(p), g, gradients.v, strip);
+}
+
+/** sum += scoresᵀ · rows for the keys that a strip sees; at the first strip, sum is that. */
+function addTransposed(scores: Matrices, rows: Matrices, sum: Tensor, { from, keys }: Strip): void {
+  const sees = keys === sum.shape[1];
+  if (from === 0 && sees) {
+    product(scores, rows, headsOf(sum, 0, keys), { transposeA: true });
+    return;
+  }
+  const part = sees ? sum.device.allocate(sum.shape, 'f32', 'attention') : zerosLike(sum);
+  product(scores, rows, headsOf(part, 0, keys), { transposeA: true });
+  accumulateUpdate(sum, part, { fresh: Number(from === 0) });
+}
+
+/** With q scaled, in f32 so that scores are: f16 has too few digits for large ones. */
+function scaledInF32({ q, k, v, mask }: AttentionInputs, { scale }: AttentionAttrs): AttentionInputs {
+  const [query, key, value] = [q, k, v].map((x) => ofType(x, 'f32')) as [Tensor, Tensor, Tensor];
+  return { q: mul(query, scale), k: key, v: value, mask: mask && ofType(mask, 'f32') };
 }
 
 /** `softmax(q·kᵀ + mask)` of a strip, [B, H, rows, keys]. */
 function weightsOf({ q, k, mask }: AttentionInputs, strip: Strip, { causal }: AttentionAttrs): Tensor {
   const { device } = q;
   return device.scope(() => {
-    const products = matmul(take(q, strip.from, strip.to), take(k, 0, strip.keys), { transposeB: true });
-    const masked = mask ? add(products, maskOf(mask, strip)) : products;
+    const [batch = 0, , heads = 0] = q.shape;
+    const scores = device.allocate([batch, heads, strip.to - strip.from, strip.keys], 'f32', 'attention');
+    product(headsOf(q, strip.from, strip.to), headsOf(k, 0, strip.keys), scoresOf(scores), {
+      transposeB: true,
+    });
+    const masked = mask ? add(scores, maskOf(mask, strip)) : scores;
     return maskedSoftmax(causal ? add(masked, hiddenKeys(q, strip)) : masked);
   });
 }
 
-function gradientsOf(
-  heads: AttentionInputs & { readonly g: Tensor },
-  strip: Strip,
-  attrs: AttentionAttrs,
-): { readonly q: Tensor } & Sums {
-  const p = weightsOf(heads, strip, attrs);
-  const [q, g] = [take(heads.q, strip.from, strip.to), take(heads.g, strip.from, strip.to)];
-  const [k, v] = [take(heads.k, 0, strip.keys), take(heads.v, 0, strip.keys)];
-  const ds = softmaxGrad(p, matmul(g, v, { transposeB: true }));
-  return { q: matmul(ds, k), k: matmul(ds, q, { transposeA: true }), v: matmul(p, g, { transposeA: true }) };
+/** A matrix for each head of each batch, and where they lie in a tensor. */
+interface Matrices {
+  readonly x: Tensor;
+  readonly rows: number;
+  readonly columns: number;
+  readonly batch: BatchAxes;
+  readonly layout: Rows & { readonly strides: BatchAxes };
 }
 
-/** x + y, y covering the first keys only. */
-function gained(x: Tensor, y: Tensor): Tensor {
-  const { device } = x;
-  const sum = device.scope(() => add(x, widened(y, x.shape[2] ?? 0)));
-  for (const part of [x, y]) device.release(part);
-  return sum;
+/** The matrices [to − from, D] in x [B, L, H, D]. */
+function headsOf(x: Tensor, from: number, to: number): Matrices {
+  const [batch = 0, length = 0, heads = 0, columns = 0] = x.shape;
+  const row = heads * columns;
+  const layout = { start: from * row, row, strides: [0, length * row, columns] } as const;
+  return { x, rows: to - from, columns, batch: [1, batch, heads], layout };
 }
 
-/** [B, H, L, D] with zeros up to L = `keys`. */
-function widened(x: Tensor, keys: number): Tensor {
-  const missing = keys - (x.shape[2] ?? 0);
-  const none = [0, 0] as const;
-  return missing === 0 ? x : pad(x, [none, none, [0, missing], none]);
+/** The matrices in x [B, H, rows, keys]. */
+function scoresOf(x: Tensor): Matrices {
+  const [batch = 0, heads = 0, rows = 0, columns = 0] = x.shape;
+  const size = rows * columns;
+  const layout = { start: 0, row: columns, strides: [0, heads * size, size] } as const;
+  return { x, rows, columns, batch: [1, batch, heads], layout };
 }
 
-/** Positions `from … to` of [B, H, L, D]; x itself where that is all of it. */
-function take(x: Tensor, from: number, to: number): Tensor {
-  if (from === 0 && to === x.shape[2]) return x;
-  return slice(x, { begin: [0, 0, from], size: [undefined, undefined, to - from] });
+/** out = a · b, matrix by matrix. */
+function product(
+  a: Matrices,
+  b: Matrices,
+  out: Matrices,
+  { transposeA = false, transposeB = false } = {},
+): void {
+  const { rows: m, columns: n, batch } = out;
+  const k = transposeA ? a.rows : a.columns;
+  const layouts = { aRows: a.layout, bRows: b.layout, outRows: out.layout };
+  const strides = { aStrides: a.layout.strides, bStrides: b.layout.strides };
+  const how = { m, n, k, transposeA, transposeB, batch, ...strides, sumBatches: false, ...layouts };
+  multiply(a.x, b.x, out.x, how, { activation: 0, slope: 0 });
 }
 
 function maskOf(mask: Tensor, { from, to, keys }: Strip): Tensor {
@@ -148,11 +187,4 @@ function hiddenKeys({ device }: Tensor, { from, to, keys }: Strip): Tensor {
   const columns = Float32Array.from({ length: keys }, (_, j) => j);
   const after = greater(device.tensor(columns), device.tensor(rows, [to - from, 1]));
   return where(after, Number.NEGATIVE_INFINITY, 0);
-}
-
-/** out [B, L, H, D] from x [B, H, L, D] in f32. */
-function storeSwapped(x: Tensor, out: Tensor): void {
-  const strides = stridesOf(x.shape);
-  const walk = { dims: out.shape, strides: SWAP.map((axis) => strides[axis] ?? 0), start: 0 };
-  filledInF32(out, (target) => copyStrided(x, target, walk, 'attention'));
 }

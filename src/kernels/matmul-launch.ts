@@ -16,6 +16,14 @@ import { matmulSubgroupWgsl, matmulSumWgsl, matmulWgsl } from './wgsl.gen.ts';
 /** Sizes of up to three batch axes, outermost first, or how far an operand moves along each, in elements. */
 export type BatchAxes = readonly [number, number, number];
 
+/** How matrices lie in a tensor, in elements; densely from its start where this is left out. */
+export interface Rows {
+  /** From one row to the next. */
+  readonly row: number;
+  /** Before the first. */
+  readonly start: number;
+}
+
 /** Products of matrices as the kernels see them: out[z] = A[z] · B[z], A [m, k], B [k, n], both perhaps transposed. */
 export interface Product {
   readonly m: number;
@@ -28,6 +36,9 @@ export interface Product {
   readonly bStrides: BatchAxes;
   /** The result is the sum over all batches. */
   readonly sumBatches: boolean;
+  readonly aRows?: Rows;
+  readonly bRows?: Rows;
+  readonly outRows?: Rows & { readonly strides: BatchAxes };
 }
 
 /** What is done to a product as it is stored. */
@@ -97,7 +108,7 @@ function ceilTo(value: number, multiple: number): number {
 export function multiply(a: Tensor, b: Tensor, out: Tensor, product: Product, epilogue: Epilogue): void {
   const { traits, variants } = a.device;
   const variant = variants.choose('matmul', tileVariants(extentOf(product), traits));
-  const plan = matmulPlan(product, variant, traits, epilogue.activation === 0);
+  const plan = matmulPlan(product, variant, traits, epilogue.activation === 0 && !product.outRows);
   const shader = variant === 'register' ? matmulWgsl : matmulSubgroupWgsl;
   if (plan.splits === 1) {
     launch(shader, { a, b, out }, product, plan, epilogue);
@@ -152,22 +163,53 @@ function launch(
     constants: constantsOf(product, plan, epilogue),
     flops: 2 * product.m * product.n * product.k * plan.batches,
   };
-  if (product.n % 4 === 0) run(shader, 'matmul', { ...inputs, out }, params, options);
+  const rows = rowsOfOut(product);
+  if (product.n % 4 === 0 && isInVectors(rows, rows.strides))
+    run(shader, 'matmul', { ...inputs, out }, params, options);
   else run(shader, 'matmulAnyN', { ...inputs, outScalar: out }, params, options);
 }
 
-function paramsOf({ m, n, k, batch, aStrides, bStrides }: Product, plan: Plan) {
+function paramsOf(product: Product, plan: Plan) {
+  const { m, n, k, batch, aStrides, bStrides } = product;
   const { tilesM, tilesN, tiles, splits, kChunk, batches, batchChunk } = plan;
-  const [a0, a1, a2] = aStrides;
-  const [b0, b1, b2] = bStrides;
-  const cut = { tilesM, tilesN, tiles, splits, kChunk, batches, batchChunk };
-  const vectors = 4 * plan.size.columns;
-  return { m, n, k, ...cut, vectors, size1: batch[1], size2: batch[2], a0, a1, a2, b0, b1, b2 };
+  const [, size1, size2] = batch;
+  const [a, b, out] = [rowsOfA(product), rowsOfB(product), rowsOfOut(product)];
+  return {
+    ...{ m, n, k, tilesM, tilesN, tiles, splits, kChunk, batches, batchChunk, size1, size2 },
+    ...{ vectors: 4 * plan.size.columns, aStart: a.start, aRow: a.row, bStart: b.start, bRow: b.row },
+    ...{
+      a0: aStrides[0],
+      a1: aStrides[1],
+      a2: aStrides[2],
+      b0: bStrides[0],
+      b1: bStrides[1],
+      b2: bStrides[2],
+    },
+    ...{ outStart: out.start, outRow: out.row },
+    ...{ out0: out.strides[0], out1: out.strides[1], out2: out.strides[2] },
+  };
 }
 
-/** Whether the rows of A and of B, as they lie in memory, are whole vectors. */
-function vectorsOf({ m, n, k, transposeA, transposeB }: Product): [boolean, boolean] {
-  return [(transposeA ? m : k) % 4 === 0, (transposeB ? k : n) % 4 === 0];
+function rowsOfA({ m, k, transposeA, aRows }: Product): Rows {
+  return aRows ?? { start: 0, row: transposeA ? m : k };
+}
+
+function rowsOfB({ n, k, transposeB, bRows }: Product): Rows {
+  return bRows ?? { start: 0, row: transposeB ? k : n };
+}
+
+function rowsOfOut({ m, n, batch: [, size1, size2], outRows }: Product): Rows & { strides: BatchAxes } {
+  return outRows ?? { start: 0, row: n, strides: [size1 * size2 * m * n, size2 * m * n, m * n] };
+}
+
+/** Whether the rows of A and of B, as they lie in memory, begin at whole vectors. */
+function vectorsOf(product: Product): [boolean, boolean] {
+  const { aStrides, bStrides } = product;
+  return [isInVectors(rowsOfA(product), aStrides), isInVectors(rowsOfB(product), bStrides)];
+}
+
+function isInVectors({ start, row }: Rows, strides: BatchAxes): boolean {
+  return [start, row, ...strides].every((distance) => distance % 4 === 0);
 }
 
 function constantsOf(product: Product, plan: Plan, { bias, residual, activation }: Epilogue) {

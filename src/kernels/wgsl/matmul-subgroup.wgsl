@@ -8,7 +8,11 @@ struct MatmulParams {
   m: u32, n: u32, k: u32,
   tilesM: u32, tilesN: u32, tiles: u32, splits: u32, // tiles: of a split
   kChunk: u32, batches: u32, batchChunk: u32, partSize: u32,
-  size1: u32, size2: u32, a0: u32, a1: u32, a2: u32, b0: u32, b1: u32, b2: u32, // batch axes 0, 1 and 2
+  // Where the first matrix begins, and how far apart rows and the batches along axes 0, 1 and 2 are, in elements.
+  aStart: u32, aRow: u32, a0: u32, a1: u32, a2: u32,
+  bStart: u32, bRow: u32, b0: u32, b1: u32, b2: u32,
+  outStart: u32, outRow: u32, out0: u32, out1: u32, out2: u32,
+  size1: u32, size2: u32, // of the batch axes 1 and 2
   slope: f32,
   vectors: u32, // 4 · COLS
 }
@@ -70,7 +74,7 @@ fn maskAcross(v: vec4f, k: u32) -> vec4f {
 
 // Block r of this thread's rows.
 fn aBlock(k: u32, r: u32) -> mat4x4f {
-  let i = aAt + vec4u(k * select(1u, params.m, TRANSPOSE_A) + 4u * r * select(params.k, 1u, TRANSPOSE_A));
+  let i = aAt + vec4u(k * select(1u, params.aRow, TRANSPOSE_A) + 4u * r * select(params.aRow, 1u, TRANSPOSE_A));
   let block = mat4x4f(aVector(i.x), aVector(i.y), aVector(i.z), aVector(i.w));
   if (TRANSPOSE_A) {
     return transpose(mat4x4f(
@@ -81,8 +85,8 @@ fn aBlock(k: u32, r: u32) -> mat4x4f {
 
 // Vector r, as it lies in memory, of the block of B that is j columns behind the tile's first.
 fn bPart(k: u32, j: u32, r: u32) -> vec4f {
-  if (TRANSPOSE_B) { return maskAlong(bVector(bAt + (col + j + r) * params.k + k), k); }
-  return maskAcross(bVector(bAt + (k + r) * params.n + col + j), k + r);
+  if (TRANSPOSE_B) { return maskAlong(bVector(bAt + (col + j + r) * params.bRow + k), k); }
+  return maskAcross(bVector(bAt + (k + r) * params.bRow + col + j), k + r);
 }
 
 fn turned(block: mat4x4f) -> mat4x4f {
@@ -109,14 +113,17 @@ fn bPair(k: u32, j: u32) -> Pair {
   return Pair(octetBlock(own, octet), octetBlock(own, octet + 4u));
 }
 
+// Batch z along axes 0, 1 and 2.
+fn alongAxes(z: u32) -> vec3u {
+  return vec3u(z / params.size2 / params.size1, z / params.size2 % params.size1, z % params.size2);
+}
+
 // Where batch z of the operands begins: up to three axes, along which an operand may be repeated.
 fn enterBatch(z: u32) {
-  let z2 = z % params.size2;
-  let z1 = z / params.size2 % params.size1;
-  let z0 = z / params.size2 / params.size1;
-  let aRows = select((row + FOUR) * params.k, row + FOUR * params.m, vec4<bool>(TRANSPOSE_A));
-  aAt = aRows + z0 * params.a0 + z1 * params.a1 + z2 * params.a2;
-  bAt = z0 * params.b0 + z1 * params.b1 + z2 * params.b2;
+  let at = alongAxes(z);
+  let aRows = select((row + FOUR) * params.aRow, row + FOUR * params.aRow, vec4<bool>(TRANSPOSE_A));
+  aAt = aRows + params.aStart + at.x * params.a0 + at.y * params.a1 + at.z * params.a2;
+  bAt = params.bStart + at.x * params.b0 + at.y * params.b1 + at.z * params.b2;
 }
 
 // The thread's number, counted such that those of a group follow one another: how a subgroup is filled is up to the adapter.
@@ -160,7 +167,8 @@ fn tileProduct(thread: u32, group: u32) -> Tile {
   lane = thread % SHARE;
   row = (inStrip / width * SHARE + lane) * 4u * ROWS;
   col = (strip * 4u + inStrip % width) * 4u * COLS;
-  outAt = split * params.partSize + z * params.m * params.n;
+  let at = alongAxes(z);
+  outAt = split * params.partSize + params.outStart + at.x * params.out0 + at.y * params.out1 + at.z * params.out2;
   if (index >= params.tiles * params.splits) { row = params.m; } // stores nothing
 
   let kStart = select(split * params.kChunk, 0u, SUM_BATCHES);
@@ -246,7 +254,7 @@ fn storeVectors(t: Tile, r: u32) {
   for (var i = 0u; i < params.vectors; i++) {
     let down = row + 4u * r + i % 4u;
     let j = col + i / 4u * 4u;
-    let at = outAt + down * params.n + j;
+    let at = outAt + down * params.outRow + j;
     if (down < params.m && j < params.n) { out[at / 4u] = vec4<S>(finished(blocks[i / 4u][i % 4u], j, at)); }
   }
 }
@@ -257,7 +265,7 @@ fn storeScalars(t: Tile, r: u32) {
   for (var i = 0u; i < params.vectors; i++) {
     let down = row + 4u * r + i % 4u;
     let j = col + i / 4u * 4u;
-    let at = outAt + down * params.n + j;
+    let at = outAt + down * params.outRow + j;
     let values = finished(blocks[i / 4u][i % 4u], j, at);
     let width = select(0u, params.n - min(j, params.n), down < params.m);
     if (width > 0u) { outScalar[at] = S(values.x); }
