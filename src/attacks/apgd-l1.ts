@@ -77,13 +77,8 @@ export function sparseDirection({ grads, share }: ApgdState, i: number): Tensor 
  * ℓ1: as many elements as the best point has moved, over 1.5, take part from now on. Where it has become sparser by 5 % the
  * step size starts anew from the best point; elsewhere it shrinks (Croce & Hein 2021, section 4.2).
  */
-export function sparseCheck(state: ApgdState, { origins }: Problem): ApgdState {
-  const n = state.eta.size;
-  const elements = origins.reduce((all, { size }) => all + size / n, 0);
-  const moved = state.best.map((point, i) =>
-    sum(asNumber(greater(abs(rowsOf(sub(point, origins[i] as Tensor))), 0)), { axes: 1 }),
-  );
-  const support = moved.reduce((a, b) => add(a, b));
+export function sparseCheck(state: ApgdState, problem: Problem): ApgdState {
+  const { support, share } = fromSupport(state, problem);
   const sparser = less(support, mul(state.support, 0.95));
   const shrunk = clamp(div(state.eta, SPARSE.shrink), SPARSE.step * SPARSE.least, SPARSE.step);
   return {
@@ -91,7 +86,16 @@ export function sparseCheck(state: ApgdState, { origins }: Problem): ApgdState {
     eta: where(sparser, SPARSE.step, shrunk),
     points: choose(sparser, state.best, state.points),
     grads: choose(sparser, state.bestGrads, state.grads),
-    share: div(support, elements * SPARSE.shrink),
-    support,
+    ...{ share, support },
   };
+}
+
+/** With as many elements taking part as the best point has moved, over 1.5. */
+export function fromSupport(state: ApgdState, { origins }: Problem): ApgdState {
+  const elements = origins.reduce((all, { size }) => all + size / state.eta.size, 0);
+  const moved = state.best.map((point, i) =>
+    sum(asNumber(greater(abs(rowsOf(sub(point, origins[i] as Tensor))), 0)), { axes: 1 }),
+  );
+  const support = moved.reduce((a, b) => add(a, b));
+  return { ...state, share: div(support, elements * SPARSE.shrink), support };
 }

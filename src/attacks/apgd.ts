@@ -5,6 +5,7 @@ import { randomNormal } from '../kernels/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import {
   type ApgdState,
+  fromSupport,
   SPARSE,
   type Stage,
   shrinkingStages,
@@ -76,7 +77,8 @@ export function apgdAttack(options: ApgdOptions): Attack {
     start(problem, run, seed) {
       const target = targets > 0 ? targetOf(problem, Math.floor(run / restarts), seed) : undefined;
       const track = begin(problem, startOf(problem, seed));
-      return startAt(problem, aimed({ target }, problem), track, loss, seed);
+      const begun = startAt(problem, aimed({ target }, problem), track, loss, seed);
+      return options.largerFirst ? fromSupport(begun, problem) : begun;
     },
     step(state, problem, seed) {
       const next = l1 ? sparseMove(state, problem) : move(state, problem);
@@ -125,7 +127,7 @@ function interludes(stages: readonly Stage[], l1: boolean, rho: number, loss: At
     step(state, problem, seed) {
       const { origins, moved } = problem;
       const points = state.best.map((x, i) => project(x, origins[i] as Tensor, moved[i] as Moved));
-      return startAt(problem, aimed(state, problem), { ...state, points }, loss, seed);
+      return fromSupport(startAt(problem, aimed(state, problem), { ...state, points }, loss, seed), problem);
     },
   };
   const ends = stages.slice(0, -1).map(({ last }) => last);

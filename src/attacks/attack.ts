@@ -32,6 +32,9 @@ export interface Attack<S extends Track = Track> {
   widening?(step: number): number;
 }
 
+/** After how many steps most attacks let samples with success leave. */
+export const PHASE = 20;
+
 /** What is done between steps. Kinds are captured apart. */
 export interface Interlude<S extends Track> {
   readonly kind: string;

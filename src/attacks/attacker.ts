@@ -61,7 +61,7 @@ export class Attacker {
 
   /**
    * Attacks one batch. Throws `ShapeError` for a modality that the model lacks, ε < 0 or NaN, labels of another shape, too few
-   * classes for a loss; `AttackError` for inputs out of their range, labels that are no class, a model in training mode, and
+   * classes for a loss, attacks of a list in different norms; `AttackError` for inputs out of their range, labels that are no class, a model in training mode, and
    * logits that are no numbers (naming the step and the share of samples).
    */
   attack(inputs: AttackInputs, options: AttackOptions): Promise<AttackOutcome> {
@@ -69,7 +69,8 @@ export class Attacker {
     check(labels instanceof Tensor, this.#name, () => `needs labels, i32 [N]; got ${labels}`);
     check(seed >>> 0 === seed, this.#name, () => `seed must be a whole number below 2^32; got ${seed}`);
     check(this.#attacks.length > 0, 'attack', () => 'needs at least one attack');
-    return labels.device.scope(() => this.#all(inputs, options, seed));
+    const norms = normsOf(this.#attacks);
+    return labels.device.scope(() => this.#all(inputs, { ...options, seed }, norms));
   }
 
   /** Who complains: the attack, where there is only one. */
@@ -83,7 +84,11 @@ export class Attacker {
     this.#stepper.dispose();
   }
 
-  async #all(inputs: AttackInputs, options: AttackOptions, seed: number): Promise<AttackOutcome> {
+  async #all(
+    inputs: AttackInputs,
+    options: AttackOptions & { readonly seed: number },
+    norms: Readonly<Record<string, Norm>>,
+  ): Promise<AttackOutcome> {
     const problems = this.#attacks.map((attack) => problemOf(this.#model, attack, inputs, options));
     const [first] = problems as [(typeof problems)[0]];
     const fooled = await checkValues(this.#name, first.problem, cleanLogitsOf(first));
@@ -93,12 +98,12 @@ export class Attacker {
       for (const [i, attack] of this.#attacks.entries()) {
         const { problem } = problems[i] as (typeof problems)[0];
         for (let number = 0; number < runsOf(attack, problem); number++)
-          await this.#run({ attack, number, seed: runSeed(seed, runs++) }, problem, progress);
+          await this.#run({ attack, number, seed: runSeed(options.seed, runs++) }, problem, progress);
         // The recordings of an attack are of no use to the next one.
         if (this.#attacks.length > 1) this.#stepper.dispose();
       }
       return await progress.result(
-        normsOf(this.#attacks),
+        norms,
         this.#attacks.every(({ smallest }) => smallest),
       );
     } finally {
@@ -161,9 +166,16 @@ function runsOf({ runs }: Attack, problem: Problem): number {
   return typeof runs === 'number' ? runs : runs(problem);
 }
 
+/** In which norm each modality is measured. Throws `ShapeError` where attacks of a list differ. */
 function normsOf(attacks: readonly Attack[]): Record<string, Norm> {
-  const pairs = attacks.flatMap(({ budgets }) => Object.entries(budgets));
-  return Object.fromEntries(pairs.map(([name, { norm = 'linf' }]) => [name, norm]));
+  const norms: Record<string, Norm> = {};
+  for (const [name, { norm = 'linf' }] of attacks.flatMap(({ budgets }) => Object.entries(budgets))) {
+    const known = norms[name] ?? norm;
+    const differ = () => `one list cannot move ${name} in ${known} and in ${norm}: run two attacks`;
+    check(known === norm, 'attack', differ);
+    norms[name] = norm;
+  }
+  return norms;
 }
 
 function isUnbounded({ smallest, budgets }: Attack): boolean {

@@ -6,11 +6,18 @@ import { randomUniform } from '../kernels/random.ts';
 import { sum } from '../kernels/reduce.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { Attack } from './attack.ts';
+import { type Attack, PHASE } from './attack.ts';
 import { cleanStart } from './iterative.ts';
 import { type AttackObjective, crossEntropyObjective } from './losses.ts';
 import { checkCount, checkOption } from './problem.ts';
-import { boneVectors, checkSkeleton, isAbove, jointMatrix, type SkeletonOptions } from './skeleton.ts';
+import {
+  boneVectors,
+  checkSkeleton,
+  checkUnranged,
+  isAbove,
+  jointMatrix,
+  type SkeletonOptions,
+} from './skeleton.ts';
 import { begin, climb, draw, evaluate, observe, type Track } from './track.ts';
 
 export interface BoneLengthOptions extends SkeletonOptions {
@@ -45,8 +52,11 @@ export function boneLengthAttack(options: BoneLengthOptions): Attack<BoneLengthS
   // How far joints move follows from the change of the bones: no bound of its own.
   const budgets = { [modality]: { epsilon: Number.POSITIVE_INFINITY } };
   return {
-    ...{ name, budgets, steps, runs: restarts, unbounded: true },
-    check: (problem) => checkSkeleton(name, problem, options, true),
+    ...{ name, budgets, steps, runs: restarts, unbounded: true, phase: PHASE },
+    check(problem) {
+      checkSkeleton(name, problem, options, true);
+      checkUnranged(name, problem, options);
+    },
     start(problem, run, seed) {
       const origin = problem.origins[0] as Tensor;
       const shape = factorShape(origin.shape);

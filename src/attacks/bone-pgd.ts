@@ -4,7 +4,7 @@ import type { Attack } from './attack.ts';
 import type { PgdAttackOptions } from './first-order.ts';
 import { ballStart, type Constraint, cleanStart, iterativeAttack } from './iterative.ts';
 import { crossEntropyObjective } from './losses.ts';
-import { checkSkeleton, type SkeletonOptions } from './skeleton.ts';
+import { checkSkeleton, checkUnranged, type SkeletonOptions } from './skeleton.ts';
 
 /**
  * Bone-length-preserving PGD: PGD in ℓ∞, and after each step (and the random start) every joint is put back on the sphere around its
@@ -25,6 +25,7 @@ export function bonePgdAttack(options: PgdAttackOptions & SkeletonOptions): Atta
     check(problem) {
       made.check?.(problem);
       checkSkeleton(name, problem, options, false);
+      checkUnranged(name, problem, options);
       const moved = problem.moved.find((one) => one.name === modality);
       check(moved?.norm === 'linf', name, () => `${modality} moves in linf; got ${moved?.norm}`);
     },

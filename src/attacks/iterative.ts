@@ -4,7 +4,7 @@ import { randomNormal, randomUniform } from '../kernels/random.ts';
 import type { Device } from '../tensor/device.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { Attack } from './attack.ts';
+import { type Attack, PHASE } from './attack.ts';
 import { type AttackObjective, checkClasses } from './losses.ts';
 import { ascend, type Norm, normalized, perSample, project, startNoise } from './norms.ts';
 import { type AttackBudgets, checkCount, checkOption, type Moved, type Problem } from './problem.ts';
@@ -72,7 +72,7 @@ export function iterativeAttack(parts: Parts): Attack {
   for (const share of Object.values(typeof relativeStep === 'number' ? [relativeStep] : relativeStep))
     checkOption(name, 'relativeStep', share, 0, 1e6);
   const recipe: Attack<Climb> = {
-    ...{ name, budgets, steps, runs: restarts },
+    ...{ name, budgets, steps, runs: restarts, phase: PHASE },
     check: (problem) => checkClasses(name, loss, problem),
     start(problem, run, seed) {
       const from = run > 0 && start === cleanStart ? ballStart : start;

@@ -68,6 +68,7 @@ export function runSteps<S extends Track>(
     return stepper.advance(on, now, fixed, stepSeed(seed, done), {
       kind: `${attack.name} ${kind}`,
       variant,
+      owners: [attack, problem.model],
     });
   };
   let now = state;

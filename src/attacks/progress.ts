@@ -118,14 +118,21 @@ export class Progress {
   }
 
   #replace({ moved }: Problem, { adversarial, points }: Track, places: readonly number[]): void {
-    for (const [i, { name }] of moved.entries()) {
-      const before = this.#found.get(name) ?? (this.#inputs[name] as Tensor);
-      const all = concat([before, adversarial[i] as Tensor, points[i] as Tensor], { axis: 0 });
-      const { device } = all;
-      const now = gather(all, indicesOf(device, places));
-      this.#found.get(name)?.dispose();
-      this.#found.set(name, device.keep(now));
-    }
+    for (const [i, { name }] of moved.entries())
+      this.#gather(name, [adversarial[i] as Tensor, points[i] as Tensor], places);
+    // The model saw the other modalities as they were given, whatever attacks before this one left of them.
+    const batch = this.#success.length;
+    const back = places.map((place, sample) => (place === sample ? sample : batch + sample));
+    for (const name of this.#found.keys())
+      if (moved.every((one) => one.name !== name)) this.#gather(name, [this.#inputs[name] as Tensor], back);
+  }
+
+  /** Of what is there, with `others` behind it, the rows at `places`. */
+  #gather(name: string, others: readonly Tensor[], places: readonly number[]): void {
+    const before = this.#found.get(name) ?? (this.#inputs[name] as Tensor);
+    const now = gather(concat([before, ...others], { axis: 0 }), indicesOf(before.device, places));
+    this.#found.get(name)?.dispose();
+    this.#found.set(name, before.device.keep(now));
   }
 
   async #readLosses(): Promise<number[][]> {

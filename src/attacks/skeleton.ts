@@ -34,6 +34,17 @@ export function checkSkeleton(
   check(fits, op, () => `${modality} must be [N, T, ${parents.length}, 3]; got [${shape}]`);
 }
 
+/** Throws `ShapeError` where the skeleton has a range: what keeps or sets the lengths of bones cannot keep to it. */
+export function checkUnranged(
+  op: string,
+  { moved }: Problem,
+  { modality = 'skeleton' }: SkeletonOptions,
+): void {
+  const range = moved.find(({ name }) => name === modality)?.range;
+  const message = () => `bones of ${modality} cannot keep to [${range?.join(', ')}]; declare no range for it`;
+  check(range === undefined, op, message);
+}
+
 /**
  * Vectors to the joints from their parents, 0 for a root: [..., V, 3] → the same shape. Linear, with the transpose of its
  * matrix as gradient.

@@ -3,7 +3,7 @@ import { add, div, equal, minimum, mul, sub, where } from '../kernels/elementwis
 import { sum } from '../kernels/reduce.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { adam, type Moments, noMoments } from './adam.ts';
-import type { Attack } from './attack.ts';
+import { type Attack, PHASE } from './attack.ts';
 import { crossEntropyObjective } from './losses.ts';
 import { lengths, normalized, perSample, project } from './norms.ts';
 import { type AttackBudgets, checkOption, type Moved } from './problem.ts';
@@ -46,7 +46,7 @@ export function smartAttack(options: SmartOptions): Attack<SmartState> {
   checkOption(name, 'clip', clip, 0, 1e6);
   checkOption(name, 'learningRate', learningRate, 0, 1e6);
   return {
-    ...{ name, budgets, steps, runs: restarts, unbounded: true },
+    ...{ name, budgets, steps, runs: restarts, unbounded: true, phase: PHASE },
     check(problem) {
       checkSkeleton(name, problem, options, true);
       checkRestarts(name, problem, restarts);

@@ -11,6 +11,7 @@ export type Step<S, F> = (state: S, fixed: F, seed: StepSeed) => S;
 
 interface Recorded {
   readonly key: string;
+  readonly owners: readonly unknown[];
   readonly run: Captured<readonly Tensor[], readonly Tensor[]>;
 }
 
@@ -18,6 +19,8 @@ interface Recorded {
 export interface StepKind {
   readonly kind: string;
   readonly variant: string;
+  /** What the step is made from: another attack or another model is another step. */
+  readonly owners: readonly unknown[];
 }
 
 /**
@@ -57,21 +60,25 @@ export class Stepper {
     this.#recorded.clear();
   }
 
-  #replay<S, F>(step: Step<S, F>, state: S, fixed: F, seed: StepSeed, { kind, variant }: StepKind): S {
+  #replay<S, F>(step: Step<S, F>, state: S, fixed: F, seed: StepSeed, which: StepKind): S {
     const all = listTensors(distinct([state, fixed]));
-    const key = [variant, ...all.map(({ dtype, shape }) => `${dtype} ${shape}`)].join(', ');
+    const key = [which.variant, ...all.map(({ dtype, shape }) => `${dtype} ${shape}`)].join(', ');
     this.#seed.value = numberOf(seed);
-    if (this.#recorded.get(kind)?.key !== key) this.#record(step, state, fixed, kind, key);
-    return rebuild(state, (this.#recorded.get(kind) as Recorded).run(...all));
+    const known = this.#recorded.get(which.kind);
+    const same = known?.key === key && known.owners.every((owner, i) => owner === which.owners[i]);
+    const { run } = same ? known : this.#record(step, state, fixed, which, key);
+    return rebuild(state, run(...all));
   }
 
-  #record<S, F>(step: Step<S, F>, state: S, fixed: F, kind: string, key: string): void {
+  #record<S, F>(step: Step<S, F>, state: S, fixed: F, { kind, owners }: StepKind, key: string): Recorded {
     this.#recorded.get(kind)?.run.dispose();
     const run = capture((...all: readonly Tensor[]): readonly Tensor[] => {
       const [now, same] = rebuild([state, fixed] as const, all);
       return listTensors(distinct(step(now, same, this.#seed), all));
     });
-    this.#recorded.set(kind, { key, run });
+    const recorded = { key, owners, run };
+    this.#recorded.set(kind, recorded);
+    return recorded;
   }
 }
 

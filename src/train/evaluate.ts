@@ -3,7 +3,7 @@ import type { Iterate } from '../attacks/pgd-attack.ts';
 import { batches } from '../data/batches.ts';
 import type { ActionDataset } from '../data/dataset.ts';
 import { Rng } from '../data/rng.ts';
-import { abs, cast, equal, greater, maximum, minimum, neg, sub } from '../kernels/elementwise.ts';
+import { abs, cast, equal, greater, lessEqual, maximum, minimum, neg, sub } from '../kernels/elementwise.ts';
 import { reshape, slice } from '../kernels/layout.ts';
 import { crossEntropy } from '../kernels/loss.ts';
 import { argmax, max, mean } from '../kernels/reduce.ts';
@@ -37,7 +37,7 @@ export interface CleanResult {
 
 /** How a network does under one attack, in the order of the indices. */
 export interface AttackResult {
-  /** No iterate fooled the network, the clean sample included, and every loss was a number. */
+  /** No iterate fooled the network, the clean sample included, and every loss and gradient was a number. */
   readonly robust: readonly boolean[];
   /** Per-sample loss at the final iterate. */
   readonly losses: readonly number[];
@@ -150,7 +150,8 @@ async function attackBatch(
     attack.seed,
     ({ step, value, grads }: Iterate<AttackValue>) => {
       const before = right;
-      right = device.keep(minimum(before, isRight(value.logits, labels)));
+      const holds = isRight(value.logits, labels);
+      right = device.keep(minimum(before, grads ? minimum(holds, areNumbers(grads)) : holds));
       before.dispose();
       losses.push(device.keep(slice(value.losses, { size: value.losses.shape })));
       if (step === 0 && grads) zero = device.keep(zeroRows(grads));
@@ -185,10 +186,21 @@ function isRight(logits: Tensor, labels: Tensor): Tensor {
 
 /** f32 [N]: 1 where the gradient of every input is exactly zero or no number: the attack moves nothing there. */
 function zeroRows(grads: readonly Tensor[]): Tensor {
-  const largest = grads
+  return sub(1, cast(greater(largestOf(grads), 0), 'f32'));
+}
+
+/** f32 [N]: 1 where the gradients are numbers. What is no number moves nothing, so that it shows nothing about robustness. */
+function areNumbers(grads: readonly Tensor[]): Tensor {
+  return cast(lessEqual(largestOf(grads), LARGEST), 'f32');
+}
+
+const LARGEST = 3.4e38;
+
+/** [N]: the largest element of a sample's gradients; NaN where there is one. */
+function largestOf(grads: readonly Tensor[]): Tensor {
+  return grads
     .map((grad) => max(abs(reshape(grad, [grad.shape[0] ?? 0, -1])), { axes: 1 }))
     .reduce((a, b) => maximum(a, b));
-  return sub(1, cast(greater(largest, 0), 'f32'));
 }
 
 async function movement(

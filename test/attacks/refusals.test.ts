@@ -3,6 +3,7 @@ import type { Attack } from '../../src/attacks/attack.ts';
 import { attack } from '../../src/attacks/attacker.ts';
 import { auditRobustness } from '../../src/attacks/audit.ts';
 import { autoAttack } from '../../src/attacks/auto-attack.ts';
+import { boneLengthAttack } from '../../src/attacks/bone-length.ts';
 import { bonePgdAttack } from '../../src/attacks/bone-pgd.ts';
 import { cwL2Attack } from '../../src/attacks/cw.ts';
 import { deepFoolAttack } from '../../src/attacks/deep-fool.ts';
@@ -98,6 +99,21 @@ test('bone-length-preserving PGD refuses another norm than ℓ∞', async () => 
   await expect(attack(motion.model, recipe, { x }, motion)).rejects.toThrow(
     /bone-preserving PGD: x moves in linf; got l2/,
   );
+});
+
+test('attacks that keep or set the lengths of bones refuse a skeleton with a range', async () => {
+  const motion = linear(device, { n: 2, size: 12, classes: 3, range: [-5, 5] });
+  const x = device.tensor(await motion.x.read(), [2, 2, 2, 3]);
+  const skeleton = { modality: 'x', parents: [-1, 0] };
+  const message = 'bones of x cannot keep to [-5, 5]; declare no range for it';
+  const recipes = [
+    bonePgdAttack({ budgets: { x: { epsilon: 0.1 } }, ...skeleton }),
+    boneLengthAttack(skeleton),
+  ];
+  for (const recipe of recipes)
+    await expect(attack(motion.model, recipe, { x }, motion)).rejects.toThrow(
+      new ShapeError(recipe.name, message),
+    );
 });
 
 test('an audit refuses what it cannot work with, in its own name', async () => {

@@ -3,7 +3,7 @@ import { type ActionInputs, ActionNetwork, type ActionOutput } from '../../src/a
 import { actionLoss } from '../../src/amr/loss.ts';
 import type { ActionDataset } from '../../src/data/dataset.ts';
 import { ShapeError } from '../../src/errors.ts';
-import { add, mul, sqrt, sub } from '../../src/kernels/elementwise.ts';
+import { add, mul, relu, sqrt, sub } from '../../src/kernels/elementwise.ts';
 import { concat, reshape } from '../../src/kernels/layout.ts';
 import { mean } from '../../src/kernels/reduce.ts';
 import { capture } from '../../src/tensor/capture.ts';
@@ -96,6 +96,23 @@ test('logits that are no numbers are neither right nor robust, whatever class th
   );
   expect(robust).toEqual([true, true, false, false]);
   expect(zeroGradients).toBe(0.5);
+});
+
+/** Right logits, with a gradient that is no number for clips above 0.7. */
+class Steep extends Brightness {
+  override forward(inputs: ActionInputs): ActionOutput {
+    const { logits, ...rest } = super.forward(inputs);
+    const m = mean(inputs.rgb as Tensor, { axes: [1, 2, 3], keepDims: false });
+    const kink = sqrt(mul(relu(sub(m, 0.7)), 0)); // 0, with an infinite slope times 0
+    return { ...rest, logits: add(logits, reshape(kink, [-1, 1])) };
+  }
+}
+
+test('a sample whose gradients are no numbers is not called robust: nothing has attacked it', async () => {
+  const attack = { ...ATTACK, epsilons: { rgb: 0.01 } };
+  const found = await evaluateAttack(device, new Steep(4), DATASET, [0, 1, 3], attack, BATCHES);
+  expect(found.losses.every(Number.isFinite)).toBe(true);
+  expect(found.robust).toEqual([true, true, false]);
 });
 
 describe('evaluateClean', () => {
