@@ -9,6 +9,8 @@ export interface Options {
   readonly only: readonly string[];
   readonly rounds: number;
   readonly json: string | undefined;
+  /** Lines that the JSON file has already are not measured again. */
+  readonly resume: boolean;
   readonly write: boolean;
 }
 
@@ -16,7 +18,8 @@ export const USAGE = `npm run bench:peers -- [options]
   --adapter NAME   auto (default), gpu, lavapipe or swiftshader
   --only NAMES     only workloads whose name contains one of these, separated by commas
   --rounds N       rounds of ours, peer, ours, peer … (5)
-  --json FILE      writes the comparison as JSON
+  --json FILE      writes the comparison as JSON, after each line
+  --resume         goes on with what FILE lacks, after an interruption
   --write          writes bench/results/<adapter>.{json,md} and docs/benchmarks.md`;
 
 /** Reads the command line. Throws for what it does not know. */
@@ -28,6 +31,7 @@ export function readOptions(args: readonly string[]): Options {
       only: { type: 'string', default: '' },
       rounds: { type: 'string', default: '5' },
       json: { type: 'string' },
+      resume: { type: 'boolean', default: false },
       write: { type: 'boolean', default: false },
     },
   });
@@ -35,6 +39,8 @@ export function readOptions(args: readonly string[]): Options {
   if (!ADAPTERS.includes(values.adapter)) throw new Error(`--adapter: expected ${ADAPTERS.join(', ')}`);
   if (!Number.isInteger(rounds) || rounds < 1)
     throw new Error(`--rounds: expected a count; got ${values.rounds}`);
+  if (values.resume && values.json === undefined)
+    throw new Error('--resume: needs --json FILE, the file to go on with');
   const only = values.only
     .split(',')
     .map((part) => part.trim())

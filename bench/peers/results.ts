@@ -1,6 +1,7 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Comparison, formatRatio, markdownTable, worst } from './table.ts';
+import { type Case, type Comparison, formatRatio, markdownTable, worst } from './table.ts';
 
 const PAGE_HEAD = `# Benchmarks
 
@@ -16,6 +17,21 @@ Absolute times differ between machines; ratios within a table are what counts.
 /** The JSON of a comparison: nothing but its fields, in order. */
 export function toJson({ adapter, cases, geomean }: Comparison): string {
   return `${JSON.stringify({ adapter, cases, geomean }, null, 2)}\n`;
+}
+
+/** Writes the JSON through a temporary file, so that an interruption leaves the one before. */
+export async function saveJson(file: string, comparison: Comparison): Promise<void> {
+  await writeFile(`${file}.tmp`, toJson(comparison));
+  await rename(`${file}.tmp`, file);
+}
+
+/** The lines of an interrupted comparison; none where there is no such file. Throws where they are another adapter's. */
+export async function savedCases(file: string, adapter: string): Promise<readonly Case[]> {
+  if (!existsSync(file)) return [];
+  const saved = JSON.parse(await readFile(file, 'utf8')) as Comparison;
+  if (saved.adapter !== adapter)
+    throw new Error(`--resume: ${file} has lines of ${saved.adapter}, not of ${adapter}`);
+  return saved.cases;
 }
 
 /** Geometric mean, then the three lines in which we are least ahead. */

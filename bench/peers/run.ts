@@ -1,12 +1,11 @@
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { type Measured, measure } from './measure.ts';
 import { type Options, readOptions, select, USAGE } from './options.ts';
 import { LibraryProcess } from './process.ts';
 import { type LibraryName, PEERS } from './protocol.ts';
-import { summary, toJson, writeResults } from './results.ts';
-import { compare, lineOf, screenTable } from './table.ts';
+import { savedCases, saveJson, summary, writeResults } from './results.ts';
+import { type Case, compare, lineOf, screenTable } from './table.ts';
 import type { Workload } from './workload.ts';
 import { WORKLOADS } from './workloads.ts';
 
@@ -57,24 +56,30 @@ function isDoubtful({ line, notes }: Measured): boolean {
   return line.error === null && notes.some(({ why }) => why.startsWith('wrong'));
 }
 
+/** Measures what is not in `known` yet, and saves after each line. */
+async function measureAll(field: Field, options: Options, kind: string, doubtful: string[]): Promise<Case[]> {
+  const known = options.resume && options.json ? await savedCases(options.json, kind) : [];
+  const cases: Case[] = [];
+  for (const workload of select(WORKLOADS, options.only)) {
+    const saved = known.find(({ name }) => name === workload.name);
+    const measured = saved ? undefined : await measureOne(field, workload, options.rounds);
+    cases.push(saved ?? (measured as Measured).line);
+    if (measured && isDoubtful(measured)) doubtful.push(workload.name);
+    if (options.json) await saveJson(options.json, compare(kind, cases));
+  }
+  return cases;
+}
+
 async function run(options: Options): Promise<void> {
   const field = new Field(options.adapter);
   stopOnExit(field);
-  const measured: Measured[] = [];
+  const doubtful: string[] = [];
   try {
     const { kind, description } = await field.get('ours');
     console.error(description);
-    for (const workload of select(WORKLOADS, options.only)) {
-      measured.push(await measureOne(field, workload, options.rounds));
-    }
-    const comparison = compare(
-      kind,
-      measured.map(({ line }) => line),
-    );
-    if (options.json) await writeFile(options.json, toJson(comparison));
+    const comparison = compare(kind, await measureAll(field, options, kind, doubtful));
     if (options.write) await writeResults(comparison, here('../results'), here('../../docs/benchmarks.md'));
     console.log(`${screenTable(comparison)}\n${summary(comparison)}`);
-    const doubtful = measured.filter(isDoubtful).map(({ line }) => line.name);
     if (doubtful.length > 0) throw new Error(`no peer agrees with our result: ${doubtful.join('; ')}`);
   } finally {
     field.stop();

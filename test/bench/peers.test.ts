@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -8,9 +8,17 @@ import { measure } from '../../bench/peers/measure.ts';
 import { readOptions, select } from '../../bench/peers/options.ts';
 import type { LibraryProcess } from '../../bench/peers/process.ts';
 import type { LibraryName, Reply, Request } from '../../bench/peers/protocol.ts';
-import { summary, toJson, writeResults } from '../../bench/peers/results.ts';
+import { savedCases, saveJson, summary, toJson, writeResults } from '../../bench/peers/results.ts';
 import { input, labels } from '../../bench/peers/specs.ts';
-import { caseOf, compare, markdownTable, median, screenTable, worst } from '../../bench/peers/table.ts';
+import {
+  type Case,
+  caseOf,
+  compare,
+  markdownTable,
+  median,
+  screenTable,
+  worst,
+} from '../../bench/peers/table.ts';
 import type { Workload } from '../../bench/peers/workload.ts';
 import { WORKLOADS } from '../../bench/peers/workloads.ts';
 
@@ -56,6 +64,22 @@ describe('the results', () => {
     folder = await mkdtemp(join(tmpdir(), 'peers-'));
   });
   afterEach(() => rm(folder, { recursive: true }));
+
+  it('are saved after each line, and gone on with', async () => {
+    const file = join(folder, 'lines.json');
+    expect(await savedCases(file, 'lavapipe')).toEqual([]);
+    const [first, second] = COMPARISON.cases as [Case, Case];
+    await saveJson(file, compare('lavapipe', [first]));
+    expect(await savedCases(file, 'lavapipe')).toEqual([first]);
+    await saveJson(file, compare('lavapipe', [first, second]));
+    expect(await savedCases(file, 'lavapipe')).toEqual([first, second]);
+    expect(await readdir(folder)).toEqual(['lines.json']);
+    await expect(savedCases(file, 'swiftshader')).rejects.toThrow(
+      `--resume: ${file} has lines of lavapipe, not of swiftshader`,
+    );
+    expect(() => readOptions(['--resume'])).toThrow('--resume: needs --json FILE');
+    expect(readOptions(['--resume', '--json', file])).toMatchObject({ resume: true, json: file });
+  });
 
   it('are written as JSON with all fields, null where there is no figure', () => {
     const { adapter, cases, geomean } = JSON.parse(toJson(COMPARISON));
@@ -236,6 +260,7 @@ describe('the command line', () => {
       only: ['matmul', 'sum'],
       rounds: 3,
       json: 'a.json',
+      resume: false,
       write: true,
     });
     expect(readOptions([])).toMatchObject({ adapter: 'auto', only: [], rounds: 5, json: undefined });
