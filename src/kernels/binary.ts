@@ -1,6 +1,7 @@
 import { check, ShapeError } from '../errors.ts';
 import { broadcastShapes, isFloat, type Spec } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
+import { joinRepeated } from './binary-join.ts';
 import {
   bitsOf,
   broadcastVariants,
@@ -111,5 +112,8 @@ function launch({ name, code, compares }: BinaryRule, operands: Operands, out: T
   } else if (compares) run(elementwiseBinaryWgsl, 'compareVectors', { a, b, mask: out }, params, how);
   else if (variant === 'scalars') {
     run(elementwiseBinaryWgsl, 'scalars', { ...scalars, outScalar: out }, params, how);
-  } else run(elementwiseBinaryWgsl, variant, { a, b, out }, params, how);
+  } else {
+    const join = variant === 'flat' ? joinRepeated(a.device) : undefined;
+    run(elementwiseBinaryWgsl, variant, { a, b, out }, params, { ...how, join });
+  }
 }

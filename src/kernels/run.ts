@@ -18,7 +18,7 @@ export interface Launch<K extends ShaderFile> {
   /** Floating-point operations of this launch, for profiles. */
   readonly flops?: number;
   /** For captured steps: how this launch can do the work of one before it. */
-  readonly join?: Join;
+  readonly join?: Join | undefined;
 }
 
 /**

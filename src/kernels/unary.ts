@@ -2,9 +2,9 @@ import type { Spec } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { mul } from './binary-arithmetic.ts';
 import { flatGroups, flatSteps } from './elementwise-broadcast.ts';
-import { joinOf } from './elementwise-join.ts';
 import { checkFloats, defineOp, like } from './op.ts';
 import { run } from './run.ts';
+import { joinOf } from './unary-join.ts';
 import { elementwiseWgsl } from './wgsl.gen.ts';
 
 /** Attributes of an elementwise function: `p` and `q` of elementwise.wgsl. */

@@ -181,6 +181,17 @@ describe('a replay leaves out', () => {
     expect(await leftOut((x) => [valueAndGrad(() => sum(matmul(x, x)), [x]).value])).toBeGreaterThan(2);
   });
 
+  test('the repeated gradient of a sum', async () => {
+    // Both factors need it here, so it is made.
+    expect(await leftOut((x) => grad(() => sum(mul(x, square(x))), [x]))).toBe(2);
+    const weights = device.tensor(
+      Float32Array.from({ length: 16 }, (_, i) => 1 / (i - 3)),
+      [4, 4],
+    );
+    // The product and its sum, which nothing reads, and the ones that weights are multiplied with.
+    expect(await leftOut((x) => grad(() => sum(mul(x, weights)), [x]))).toBe(3);
+  });
+
   test('nothing that is random and wanted, nor an update of a weight', async () => {
     const weight = device.tensor(new Float32Array(16), [4, 4]);
     const step = (x: Tensor) => {
