@@ -8,7 +8,11 @@ export const MODELS = ['rgb', 'skeleton', 'concat', 'amr'] as const;
 export type ModelName = (typeof MODELS)[number];
 export const TRAININGS = ['natural', 'pgd', 'trades', 'mart', 'free', 'fast'] as const;
 export type Training = (typeof TRAININGS)[number];
-export type PresetName = 'smoke' | 'quick' | 'full';
+export const PRESET_NAMES = ['smoke', 'quick', 'full'] as const;
+/** Names of attacks. */
+export const ATTACK = /^(fgsm|pgd[1-9]\d{0,3})$/;
+const ADAPTERS = ['auto', 'gpu', 'lavapipe', 'swiftshader'] as const satisfies AdapterChoice[];
+export type PresetName = (typeof PRESET_NAMES)[number];
 
 /** What a run is made of; written to `config.json`, so that it can be resumed. */
 export interface RunOptions {
@@ -38,6 +42,8 @@ export interface CommandLine {
 
 /** Skeleton ε, in metres, that goes with an RGB ε when only one number is given: 8/255 with 2 cm. */
 const METRES_PER_PIXEL_RANGE = 0.02 / (8 / 255);
+/** The largest skeleton ε, in metres: more than any room. */
+const METRES = 10;
 
 /** Reads the command line. Throws `UsageError` for anything it does not know. */
 export function parseCommandLine(args: readonly string[]): CommandLine {
@@ -67,7 +73,7 @@ function withStudyFlags(command: Command): Command {
       'data set with dataset.json and dataset.safetensors(.gz) (default: the embedded one)',
       parseName,
     )
-    .addOption(choice('--preset <name>', 'how much work', ['smoke', 'quick', 'full'], 'quick'))
+    .addOption(choice('--preset <name>', 'how much work', PRESET_NAMES, 'quick'))
     .option('--models <list>', `networks, of ${MODELS.join(',')}`, listOf(MODELS, '--models'))
     .addOption(
       new Option('--skeleton-network <name>', 'the backbone that sees skeletons (default: st-gcn)').choices(
@@ -96,9 +102,7 @@ function withRunFlags(command: Command): Command {
       'where results go (default: runs/<data>-<preset>-seed<seed>, with a number where that is taken)',
       parseName,
     )
-    .addOption(
-      choice('--adapter <kind>', 'where to compute', ['auto', 'gpu', 'lavapipe', 'swiftshader'], 'auto'),
-    )
+    .addOption(choice('--adapter <kind>', 'where to compute', ADAPTERS, 'auto'))
     .option('--resume <run>', 'go on with an interrupted run: its name under runs/, or its folder', parseName)
     .option(
       '--json',
@@ -129,7 +133,7 @@ function parseName(text: string): string {
 function parseAttacks(text: string): string[] {
   const names = text.split(',').map((name) => name.trim());
   for (const name of names) {
-    if (!/^(fgsm|pgd[1-9]\d{0,3})$/.test(name)) {
+    if (!ATTACK.test(name)) {
       throw new InvalidArgumentError(`an attack is fgsm or pgd<steps>, such as pgd20; got '${name}'.`);
     }
   }
@@ -141,10 +145,10 @@ export function parseLevels(text: string): Level[] {
   const levels = text.split(',').map((part) => {
     const [rgb = '', skeleton, ...rest] = part.split(':');
     if (rest.length > 0) throw new InvalidArgumentError(`a size is RGB or RGB:SKELETON; got '${part}'.`);
-    const pixels = parseNumber(rgb);
+    const pixels = parseNumber(rgb, 1);
     return {
       rgb: pixels,
-      skeleton: skeleton === undefined ? pixels * METRES_PER_PIXEL_RANGE : parseNumber(skeleton),
+      skeleton: skeleton === undefined ? pixels * METRES_PER_PIXEL_RANGE : parseNumber(skeleton, METRES),
     };
   });
   levels.sort((a, b) => a.rgb - b.rgb);
@@ -153,12 +157,15 @@ export function parseLevels(text: string): Level[] {
   return levels;
 }
 
-function parseNumber(text: string): number {
+/** A number or a fraction, of at most `most`: larger sizes only make numbers overflow. */
+function parseNumber(text: string, most: number): number {
   const [over = '', under = '1', ...rest] = text.trim().split('/');
   const value = Number(over) / Number(under);
   if (over === '' || rest.length > 0 || !Number.isFinite(value) || value < 0) {
     throw new InvalidArgumentError(`ε must be a number of at least 0, such as 0.03 or 8/255; got '${text}'.`);
   }
+  if (value > most)
+    throw new InvalidArgumentError(`ε is at most 1 for pixels and ${METRES} m for skeletons; got '${text}'.`);
   return value;
 }
 

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { basename, isAbsolute, join, resolve } from 'node:path';
-import { type OpenedGpu, openGpu } from '../src/node/gpu.ts';
+import { openGpu } from '../src/node/gpu.ts';
 import { openDevice } from '../src/tensor/device.ts';
 import { assembleResults, type Outcome } from './assemble.ts';
+import { type Config, checkConfig } from './config.ts';
 import { fingerprint, loadData } from './data.ts';
 import { UsageError } from './errors.ts';
 import { evaluateModel } from './evaluate-model.ts';
@@ -17,13 +18,6 @@ import { renderReport } from './report/report.ts';
 import type { Exhibit, Results } from './results.ts';
 import { RunFolder } from './run-folder.ts';
 import { trainModel } from './train-model.ts';
-
-/** What `config.json` keeps of a run, so that it can go on as it began. */
-interface Config {
-  readonly options: RunOptions;
-  readonly adapter: OpenedGpu['kind'];
-  readonly fingerprint: number;
-}
 
 export interface FinishedRun {
   readonly results: Results;
@@ -117,8 +111,7 @@ async function openRun({
       `no run '${name}' to resume: neither ${name}/config.json nor runs/${name}/config.json is there`,
     );
   const folder = new RunFolder(path);
-  const config = await folder.readJson<Config>('config.json');
-  if (!config) throw new UsageError(`${path}/config.json cannot be read`);
+  const config = checkConfig(await folder.readJson<unknown>('config.json'), join(path, 'config.json'));
   return { folder, options: config.options, config };
 }
 

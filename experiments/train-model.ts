@@ -28,6 +28,7 @@ export interface Trained {
   readonly curve: TrainingCurve;
 }
 
+/** How far a training is: kept in its checkpoint. */
 interface Progressed {
   epochs: EpochRecord[];
   best: number;
@@ -78,7 +79,7 @@ async function train(job: Job, plan: Plan, network: ActionNetwork, seed: number)
       const units = unitsPerTraining(plan.train, sizes);
       const metrics = await trainer.epoch((step) => progress.advance(step.samples, units, step));
       await recordEpoch(job, plan, network, trainer.epochs, metrics, state);
-      const metadata = { progress: JSON.stringify(state), epochs: String(trainer.epochs) };
+      const metadata = { progress: JSON.stringify(state) };
       await folder.write(`state/${id}.safetensors`, await encodeState(trainer.namedState(), metadata));
     }
   } finally {
@@ -94,9 +95,22 @@ async function restore(job: Job, plan: Plan, trainer: Trainer): Promise<Progress
   if (!bytes) return { epochs: [], best: 0, bestScore: -1 };
   decodeState(trainer.namedState(), bytes, name);
   const { metadata } = decodeSafetensors(bytes, name);
-  trainer.restore(Number(metadata.epochs));
+  const progressed = parseProgress(metadata.progress, name);
+  trainer.restore(progressed.epochs.length);
   job.progress.skip((job.trainingUnits(plan) * trainer.epochs) / job.preset.training[phaseOf(plan)].epochs);
-  return JSON.parse(metadata.progress ?? '') as Progressed;
+  return progressed;
+}
+
+/** What a checkpoint called `name` says of its training so far. Throws `FormatError` when it does not. */
+export function parseProgress(text: string | undefined, name: string): Progressed {
+  try {
+    const found = JSON.parse(text ?? '') as Partial<Progressed> | null;
+    const numbers = [found?.best, found?.bestScore].every((value) => typeof value === 'number');
+    if (numbers && Array.isArray(found?.epochs)) return found as Progressed;
+  } catch {
+    // No JSON is as wrong as JSON of something else.
+  }
+  throw new FormatError(name, 'does not say how far its training is; delete it and resume again');
 }
 
 /** Validates after an epoch, and keeps the weights when they are the best so far; all where nothing is held out. */

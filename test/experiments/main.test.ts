@@ -160,6 +160,17 @@ describe('bad input ends with one line and code 2', () => {
     await writeFile(join(base, 'config.json'), '{}');
     await fails(['--out', base], /already holds a run/);
   });
+  test.each([
+    ['{}', 'preset'],
+    ['null', 'preset'],
+    ['[1]', 'preset'],
+    ['{"options": {"preset": "smoke", "seed": "1"}}', 'seed'],
+  ])('a config.json that is %s', async (text, field) => {
+    const folder = await mkdtemp(join(base, 'other-'));
+    await writeFile(join(folder, 'config.json'), text);
+    const expected = `config\\.json does not say how a run began: ${field} is missing or unknown`;
+    await fails(['--resume', folder], new RegExp(expected));
+  });
   test('a truncated data set', async () => {
     const folder = await mkdtemp(join(base, 'broken-'));
     await writeFile(join(folder, 'dataset.json'), '{"name":"broken"}');
