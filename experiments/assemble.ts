@@ -48,10 +48,7 @@ export function assembleResults(
     linear: linearRows(job, linear),
     models: outcomes.map((outcome) => modelResult(job, outcome, attack, { undefended, defended })),
     comparisons: compare(job, attack, outcomes),
-    sanity: findViolations(
-      job,
-      outcomes.map(({ evaluation }) => evaluation),
-    ),
+    sanity: findViolations(outcomes.map(({ evaluation }) => evaluation)),
   };
 }
 

@@ -48,11 +48,11 @@ export class RunFolder {
   }
 
   /** The value of a JSON file, or undefined when it is not there. Throws `UsageError` when it is damaged. */
-  async readJson<T>(name: string): Promise<T | undefined> {
+  async readJson<T>(name: string, revive?: (key: string, value: unknown) => unknown): Promise<T | undefined> {
     const bytes = await this.read(name);
     if (!bytes) return undefined;
     try {
-      return JSON.parse(new TextDecoder().decode(bytes)) as T;
+      return JSON.parse(new TextDecoder().decode(bytes), revive) as T;
     } catch {
       throw new UsageError(`${join(this.path, name)} is damaged; delete it and resume again`);
     }
@@ -60,11 +60,9 @@ export class RunFolder {
 
   /** The stored value of `name`, or what `make` gives, which is stored: finished work is never done again. */
   async once<T>(name: string, make: () => Promise<T>): Promise<T> {
-    const known = await this.readJson<T>(name);
-    if (known !== undefined) return known;
-    await this.writeJson(name, await make());
-    // As a resumed run would read it: JSON has no NaN.
-    return (await this.readJson<T>(name)) as T;
+    if ((await this.read(name)) === undefined) await this.writeJson(name, await make());
+    // As a resumed run would read it: JSON has no NaN and no infinity, and writes null for both.
+    return (await this.readJson<T>(name, (_, value) => value ?? Number.NaN)) as T;
   }
 
   remove(name: string): Promise<void> {

@@ -1,5 +1,4 @@
 import type { AttackRun, Evaluation } from './evaluate-model.ts';
-import type { Job } from './job.ts';
 import { idOf } from './train-model.ts';
 
 /** f32 rounding of x ± ε for |x| up to a few metres. */
@@ -7,8 +6,11 @@ const ROUNDING = 1e-6;
 /** Random starts differ between sizes, so a single sample may go either way. */
 const SLACK = 1.5;
 
-/** Everything that must hold for an attack that works, and does not here; one line each. */
-export function findViolations(job: Job, evaluations: readonly Evaluation[]): string[] {
+/**
+ * Everything that must hold for an attack that works, and does not here; one line each. A figure that is no number
+ * violates whatever must hold of it.
+ */
+export function findViolations(evaluations: readonly Evaluation[]): string[] {
   return evaluations.flatMap((evaluation) => {
     const found = [
       ...evaluation.attacks.flatMap(perturbationViolations),
@@ -16,7 +18,7 @@ export function findViolations(job: Job, evaluations: readonly Evaluation[]): st
       ...monotonicityViolations(evaluation),
       ...strengthViolations(evaluation),
       ...unlimitedViolations(evaluation),
-      ...maskingViolations(job, evaluation),
+      ...maskingViolations(evaluation),
     ];
     return found.map((line) => `${idOf(evaluation.plan)}: ${line}`);
   });
@@ -29,13 +31,13 @@ function nameOf({ attack, on, level }: AttackRun): string {
 function perturbationViolations(run: AttackRun): string[] {
   const { distance, pixelRange } = run.result;
   const tooFar = (['rgb', 'skeleton'] as const)
-    .filter((modality) => (distance[modality] ?? 0) > (run.budget[modality] ?? 0) + ROUNDING)
+    .filter((modality) => !((distance[modality] ?? 0) <= (run.budget[modality] ?? 0) + ROUNDING))
     .map(
       (modality) =>
-        `${nameOf(run)} moved ${modality} by ${distance[modality]}, beyond ε = ${run.budget[modality]}`,
+        `${nameOf(run)} moved ${modality} by ${distance[modality]}, beyond ε = ${run.budget[modality] ?? 0}`,
     );
   const [low, high] = pixelRange ?? [0, 1];
-  return low < 0 || high > 1 ? [...tooFar, `${nameOf(run)} made pixels in [${low}, ${high}]`] : tooFar;
+  return !(low >= 0 && high <= 1) ? [...tooFar, `${nameOf(run)} made pixels in [${low}, ${high}]`] : tooFar;
 }
 
 function lossViolations(run: AttackRun): string[] {
@@ -89,18 +91,18 @@ function strengthViolations({ attacks }: Evaluation): string[] {
 
 function unlimitedViolations({ unlimited }: Evaluation): string[] {
   const share = unlimited.robust.filter(Boolean).length / unlimited.robust.length;
-  return share > 0.1
+  return !(share <= 0.1)
     ? [
         `an unlimited attack left ${Math.round(100 * share)} % of the samples robust: gradients may be masked, or the steps too few`,
       ]
     : [];
 }
 
-function maskingViolations(job: Job, { attacks }: Evaluation): string[] {
+function maskingViolations({ attacks }: Evaluation): string[] {
   return attacks
-    .filter(({ result }) => result.zeroGradients > 0)
+    .filter(({ result }) => result.zeroGradients !== 0)
     .map((run) => {
-      const count = Math.round(run.result.zeroGradients * job.samples.length);
+      const count = Math.round(run.result.zeroGradients * run.result.robust.length);
       return `${nameOf(run)}: ${count} samples had an input gradient that is zero or no number, so this attack was blind to them`;
     });
 }

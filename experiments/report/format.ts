@@ -30,7 +30,8 @@ export function epsilon(modality: Modality, eps: number): string {
 
 /** At most three significant digits, no trailing zeros. */
 export function short(value: number): string {
-  return String(Number(value.toPrecision(3)));
+  // In results.json what is no number is null.
+  return Number.isFinite(value) ? String(Number(value.toPrecision(3))) : NONE;
 }
 
 /** ε of every modality named: `8/255 + 2 cm`. */

@@ -102,13 +102,9 @@ function attackRows(study: Study, network: Network, attack: string, on: Target):
       percent(r.accuracy),
       interval(r.interval),
       r.n,
-      lossText(r.loss),
+      short(r.loss),
       percent(r.zeroGradients),
     ];
     return html`<tr><th scope="row">${networkLabel(network)}</th><td>${attackName(attack)}</td><td>${target}</td><td>${budgetText(r.budget)}</td>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`;
   });
-}
-
-function lossText(loss: number): string {
-  return Number.isFinite(loss) ? short(loss) : NONE;
 }

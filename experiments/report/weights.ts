@@ -22,7 +22,9 @@ ${blocks}
 
 async function networkBlock(study: Study, network: Network): Promise<Html> {
   const stages = network.model.weights ?? [];
-  const reach = reachOf(stages.flatMap((s) => [s.clean, ...Object.values(s.attacked)]));
+  const reach = reachOf(
+    stages.flatMap((s) => [s.clean, ...Object.values(s.attacked)]).filter((w) => w.every(Number.isFinite)),
+  );
   const panels = [];
   for (const stage of stages) panels.push(await stagePanel(study, stage, reach));
   return html`<h3>${network.label}: clean and under ${headlineAttack(study)}</h3><div class="panels">${panels}</div>
@@ -48,7 +50,7 @@ async function stagePanel(study: Study, stage: StageWeights, reach: number): Pro
 function stageRows(study: Study, stage: StageWeights) {
   const attacked = study.targets.flatMap((on) => {
     const weights = stage.attacked[on];
-    return weights
+    return weights?.every(Number.isFinite)
       ? [stageRow(study, `${capitalise(targetName(on, study.results.dataset))} attacked`, weights)]
       : [];
   });

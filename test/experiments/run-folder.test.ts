@@ -33,6 +33,14 @@ test('finished work is not done again', async () => {
   expect(calls).toBe(1);
 });
 
+test('what is no number when stored is no number when read', async () => {
+  const folder = await fresh();
+  const work = async () => ({ losses: [1, Number.NaN, Number.POSITIVE_INFINITY], range: undefined });
+  const expected = { losses: [1, Number.NaN, Number.NaN] };
+  expect(await folder.once('x.json', work)).toEqual(expected);
+  expect(await folder.once('x.json', work)).toEqual(expected);
+});
+
 test('a damaged file is named, in one line', async () => {
   const folder = await fresh();
   await writeFile(join(folder.path, 'x.json'), '{"a":');

@@ -63,6 +63,19 @@ export function naturalResults(): Results {
   return { ...makeResults({ ...FIGURES, classes }, natural, LEVELS, ['pgd20']), sanity };
 }
 
+/** As read from a file: losses and weights under attack, and losses of training, were no numbers. */
+export function overflowResults(): Results {
+  const base = figuresResults();
+  const nan = (rows: readonly number[]) => rows.map(() => Number.NaN);
+  const models = base.models.map((m) => ({
+    ...m,
+    robust: m.robust.map((r) => ({ ...r, loss: Number.NaN, lossByStep: nan(r.lossByStep) })),
+    weights: m.weights?.map((w) => ({ ...w, attacked: { both: nan([1, 1]) } })),
+    training: { ...m.training, epochs: m.training.epochs.map((e) => ({ ...e, loss: Number.NaN })) },
+  }));
+  return JSON.parse(JSON.stringify({ ...base, models }));
+}
+
 function makeResults(
   dataset: Results['dataset'],
   characters: readonly Character[],

@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { renderReport } from '../../experiments/report/report.ts';
 import type { Exhibit, Results } from '../../experiments/results.ts';
-import { depthResults, exhibit, figuresResults, naturalResults, skeletonResults } from './fixture.ts';
+import {
+  depthResults,
+  exhibit,
+  figuresResults,
+  naturalResults,
+  overflowResults,
+  skeletonResults,
+} from './fixture.ts';
 
 const VARIANTS: Readonly<Record<string, { results: Results; exhibits: Exhibit[] }>> = {
   figures: {
@@ -12,6 +19,7 @@ const VARIANTS: Readonly<Record<string, { results: Results; exhibits: Exhibit[] 
   '60 classes': { results: depthResults(60), exhibits: [] },
   'skeleton only': { results: skeletonResults(), exhibits: [exhibit('skeleton', 'skeleton', 0)] },
   'natural only': { results: naturalResults(), exhibits: [] },
+  'what is no number': { results: overflowResults(), exhibits: [] },
   'read back from JSON': { results: JSON.parse(JSON.stringify(figuresResults())), exhibits: [] },
 };
 
