@@ -9,7 +9,16 @@ import { summarize } from './data.ts';
 import { type AttackRun, attackFor, type Evaluation, restrict } from './evaluate-model.ts';
 import type { Job } from './job.ts';
 import type { LinearBaseline } from './linear-baseline.ts';
-import type { ModelResult, Results, RobustResult, StageWeights, Target, TrainingCurve } from './results.ts';
+import {
+  type ModelResult,
+  type Results,
+  type RobustResult,
+  SCHEMA,
+  type Share,
+  type StageWeights,
+  type Target,
+  type TrainingCurve,
+} from './results.ts';
 import { findViolations } from './sanity.ts';
 import { idOf } from './train-model.ts';
 
@@ -32,11 +41,9 @@ export function assembleResults(
   const find = (id: string) => outcomes.find(({ evaluation }) => idOf(evaluation.plan) === id);
   const robustness = (outcome: Outcome | undefined) =>
     outcome && robustnessOf(job, outcome.evaluation, attack);
-  const undefended = robustness(find('concat-natural'));
-  const { train = 'pgd' } = job.options;
-  const defended = robustness(find(`concat-${train === 'natural' ? 'pgd' : train}`));
+  const references = referencesOf(job).map((id) => ({ id, found: robustness(find(id)) }));
   return {
-    schema: 1,
+    schema: SCHEMA,
     dataset: summarize(job.dataset),
     adapter: { kind, description: job.device.traits.description },
     seed: job.options.seed,
@@ -46,7 +53,7 @@ export function assembleResults(
     levels,
     headline: { attack, level: headline },
     linear: linearRows(job, linear),
-    models: outcomes.map((outcome) => modelResult(job, outcome, attack, { undefended, defended })),
+    models: outcomes.map((outcome) => modelResult(job, outcome, attack, references)),
     comparisons: compare(job, attack, outcomes),
     sanity: findViolations(outcomes.map(({ evaluation }) => evaluation)),
   };
@@ -71,37 +78,46 @@ function linearRows(job: Job, linear: LinearBaseline): Results['linear'] {
   });
 }
 
-interface References {
-  readonly undefended: Robustness | undefined;
-  readonly defended: Robustness | undefined;
+function shareOf(right: readonly boolean[]): Share {
+  const { value, interval, n } = proportion(right.filter(Boolean).length, right.length);
+  return { accuracy: value, interval, n };
+}
+
+/** A network that RI is taken against. */
+interface Reference {
+  readonly id: string;
+  readonly found: Robustness | undefined;
+}
+
+/** The undefended network and the plainly defended one. */
+function referencesOf({ options: { train = 'pgd' } }: Job): string[] {
+  return ['concat-natural', `concat-${train === 'natural' ? 'pgd' : train}`];
 }
 
 function modelResult(
   job: Job,
   { evaluation, curve, parameters }: Outcome,
   attack: string,
-  references: References,
+  references: readonly Reference[],
 ): ModelResult {
   const { plan, clean } = evaluation;
-  const { value, interval, n } = proportion(clean.correct.filter(Boolean).length, clean.correct.length);
+  const { accuracy, interval, n } = shareOf(clean.correct);
   const own = robustnessOf(job, evaluation, attack);
-  const against = (reference: Robustness | undefined) =>
-    own && reference ? relativeImprovement(own, reference) : null;
-  const self = idOf(plan);
+  const [undefended = null, defended = null] = references.map(({ id, found }) =>
+    own && found && id !== idOf(plan) ? relativeImprovement(own, found) : null,
+  );
   return {
     name: plan.model,
     train: plan.train,
     parameters,
-    clean: value,
+    clean: accuracy,
     interval,
     n,
     loss: mean(clean.losses),
+    attackedClean: shareOf(evaluation.attackedClean.correct),
     robust: evaluation.attacks.map(robustResult),
     ra: own?.robust ?? null,
-    ri: {
-      undefended: self === 'concat-natural' ? null : against(references.undefended),
-      defended: self === 'concat-pgd' ? null : against(references.defended),
-    },
+    ri: { undefended, defended },
     balance: own
       ? modalityBalance(
           accuracyAt(job, evaluation, attack, 'rgb'),
@@ -113,18 +129,16 @@ function modelResult(
   };
 }
 
-function robustResult({ attack, on, budget, result }: AttackRun): RobustResult {
-  const { value, interval, n } = proportion(result.robust.filter(Boolean).length, result.robust.length);
+function robustResult({ attack, on, level, budget, result }: AttackRun): RobustResult {
   const eps = (on === 'skeleton' ? budget.skeleton : budget.rgb) ?? 0;
   const { lossByStep, zeroGradients } = result;
   return {
     attack,
     on,
+    level,
     eps,
     budget,
-    accuracy: value,
-    interval,
-    n,
+    ...shareOf(result.robust),
     loss: mean(result.losses),
     lossByStep,
     zeroGradients,
@@ -137,25 +151,23 @@ function headlineRun(job: Job, { attacks }: Evaluation, attack: string, on: Targ
 }
 
 function accuracyAt(job: Job, evaluation: Evaluation, attack: string, on: Target): number {
-  const robust = headlineRun(job, evaluation, attack, on)?.result.robust ?? [];
-  return robust.filter(Boolean).length / robust.length;
+  return shareOf(headlineRun(job, evaluation, attack, on)?.result.robust ?? []).accuracy;
 }
 
 /** A and RA of a two-modality network at the headline; undefined for one of a single modality. */
 function robustnessOf(job: Job, evaluation: Evaluation, attack: string): Robustness | undefined {
   const targets = ['rgb', 'skeleton', 'both'] as const;
   if (targets.some((on) => !headlineRun(job, evaluation, attack, on))) return undefined;
-  const { correct } = evaluation.clean;
-  const clean = correct.filter(Boolean).length / correct.length;
+  const clean = shareOf(evaluation.clean.correct).accuracy;
   return { clean, robust: mean(targets.map((on) => accuracyAt(job, evaluation, attack, on))) };
 }
 
 function stageWeights(job: Job, evaluation: Evaluation, attack: string): StageWeights[] {
-  const { clean } = evaluation;
-  const labels = job.samples.map((sample) => job.dataset.labels[sample] ?? 0);
+  const { clean, attackedClean } = evaluation;
+  const labels = job.testSamples.map((sample) => job.dataset.labels[sample] ?? 0);
   return clean.weights.map((rows, stage) => ({
     stage: stage + 2, // reweighting follows stages 2, 3 and 4
-    clean: meanPair(rows),
+    clean: meanPair(attackedClean.weights[stage] ?? []),
     attacked: Object.fromEntries(
       (['rgb', 'skeleton', 'both'] as const).flatMap((on) => {
         const weights = headlineRun(job, evaluation, attack, on)?.result.weights[stage];
@@ -176,12 +188,10 @@ function compare(job: Job, attack: string, outcomes: readonly Outcome[]): Result
     two.slice(i + 1).map((second) => [first.evaluation, second.evaluation] as const),
   );
   return pairs.flatMap(([a, b]) =>
-    (['clean', 'rgb', 'skeleton', 'both'] as const).map((on) => ({
-      first: idOf(a.plan),
-      second: idOf(b.plan),
-      on,
-      p: mcnemar(flags(job, a, attack, on), flags(job, b, attack, on)),
-    })),
+    (['clean', 'rgb', 'skeleton', 'both'] as const).map((on) => {
+      const [first, second] = [flags(job, a, attack, on), flags(job, b, attack, on)];
+      return { first: idOf(a.plan), second: idOf(b.plan), on, n: first.length, p: mcnemar(first, second) };
+    }),
   );
 }
 

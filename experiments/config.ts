@@ -1,6 +1,7 @@
 import type { OpenedGpu } from '../src/node/gpu.ts';
 import { UsageError } from './errors.ts';
 import { ATTACK, MODELS, PRESET_NAMES, type RunOptions, TRAININGS } from './options.ts';
+import { type Results, SCHEMA } from './results.ts';
 import { SKELETON_NETWORKS } from './skeleton-networks.ts';
 
 /** What `config.json` keeps of a run, so that it can go on as it began. */
@@ -8,6 +9,8 @@ export interface Config {
   readonly options: RunOptions;
   readonly adapter: OpenedGpu['kind'];
   readonly fingerprint: number;
+  /** Of `results.json`: what another version began cannot be gone on with. */
+  readonly schema: Results['schema'];
 }
 
 type Rule = (value: unknown) => boolean;
@@ -49,6 +52,8 @@ export function checkConfig(value: unknown, path: string): Config {
     ...(['gpu', 'lavapipe', 'swiftshader'].includes(String(fieldOf(value, 'adapter'))) ? [] : ['adapter']),
     ...(isNumber(fieldOf(value, 'fingerprint')) ? [] : ['fingerprint']),
   ];
+  if (wrong.length === 0 && fieldOf(value, 'schema') !== SCHEMA)
+    throw new UsageError(`${path} is of a run that another version began; start a new run`);
   if (wrong.length === 0) return value as Config;
   throw new UsageError(
     `${path} does not say how a run began: ${wrong[0]} is missing or unknown; start a new run`,

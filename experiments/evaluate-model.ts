@@ -26,7 +26,10 @@ export interface AttackRun {
 /** All that was measured of one network on test samples. */
 export interface Evaluation {
   readonly plan: Plan;
+  /** On all test samples. */
   readonly clean: CleanResult;
+  /** Of the samples that are attacked: what a drop under attack is counted from. */
+  readonly attackedClean: CleanResult;
   readonly attacks: readonly AttackRun[];
   /** Accuracy under an attack without practical limit, which should be about zero. */
   readonly unlimited: AttackResult;
@@ -60,7 +63,8 @@ export function evaluationUnits(job: Job, modalities: readonly Modality[]): numb
   const { attacks, levels } = job.preset.evaluation;
   const perSample = attacks.reduce((sum, name) => sum + 2 * attackFor(name, {}, 0).steps + 2, 0);
   const unlimited = Math.min(UNLIMITED_SAMPLES, job.samples.length) * 2 * UNLIMITED_STEPS;
-  return job.samples.length * (1 + perSample * levels.length * targetsOf(modalities).length) + unlimited;
+  const attacked = job.samples.length * perSample * levels.length * targetsOf(modalities).length;
+  return job.testSamples.length + attacked + unlimited;
 }
 
 /** Runs a network on clean and attacked test samples; finished parts are kept on disk. */
@@ -87,15 +91,31 @@ export async function evaluateModel(job: Job, plan: Plan, network: ActionNetwork
   const few = job.samples.slice(0, UNLIMITED_SAMPLES);
   const limitless = attackFor(`pgd${UNLIMITED_STEPS}`, restrict(UNLIMITED, 'both'), job.options.seed);
   const unlimited = await attackResult(job, plan, network, 'unlimited', few, limitless);
-  return { plan, clean, attacks, unlimited };
+  return { plan, clean, attackedClean: partOf(clean, job.testSamples, job.samples), attacks, unlimited };
+}
+
+/** What was found of some of the samples. */
+export function partOf(
+  { correct, losses, predictions, weights }: CleanResult,
+  samples: readonly number[],
+  some: readonly number[],
+): CleanResult {
+  const rows = new Map(samples.map((sample, row) => [sample, row]));
+  const pick = <T>(values: readonly T[]) => some.map((sample) => values[rows.get(sample) ?? -1] as T);
+  return {
+    correct: pick(correct),
+    losses: pick(losses),
+    predictions: pick(predictions),
+    weights: weights.map(pick),
+  };
 }
 
 function cleanResult(job: Job, plan: Plan, network: ActionNetwork): Promise<CleanResult> {
   const id = idOf(plan);
-  return job.once(`state/${id}-clean.json`, job.samples.length, () => {
+  return job.once(`state/${id}-clean.json`, job.testSamples.length, () => {
     job.progress.phase(`test ${id} clean`);
     const onBatch = (n: number, found: BatchStatus) => job.progress.advance(n, 1, found);
-    return evaluateClean(job.device, network, job.dataset, job.samples, {
+    return evaluateClean(job.device, network, job.dataset, job.testSamples, {
       batchSize: job.preset.evaluation.batchSize,
       onBatch,
     });

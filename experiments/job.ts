@@ -22,7 +22,9 @@ export class Job {
   readonly trainingSamples: readonly number[];
   /** Samples that choose the epoch that is kept; none where all are trained on. */
   readonly validationSamples: readonly number[];
-  /** Test samples that networks are measured on. */
+  /** Test samples: clean accuracy is on all of them. */
+  readonly testSamples: readonly number[];
+  /** Those of the test samples that are attacked. */
   readonly samples: readonly number[];
   readonly progress: Progress;
   /** Networks whose training has been counted as progress. */
@@ -38,11 +40,12 @@ export class Job {
     this.dataset = parts.dataset;
     this.folder = parts.folder;
     this.plans = parts.plans;
-    const { train, validation } = parts.dataset.splits;
+    const { train, validation, test } = parts.dataset.splits;
     const { holdOut } = parts.preset;
     this.trainingSamples = holdOut ? train : [...train, ...validation];
     this.validationSamples = holdOut ? validation : [];
-    this.samples = spread(parts.dataset.splits.test, parts.dataset.labels, parts.preset.evaluation.samples);
+    this.testSamples = test;
+    this.samples = spread(test, parts.dataset.labels, parts.preset.evaluation.samples);
     this.progress = new Progress(this.#units(), signal);
   }
 

@@ -140,7 +140,7 @@ function parseAttacks(text: string): string[] {
   return [...new Set(names)];
 }
 
-/** `4/255:0.01,8/255` → levels, ascending. */
+/** `4/255:0.01,8/255` → levels, ascending, each once. Two may be equal on one modality. */
 export function parseLevels(text: string): Level[] {
   const levels = text.split(',').map((part) => {
     const [rgb = '', skeleton, ...rest] = part.split(':');
@@ -151,10 +151,16 @@ export function parseLevels(text: string): Level[] {
       skeleton: skeleton === undefined ? pixels * METRES_PER_PIXEL_RANGE : parseNumber(skeleton, METRES),
     };
   });
-  levels.sort((a, b) => a.rgb - b.rgb);
+  levels.sort((a, b) => a.rgb - b.rgb || a.skeleton - b.skeleton);
   const falls = levels.some((level, i) => i > 0 && level.skeleton < (levels[i - 1]?.skeleton ?? 0));
-  if (falls) throw new InvalidArgumentError(`sizes must rise on both modalities together; got '${text}'.`);
-  return levels;
+  if (falls)
+    throw new InvalidArgumentError(
+      `sizes must not fall on one modality where they rise on the other; got '${text}'.`,
+    );
+  return levels.filter(({ rgb, skeleton }, i) => {
+    const before = levels[i - 1];
+    return before?.rgb !== rgb || before.skeleton !== skeleton;
+  });
 }
 
 /** A number or a fraction, of at most `most`: larger sizes only make numbers overflow. */

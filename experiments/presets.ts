@@ -23,7 +23,7 @@ export interface Preset {
     readonly levels: readonly Level[];
     /** Index of the level that RI, balance and the table refer to. */
     readonly headline: number;
-    /** Most test samples that are attacked; clean accuracy is on the same. */
+    /** Most test samples that are attacked; clean accuracy is on all. */
     readonly samples: number;
     readonly batchSize: number;
   };
@@ -106,7 +106,7 @@ const QUICK: Preset = {
       { rgb: 8 * PIXEL, skeleton: 0.02 },
     ],
     headline: 1,
-    samples: 36,
+    samples: 72,
     batchSize: 36,
   },
 };

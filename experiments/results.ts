@@ -2,9 +2,12 @@ import type { Modality } from '../src/amr/action-network.ts';
 import type { Balance } from '../src/train/metrics.ts';
 import type { Training } from './options.ts';
 
+/** Version of the format of `results.json`. */
+export const SCHEMA = 2;
+
 /** `results.json`: everything the main job found; documented in docs/results.md. Times stand in `times.json`. */
 export interface Results {
-  readonly schema: 1;
+  readonly schema: typeof SCHEMA;
   readonly dataset: DatasetSummary;
   readonly adapter: { readonly kind: string; readonly description: string };
   readonly seed: number;
@@ -17,18 +20,14 @@ export interface Results {
   readonly levels: readonly Level[];
   readonly headline: { readonly attack: string; readonly level: number };
   /** Ridge regression on raw input, for comparison. */
-  readonly linear: readonly {
-    readonly on: Target;
-    readonly accuracy: number;
-    readonly interval: Interval;
-    readonly n: number;
-  }[];
+  readonly linear: readonly (Share & { readonly on: Target })[];
   readonly models: readonly ModelResult[];
-  /** Exact McNemar p for pairs of two-modality networks on the same samples, at the headline attack on both. */
+  /** Exact McNemar p for pairs of two-modality networks on the same n samples: all test samples clean, the attacked ones at the headline. */
   readonly comparisons: readonly {
     readonly first: string;
     readonly second: string;
     readonly on: 'clean' | Target;
+    readonly n: number;
     readonly p: number;
   }[];
   /** Violations of what must hold for every attack; empty when all is well. */
@@ -36,6 +35,14 @@ export interface Results {
 }
 
 export type Interval = readonly [low: number, high: number];
+
+/** A share of n samples. */
+export interface Share {
+  readonly accuracy: number;
+  readonly interval: Interval;
+  readonly n: number;
+}
+
 export type Target = Modality | 'both';
 
 /** ε of each modality: RGB as a share of the pixel range, skeleton in metres. */
@@ -64,33 +71,35 @@ export interface ModelResult {
   readonly name: string;
   readonly train: Training;
   readonly parameters: number;
+  /** On all n test samples. */
   readonly clean: number;
   readonly interval: Interval;
   readonly n: number;
   /** Mean per-sample cross-entropy on clean test samples. */
   readonly loss: number;
+  /** Clean accuracy on the samples that were attacked: what a drop under attack is counted from. */
+  readonly attackedClean: Share;
   readonly robust: readonly RobustResult[];
   /** Mean of the robust accuracies on RGB, skeleton and both at the headline; null for one-modality networks. */
   readonly ra: number | null;
-  /** Relative improvement (`relativeImprovement` in src/train/metrics.ts) against the naturally and the adversarially trained concat network. */
+  /** Relative improvement (`relativeImprovement` in src/train/metrics.ts) of `clean` and `ra` together, against the naturally and the adversarially trained concat network. */
   readonly ri: { readonly undefended: number | null; readonly defended: number | null };
   /** Null for one-modality networks. */
   readonly balance: Balance | null;
-  /** Mean modality weights of each reweighted stage on clean and attacked test samples, and by class; AMR only. */
+  /** Mean modality weights of each reweighted stage; AMR only. */
   readonly weights?: readonly StageWeights[];
   readonly training: TrainingCurve;
 }
 
-export interface RobustResult {
+export interface RobustResult extends Share {
   readonly attack: string;
   readonly on: Target;
+  /** Index in `levels`. */
+  readonly level: number;
   /** ε in the units of `on`; of RGB for `both`. */
   readonly eps: number;
   /** ε of each attacked modality. */
   readonly budget: Level;
-  readonly accuracy: number;
-  readonly interval: Interval;
-  readonly n: number;
   /** Mean per-sample cross-entropy at the last iterate. */
   readonly loss: number;
   /** Mean loss at each iterate, the start first. */
@@ -102,10 +111,11 @@ export interface RobustResult {
 /** Modality weights after one stage, [RGB, skeleton], adding up to 2. */
 export interface StageWeights {
   readonly stage: number;
+  /** On the samples that are attacked below. */
   readonly clean: readonly [number, number];
   /** By what was attacked, at the headline. */
   readonly attacked: Readonly<Partial<Record<Target, readonly [number, number]>>>;
-  /** On clean samples of each class; null for a class without any. */
+  /** On all clean test samples of each class; null for a class without any. */
   readonly byClass: readonly (readonly [number, number] | null)[];
 }
 
@@ -152,4 +162,13 @@ export interface Exhibit {
 export function targetName(target: Target, dataset: DatasetSummary): string {
   if (target === 'rgb') return dataset.video === 'depth' ? 'depth' : 'RGB';
   return target;
+}
+
+/** What an attack on `on` left at the headline; undefined where it was not run. Two levels may share an ε. */
+export function headlineResult(
+  model: ModelResult,
+  { attack, level }: Results['headline'],
+  on: Target,
+): RobustResult | undefined {
+  return model.robust.find((r) => r.attack === attack && r.on === on && r.level === level);
 }

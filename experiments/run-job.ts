@@ -15,7 +15,7 @@ import type { CommandLine, RunOptions } from './options.ts';
 import { planFor } from './plans.ts';
 import { presetFor } from './presets.ts';
 import { renderReport } from './report/report.ts';
-import type { Exhibit, Results } from './results.ts';
+import { type Exhibit, type Results, SCHEMA } from './results.ts';
 import { RunFolder } from './run-folder.ts';
 import { trainModel } from './train-model.ts';
 
@@ -57,6 +57,7 @@ export async function runJob(
       options,
       adapter: opened.kind,
       fingerprint: found,
+      schema: SCHEMA,
     } satisfies Config);
     onFolder(folder);
     const job = new Job({ device, options, preset, dataset, folder, plans }, signal);

@@ -1,5 +1,12 @@
 import Table from 'cli-table3';
-import { type DatasetSummary, type ModelResult, type Results, type Target, targetName } from './results.ts';
+import {
+  type DatasetSummary,
+  headlineResult,
+  type ModelResult,
+  type Results,
+  type Target,
+  targetName,
+} from './results.ts';
 
 /** The table printed at the end of a run. */
 export function formatTable(results: Results): string {
@@ -18,27 +25,27 @@ export function formatTable(results: Results): string {
     style: { head: [], border: [] },
   });
   for (const model of results.models) table.push(row(model, results, targets));
-  for (const { on, accuracy, interval, n } of results.linear) {
-    const found = `${withInterval(accuracy, interval)} (n = ${n})`;
+  for (const { on, accuracy, interval } of results.linear) {
+    const found = withInterval(accuracy, interval);
     table.push(['linear ridge', targetName(on, dataset), found, ...targets.map(() => ''), '', '']);
   }
   const level = levels[headline.level];
   return [
     table.toString(),
-    `attacks at ε: ${describe(level, dataset)}; accuracy in % [95 % interval], n = ${results.models[0]?.n ?? 0} test samples of unseen subjects`,
+    `attacks at ε: ${describe(level, dataset)}; accuracy in % [95 % interval], on test samples of unseen subjects: n = ${samplesOf(results)}`,
     `RI: against the undefended / the plainly defended concat network, in points; balance: |RA ${targetName('rgb', dataset)} − RA skeleton| in points`,
   ].join('\n');
 }
 
-function row(
-  model: ModelResult,
-  { dataset, headline, levels }: Results,
-  targets: readonly Target[],
-): string[] {
-  const level = levels[headline.level];
+/** `144 clean, 72 of them attacked`. */
+function samplesOf({ models: [first] }: Results): string {
+  const [clean, attacked] = [first?.n ?? 0, first?.attackedClean.n ?? 0];
+  return `${clean} clean, ${attacked === clean ? 'all' : attacked} of them attacked`;
+}
+
+function row(model: ModelResult, { dataset, headline }: Results, targets: readonly Target[]): string[] {
   const attacked = targets.map((on) => {
-    const eps = on === 'skeleton' ? level?.skeleton : level?.rgb;
-    const found = model.robust.find((r) => r.attack === headline.attack && r.on === on && r.eps === eps);
+    const found = headlineResult(model, headline, on);
     return found ? withInterval(found.accuracy, found.interval) : '';
   });
   const { ri, balance } = model;

@@ -8,7 +8,7 @@ import { axisModality, capitalise, curveOf, type Network, type Study, targetPhra
 /** How ε is put on an axis: its position and the lines of its label. */
 interface Scale {
   readonly title: (study: Study, on: Target) => string[];
-  readonly position: (study: Study, eps: number, on: Target) => number;
+  readonly position: (study: Study, result: RobustResult) => number;
   readonly lines: (study: Study, result: RobustResult) => string[];
   /** The same range in all panels, so that modalities compare. */
   readonly shared: boolean;
@@ -25,19 +25,25 @@ interface Point {
   readonly high: number;
 }
 
-const INPUT_UNITS: Scale = {
+export const INPUT_UNITS: Scale = {
   title: (study, on) => [`ε on ${bothLines(study, on)}`],
-  position: (_, eps, on) => eps * (axisModality(on) === 'rgb' ? 255 : 100),
+  position: (study, result) => epsOf(study, result) * (axisModality(study, result.on) === 'rgb' ? 255 : 100),
   lines: (_, result) => budgetLines(result.budget),
   shared: false,
 };
 
 const DEVIATIONS: Scale = {
   title: (study, on) => [`ε / σ of ${bothLines(study, on)}`],
-  position: (study, eps, on) => eps / (study.results.dataset.deviation[axisModality(on)] || 1),
+  position: (study, result) =>
+    epsOf(study, result) / (study.results.dataset.deviation[axisModality(study, result.on)] || 1),
   lines: (study, result) => relativeLines(study, result),
   shared: true,
 };
+
+/** ε of the modality that the axis shows. */
+function epsOf(study: Study, { budget, on }: RobustResult): number {
+  return budget[axisModality(study, on)] ?? 0;
+}
 
 function bothLines({ results: { dataset } }: Study, on: Target): string {
   if (on !== 'both') return targetName(on, dataset);
@@ -56,7 +62,7 @@ export async function curvesSection(study: Study): Promise<Html> {
   const relative = await panels(study, [headline], DEVIATIONS);
   return html`<section id="curves">
 <h2>Accuracy against perturbation size</h2>
-<p>Lines join the ε that were tried, starting from clean accuracy at 0; bands are 95 % intervals; the dotted line is chance. Dashed lines are naturally trained networks, solid lines adversarially trained ones.</p>
+<p>Lines join the ε that were tried, starting at 0 from clean accuracy on the same samples; bands are 95 % intervals; the dotted line is chance. Dashed lines are naturally trained networks, solid lines adversarially trained ones.</p>
 ${legend(study.networks)}
 ${blocks}
 <h3>${attackName(headline)}, ε relative to the spread of the data</h3>
@@ -104,35 +110,39 @@ async function curvePanel(study: Study, attack: string, on: Target, scale: Scale
   return html`<figure><figcaption>${attackName(attack)} on ${targetPhrase(on, study.results.dataset)}</figcaption>${svg}</figure>`;
 }
 
-function curvePoints(
+/** Where a curve of a network goes, clean accuracy first. */
+export function curvePoints(
   study: Study,
   { model, label }: Network,
   attack: string,
   on: Target,
   scale: Scale,
 ): Point[] {
-  const clean = { network: label, x: 0, y: model.clean, low: model.interval[0], high: model.interval[1] };
+  const { accuracy, interval } = model.attackedClean;
+  const clean = { network: label, x: 0, y: accuracy, low: interval[0], high: interval[1] };
   const attacked = curveOf(model, attack, on).map((r) => ({
     network: label,
-    x: scale.position(study, r.eps, on),
+    x: scale.position(study, r),
     y: r.accuracy,
     low: r.interval[0],
     high: r.interval[1],
   }));
-  return [clean, ...attacked];
+  // Of levels with the same ε on the axis the later is drawn, which allows more on the other modality.
+  const byPosition = new Map([clean, ...attacked].map((point) => [point.x, point]));
+  return [...byPosition.values()];
 }
 
 /** The largest position of any panel. */
 function farthest(study: Study, attack: string, scale: Scale): number {
   const all = study.networks.flatMap((n) => n.model.robust.filter((r) => r.attack === attack));
-  return Math.max(0, ...all.map((r) => scale.position(study, r.eps, r.on)));
+  return Math.max(0, ...all.map((r) => scale.position(study, r)));
 }
 
 function ticksOf(study: Study, attack: string, on: Target, scale: Scale): Tick[] {
   const ticks = new Map<number, Tick>([[0, { value: 0, lines: ['0'] }]]);
   for (const { model } of study.networks) {
     for (const result of curveOf(model, attack, on)) {
-      const value = scale.position(study, result.eps, on);
+      const value = scale.position(study, result);
       ticks.set(value, { value, lines: scale.lines(study, result) });
     }
   }
@@ -178,7 +188,7 @@ function curveLabel(networks: readonly Network[], attack: string, on: Target): s
     const attacked = curveOf(model, attack, on).map(
       (r) => `${percent(r.accuracy)} at ${budgetLines(r.budget).join(' and ')}`,
     );
-    return `${label}: ${percent(model.clean)} clean, ${attacked.join(', ')}`;
+    return `${label}: ${percent(model.attackedClean.accuracy)} clean, ${attacked.join(', ')}`;
   });
   return `Accuracy under ${attackName(attack)} on ${on}. ${capitalise(curves.join('; '))}.`;
 }

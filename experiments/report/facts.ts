@@ -1,5 +1,5 @@
 import type { DatasetSummary } from '../results.ts';
-import { budgetText, listText, plural } from './format.ts';
+import { budgetText, integer, listText, plural } from './format.ts';
 import { type Content, type Html, html } from './html.ts';
 import { headlineAttack, restrictLevel, type Study } from './study.ts';
 
@@ -15,7 +15,7 @@ function facts(study: Study): (readonly [string, Content])[] {
   return [
     ['Data set', dataset.citation ? `${dataset.title}. ${dataset.citation}` : dataset.title],
     ['Modalities', listText(modalityNames(dataset))],
-    ['Samples', sampleText(samples, holdOut)],
+    ['Samples', `${sampleText(samples, holdOut)}, ${attackedText(study)} of them attacked`],
     [
       'Subjects to train',
       subjectText(holdOut ? subjects.train : [...subjects.train, ...subjects.validation]),
@@ -40,6 +40,11 @@ function modalityNames({ modalities, video }: DatasetSummary): string[] {
 function sampleText({ train, validation, test }: DatasetSummary['samples'], holdOut: boolean): string {
   if (holdOut) return `${train} to train, ${validation} to validate, ${test} to test`;
   return `${train + validation} to train (the ${validation} that hyper-parameters were chosen on among them), ${test} to test`;
+}
+
+function attackedText({ results: { models, dataset } }: Study): string {
+  const n = models[0]?.attackedClean.n ?? 0;
+  return n === dataset.samples.test ? 'all' : integer(n);
 }
 
 function subjectText(subjects: readonly string[]): string {

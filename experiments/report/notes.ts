@@ -63,14 +63,14 @@ export function sanitySection({ results: { sanity } }: Study): Html {
 export function comparisonsSection(study: Study): Html {
   const { comparisons, dataset } = study.results;
   if (comparisons.length === 0) return NOTHING;
-  const rows = comparisons.map(({ first, second, on, p }) => {
+  const rows = comparisons.map(({ first, second, on, n, p }) => {
     const where = on === 'clean' ? 'Nothing (clean)' : capitalise(targetPhrase(on, dataset));
     const verdict = p < 0.05 ? 'more than chance' : 'may be chance';
-    return html`<tr><th scope="row">${labelOf(study, first)}</th><td class="text">${labelOf(study, second)}</td><td class="text">${where}</td><td>${pValue(p)}</td><td class="text">${verdict}</td></tr>`;
+    return html`<tr><th scope="row">${labelOf(study, first)}</th><td class="text">${labelOf(study, second)}</td><td class="text">${where}</td><td>${n}</td><td>${pValue(p)}</td><td class="text">${verdict}</td></tr>`;
   });
   return html`<section id="comparisons"><h2>Are the differences more than chance?</h2>
-<p>Exact McNemar tests on the same samples, clean and under the headline attack; no correction for the number of tests.</p>
-<div class="scroll"><table><thead><tr><th scope="col">Network</th><th scope="col" class="text">Against</th><th scope="col" class="text">Attacked</th><th scope="col">p</th><th scope="col" class="text">Difference</th></tr></thead><tbody>${rows}</tbody></table></div></section>`;
+<p>Exact McNemar tests on the same n samples, all test samples clean and those attacked under the headline attack; no correction for the number of tests.</p>
+<div class="scroll"><table><thead><tr><th scope="col">Network</th><th scope="col" class="text">Against</th><th scope="col" class="text">Attacked</th><th scope="col">n</th><th scope="col">p</th><th scope="col" class="text">Difference</th></tr></thead><tbody>${rows}</tbody></table></div></section>`;
 }
 
 /** Every term of the report in a sentence. */

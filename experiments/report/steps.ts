@@ -3,7 +3,7 @@ import { drawChart, FRAME, networkScales, WIDTH } from './chart.ts';
 import { short } from './format.ts';
 import { type Html, html } from './html.ts';
 import { legend } from './legend.ts';
-import { headlineAttack, headlineResult, type Network, type Study, targetHeading } from './study.ts';
+import { headlineAttack, headlineOf, type Network, type Study, targetHeading } from './study.ts';
 
 /** Smaller losses are drawn here: a logarithmic axis has no 0. */
 const LEAST = 1e-3;
@@ -27,7 +27,7 @@ async function stepsPanel(study: Study, on: Target): Promise<Html> {
 }
 
 function losses(study: Study, { model }: Network, on: Target): readonly number[] {
-  return headlineResult(study, model, on)?.lossByStep ?? [];
+  return headlineOf(study, model, on)?.lossByStep ?? [];
 }
 
 function stepRows(study: Study, network: Network, on: Target) {

@@ -1,6 +1,7 @@
 import type { Modality } from '../../src/amr/action-network.ts';
 import {
   type DatasetSummary,
+  headlineResult,
   type Level,
   type ModelResult,
   type Results,
@@ -130,20 +131,21 @@ export function budgetOf(level: Level, target: Target): Level {
   return { [target]: level[target] };
 }
 
-/** Results of one attack on one target, ε ascending. */
+/** Results of one attack on one target, by level. */
 export function curveOf(model: ModelResult, attack: string, on: Target): RobustResult[] {
-  return model.robust.filter((r) => r.attack === attack && r.on === on).sort((a, b) => a.eps - b.eps);
+  return model.robust.filter((r) => r.attack === attack && r.on === on).sort((a, b) => a.level - b.level);
 }
 
-/** The result at the headline attack and ε, if that attack was run. */
-export function headlineResult(study: Study, model: ModelResult, on: Target): RobustResult | undefined {
-  const eps = study.headline[axisModality(on)];
-  return curveOf(model, study.results.headline.attack, on).find((r) => r.eps === eps);
+/** The result at the headline attack and level, if that attack was run. */
+export function headlineOf(study: Study, model: ModelResult, on: Target): RobustResult | undefined {
+  return headlineResult(model, study.results.headline, on);
 }
 
-/** The modality whose ε a curve is drawn against. */
-export function axisModality(on: Target): Modality {
-  return on === 'skeleton' ? 'skeleton' : 'rgb';
+/** The modality whose ε a curve is drawn against: of both RGB, unless only the skeleton's ε tells the levels apart. */
+export function axisModality({ results: { levels } }: Study, on: Target): Modality {
+  if (on !== 'both') return on;
+  const apart = (m: Modality) => new Set([0, ...levels.map((level) => level[m])]).size > levels.length;
+  return apart('skeleton') && !apart('rgb') ? 'skeleton' : 'rgb';
 }
 
 /** `PGD-20`, the attack of the table. */

@@ -1,16 +1,19 @@
 import type { Modality } from '../../src/amr/action-network.ts';
 import { type Results, targetName } from '../results.ts';
 import { factList } from './facts.ts';
-import { countWord, epsilon, interval, listText, modalitiesOf, percent, points, pValue } from './format.ts';
-import { type Html, html, NOTHING } from './html.ts';
 import {
-  axisModality,
-  findNetwork,
-  headlineAttack,
-  headlineResult,
-  type Network,
-  type Study,
-} from './study.ts';
+  budgetText,
+  countWord,
+  epsilon,
+  interval,
+  listText,
+  modalitiesOf,
+  percent,
+  points,
+  pValue,
+} from './format.ts';
+import { type Html, html, NOTHING } from './html.ts';
+import { findNetwork, headlineAttack, headlineOf, type Network, type Study } from './study.ts';
 
 const CITATION = 'arXiv 2407.19981';
 
@@ -79,13 +82,13 @@ function mainFinding(study: Study, [best, ...others]: readonly Network[]): strin
 
 function jointDetails(study: Study, [best]: readonly Network[]): string[] {
   if (!best) return [];
-  const clean = `Without an attack, ${best.phrase} recognises ${percent(best.model.clean)} of the test samples.`;
+  const clean = `Without an attack, ${best.phrase} recognises ${percent(best.model.clean)} of the ${best.model.n} test samples.`;
   return [clean, ...improvement(best), ...balanceFinding(study, best), ...reliance(study)];
 }
 
 /** A mean over attacks hides it when a network withstands them on one modality only. */
 function balanceFinding(study: Study, { model }: Network): string[] {
-  const [video, skeleton] = (['rgb', 'skeleton'] as const).map((on) => headlineResult(study, model, on));
+  const [video, skeleton] = (['rgb', 'skeleton'] as const).map((on) => headlineOf(study, model, on));
   if (!video || !skeleton || !model.balance) return [];
   const name = targetName('rgb', study.results.dataset);
   return [
@@ -143,11 +146,10 @@ function singleFindings(study: Study): string[] {
   return study.networks.flatMap((network) => {
     const { model, phrase } = network;
     const on = study.targets.find((target) => target === model.name);
-    const attacked = on && headlineResult(study, model, on);
+    const attacked = on && headlineOf(study, model, on);
     if (!attacked) return [];
-    const budget = epsilon(axisModality(attacked.on), attacked.eps);
     return [
-      `The ${phrase} network recognises ${percent(model.clean)} without an attack and ${percent(attacked.accuracy)} (95 % interval ${interval(attacked.interval)}) when attacked with ε = ${budget}.`,
+      `The ${phrase} network recognises ${percent(model.clean)} of ${model.n} test samples without an attack and ${percent(attacked.accuracy)} (95 % interval ${interval(attacked.interval)}) of the ${attacked.n} attacked with ε = ${budgetText(attacked.budget)}.`,
     ];
   });
 }

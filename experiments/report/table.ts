@@ -1,4 +1,4 @@
-import { type Interval, type ModelResult, type Target, targetName } from '../results.ts';
+import { type ModelResult, type Share, type Target, targetName } from '../results.ts';
 import { attackName, budgetText, integer, interval, NONE, percent, points, short } from './format.ts';
 import { type Content, type Html, html, NOTHING } from './html.ts';
 import {
@@ -6,17 +6,11 @@ import {
   capitalise,
   curveOf,
   headlineAttack,
-  headlineResult,
+  headlineOf,
   type Network,
   type Study,
   targetHeading,
 } from './study.ts';
-
-interface Accuracy {
-  readonly accuracy: number;
-  readonly interval: Interval;
-  readonly n: number;
-}
 
 /** The one table: a row per network, clean and under the headline attack. */
 export function tableSection(study: Study): Html {
@@ -28,7 +22,7 @@ export function tableSection(study: Study): Html {
   const jointHeads = html`<th scope="col">RA<small>mean of the three</small></th><th scope="col">RI<small>points, against undefended / defended concat</small></th><th scope="col">Balance<small>difference in points / ratio (our definition)</small></th>`;
   return html`<section id="table">
 <h2>Accuracy, clean and under ${headlineAttack(study)}</h2>
-<p>Share of test samples recognised, with its 95 % interval and the number of samples n it rests on. Every network is attacked on the same samples.</p>
+<p>Share of test samples recognised, with its 95 % interval and the number of samples n it rests on. Clean accuracy is on all test samples; every network is attacked on the same of them.</p>
 <div class="scroll"><table class="main">
 <thead><tr><th scope="col">Network</th><th scope="col">Parameters</th><th scope="col">Clean</th>${heads}${joint ? jointHeads : NOTHING}</tr></thead>
 <tbody>${study.networks.map((n) => networkRow(study, n, joint))}</tbody>
@@ -40,7 +34,7 @@ export function tableSection(study: Study): Html {
 function networkRow(study: Study, network: Network, joint: boolean): Html {
   const { model, color } = network;
   const clean = { accuracy: model.clean, interval: model.interval, n: model.n };
-  const attacked = study.targets.map((on) => accuracyCell(headlineResult(study, model, on), color));
+  const attacked = study.targets.map((on) => accuracyCell(headlineOf(study, model, on), color));
   return html`<tr><th scope="row">${networkLabel(network)}<small>${network.about}</small></th><td>${integer(model.parameters)}</td>${accuracyCell(clean, color)}${attacked}${joint ? jointCells(model) : NOTHING}</tr>`;
 }
 
@@ -49,7 +43,7 @@ export function networkLabel({ label, color }: Network): Html {
   return html`<span class="dot" style="background:${color}"></span>${label}`;
 }
 
-function accuracyCell(found: Accuracy | undefined, color: string): Html {
+function accuracyCell(found: Share | undefined, color: string): Html {
   if (!found) return html`<td class="none">${NONE}</td>`;
   const [low, high] = found.interval.map((share) => (100 * share).toFixed(1)) as [string, string];
   const place = `--value:${(100 * found.accuracy).toFixed(1)}%;--low:${low}%;--high:${high}%;--color:${color}`;
@@ -64,7 +58,7 @@ function jointCells({ ra, ri, balance }: ModelResult): Html {
   return html`<td>${ra === null ? NONE : html`<b>${percent(ra)}</b>`}</td><td>${ri.undefended === null && ri.defended === null ? NONE : improvement}</td><td>${even}</td>`;
 }
 
-function linearRow(study: Study, linear: Accuracy & { on: Target }, joint: boolean): Html {
+function linearRow(study: Study, linear: Share & { on: Target }, joint: boolean): Html {
   const { on } = linear;
   const input = on === 'both' ? 'sum of both scores' : targetName(on, study.results.dataset);
   const empty = study.targets.length + (joint ? 3 : 0);

@@ -15,7 +15,7 @@ export async function weightsSection(study: Study): Promise<Html> {
   for (const network of reweighted) blocks.push(await networkBlock(study, network));
   return html`<section id="weights">
 <h2>Modality weights AMR learned</h2>
-<p>AMR multiplies the features of each modality by a weight at every stage it stands at. The two weights add up to 2, so 1 is neutral. Bars show the mean over the test samples, to the right where the skeleton weighs more and to the left where ${targetName('rgb', study.results.dataset)} does; the number is the weight of the heavier one.</p>
+<p>AMR multiplies the features of each modality by a weight at every stage it stands at. The two weights add up to 2, so 1 is neutral. Bars show the mean over the test samples that were attacked, to the right where the skeleton weighs more and to the left where ${targetName('rgb', study.results.dataset)} does; the number is the weight of the heavier one.</p>
 ${blocks}
 </section>`;
 }
@@ -28,7 +28,7 @@ async function networkBlock(study: Study, network: Network): Promise<Html> {
   const panels = [];
   for (const stage of stages) panels.push(await stagePanel(study, stage, reach));
   return html`<h3>${network.label}: clean and under ${headlineAttack(study)}</h3><div class="panels">${panels}</div>
-<h3>${network.label}: by class, clean samples</h3>
+<h3>${network.label}: by class, all clean test samples</h3>
 <p>Classes in the order of their mean skeleton weight. Right of 1 the skeleton weighs more.</p>
 <ul class="legend">${stages.map((s, i) => html`<li>${marker(SHAPES[i % SHAPES.length]!, network.color)}Stage ${s.stage}</li>`)}</ul>
 <div class="panels">${await classPanels(study, network)}</div>`;

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { checkConfig } from '../../experiments/config.ts';
 import { UsageError } from '../../experiments/errors.ts';
 import { parseCommandLine } from '../../experiments/options.ts';
+import { SCHEMA } from '../../experiments/results.ts';
 import { parseProgress } from '../../experiments/train-model.ts';
 import { FormatError } from '../../src/errors.ts';
 
@@ -9,6 +10,7 @@ const config = (args: string[] = []) => ({
   options: parseCommandLine(args).run,
   adapter: 'lavapipe',
   fingerprint: 7,
+  schema: SCHEMA,
 });
 
 test.each([
@@ -38,6 +40,13 @@ describe('anything else is refused by the first field that is wrong', () => {
     expect(refused).toThrow(UsageError);
     expect(refused).toThrow(`x/config.json does not say how a run began: ${field} is missing or unknown`);
   });
+});
+
+test('a run of another version is refused', () => {
+  for (const schema of [undefined, SCHEMA - 1])
+    expect(() => checkConfig({ ...config(), schema }, 'x/config.json')).toThrow(
+      'x/config.json is of a run that another version began; start a new run',
+    );
 });
 
 test('the progress of a training comes back', () => {

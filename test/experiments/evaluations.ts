@@ -3,12 +3,13 @@ import type { AttackRun, Evaluation } from '../../experiments/evaluate-model.ts'
 import { restrict } from '../../experiments/evaluate-model.ts';
 import type { Plan } from '../../experiments/plans.ts';
 import type { Level } from '../../experiments/results.ts';
-import type { AttackResult } from '../../src/train/evaluate.ts';
+import type { AttackResult, CleanResult } from '../../src/train/evaluate.ts';
 
 export const LEVELS: readonly Level[] = [
   { rgb: 0.01, skeleton: 0.005 },
   { rgb: 0.02, skeleton: 0.01 },
 ];
+export const TESTED = 20;
 export const ATTACKED = 16;
 
 /** The first `count` of `n` samples. */
@@ -45,12 +46,12 @@ export function attackRuns(levels = LEVELS): AttackRun[] {
 
 /** A network of both modalities that is right on the first `right` clean samples. */
 export function evaluation(plan: Plan, right = 14, attacks = attackRuns()): Evaluation {
-  const correct = first(right);
-  const clean = {
-    correct,
-    losses: correct.map((flag) => Number(!flag)),
-    predictions: correct.map(Number),
-    weights: [],
-  };
-  return { plan, clean, attacks, unlimited: result({ rgb: 1, skeleton: 1 }, 0, 3) };
+  const clean = cleanResult(first(right, TESTED));
+  const attackedClean = cleanResult(first(right));
+  return { plan, clean, attackedClean, attacks, unlimited: result({ rgb: 1, skeleton: 1 }, 0, 3) };
+}
+
+function cleanResult(correct: readonly boolean[]): CleanResult {
+  const losses = correct.map((flag) => Number(!flag));
+  return { correct, losses, predictions: correct.map(Number), weights: [] };
 }

@@ -82,8 +82,13 @@ async function checkRun(folder: string, results: Results): Promise<void> {
   expect(amr?.robust).toHaveLength(2 * 3 * 2);
   expect(amr?.weights).toHaveLength(3);
   for (const { clean } of amr?.weights ?? []) expect(clean[0] + clean[1]).toBeCloseTo(2, 5);
-  for (const { robust, clean } of results.models)
-    for (const { accuracy } of robust) expect(accuracy).toBeLessThanOrEqual(clean);
+  for (const { robust, attackedClean, n } of results.models) {
+    expect([n, attackedClean.n]).toEqual([results.dataset.samples.test, 16]);
+    for (const { accuracy, n } of robust) {
+      expect(n).toBe(16);
+      expect(accuracy).toBeLessThanOrEqual(attackedClean.accuracy);
+    }
+  }
   expect(await readFile(join(folder, 'report.html'), 'utf8')).toContain('<svg');
   const files = (await readdir(folder, { recursive: true })).map(String);
   expect(files.filter((name) => name.endsWith('.tmp'))).toEqual([]);

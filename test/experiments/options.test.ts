@@ -30,6 +30,18 @@ test('sizes are read as fractions and metres, ascending; a missing skeleton size
   ]);
 });
 
+test('sizes may be equal on one modality, and are tried once where they are on both', () => {
+  const levels = (text: string) => parseCommandLine(['--eps', text]).run?.eps;
+  expect(levels('8/255:0.02,8/255:0.01')).toEqual([
+    { rgb: 8 / 255, skeleton: 0.01 },
+    { rgb: 8 / 255, skeleton: 0.02 },
+  ]);
+  expect(levels('0:0.02,4/255:0.02,0:0.02')).toEqual([
+    { rgb: 0, skeleton: 0.02 },
+    { rgb: 4 / 255, skeleton: 0.02 },
+  ]);
+});
+
 describe('one line says what is wrong', () => {
   test.each([
     [['--eps', '-1/255'], /at least 0/],
@@ -39,7 +51,7 @@ describe('one line says what is wrong', () => {
     [['--eps', '1e38'], /at most 1 for pixels and 10 m for skeletons; got '1e38'/],
     [['--eps', '0:1e38'], /at most 1 for pixels and 10 m for skeletons; got '1e38'/],
     [['--eps', '8'], /at most 1 for pixels/],
-    [['--eps', '8/255:0.01,4/255:0.02'], /rise on both/],
+    [['--eps', '8/255:0.01,4/255:0.02'], /must not fall on one modality/],
     [['--data', ''], /empty/],
     [['--resume', ''], /empty/],
     [['--out', ' '], /empty/],

@@ -1,16 +1,17 @@
 import type {
   EpochRecord,
-  Interval,
   Level,
   ModelResult,
   RobustResult,
+  Share,
   StageWeights,
   Target,
 } from '../../experiments/results.ts';
 import type { Modality } from '../../src/amr/action-network.ts';
 import { modalityBalance, proportion, relativeImprovement } from '../../src/train/metrics.ts';
 
-const SAMPLES = 96;
+export const TESTED = 192;
+const ATTACKED = 96;
 const EPOCHS = 20;
 
 /** How a made-up network behaves: clean accuracy, and how fast it falls with ε on each modality it sees. */
@@ -40,8 +41,8 @@ export const CHARACTERS: readonly Character[] = [
 ];
 
 /** Accuracy nearest to `share` that whole samples can give, with its interval. */
-export function measured(share: number): { accuracy: number; interval: Interval; n: number } {
-  const { value, n, interval } = proportion(Math.round(share * SAMPLES), SAMPLES);
+export function measured(share: number, samples = ATTACKED): Share {
+  const { value, n, interval } = proportion(Math.round(share * samples), samples);
   return { accuracy: value, n, interval };
 }
 
@@ -53,7 +54,7 @@ export function modelResults(
   headline: number,
   classes: number,
 ): ModelResult[] {
-  const models = characters.map((c) => modelResult(c, attacks, levels, levels[headline] ?? {}, classes));
+  const models = characters.map((c) => modelResult(c, attacks, levels, headline, classes));
   const undefended = models.find((m) => m.name === 'concat' && m.train === 'natural');
   const defended = models.find((m) => m.name === 'concat' && m.train === 'pgd');
   return models.map((m) => ({
@@ -74,15 +75,15 @@ function modelResult(
   character: Character,
   attacks: readonly string[],
   levels: readonly Level[],
-  headline: Level,
+  headline: number,
   classes: number,
 ): ModelResult {
   const seen = Object.keys(character.fall) as Modality[];
   const targets: readonly Target[] = seen.length === 2 ? ['rgb', 'skeleton', 'both'] : seen;
   const [rgb = 0, skeleton = 0, both] = targets.map(
-    (on) => attacked(character, 'pgd20', on, headline).accuracy,
+    (on) => attacked(character, 'pgd20', on, levels, headline).accuracy,
   );
-  const clean = measured(character.clean);
+  const clean = measured(character.clean, TESTED);
   return {
     name: character.name,
     train: character.train,
@@ -91,8 +92,9 @@ function modelResult(
     interval: clean.interval,
     n: clean.n,
     loss: 0.42,
+    attackedClean: measured(character.clean),
     robust: attacks.flatMap((attack) =>
-      targets.flatMap((on) => levels.map((level) => attacked(character, attack, on, level))),
+      targets.flatMap((on) => levels.map((_, i) => attacked(character, attack, on, levels, i))),
     ),
     ra: both === undefined ? null : (rgb + skeleton + both) / 3,
     ri: { undefended: null, defended: null },
@@ -102,7 +104,14 @@ function modelResult(
   };
 }
 
-function attacked({ clean, fall, train }: Character, attack: string, on: Target, level: Level): RobustResult {
+function attacked(
+  { clean, fall, train }: Character,
+  attack: string,
+  on: Target,
+  levels: readonly Level[],
+  i: number,
+): RobustResult {
+  const level = levels[i] ?? {};
   const budget: Level = on === 'both' ? level : { [on]: level[on] };
   const weakness = attack === 'fgsm' ? 0.55 : 1;
   const exponent =
@@ -113,6 +122,7 @@ function attacked({ clean, fall, train }: Character, attack: string, on: Target,
   return {
     attack,
     on,
+    level: i,
     eps: (on === 'skeleton' ? level.skeleton : level.rgb) ?? 0,
     budget,
     ...measured(clean * Math.exp(-exponent)),

@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { curvePoints, INPUT_UNITS } from '../../experiments/report/curves.ts';
 import { renderReport } from '../../experiments/report/report.ts';
+import { makeStudy } from '../../experiments/report/study.ts';
 import type { Exhibit, Results } from '../../experiments/results.ts';
 import {
   depthResults,
+  equalResults,
   exhibit,
   figuresResults,
   naturalResults,
@@ -86,11 +89,61 @@ test('the table gives accuracy, interval, n, RA, RI and balance', async () => {
   const page = await renderReport(figuresResults(), []);
   const defended = rowText(page, 'AMR, PGD-trained');
   expect(defended).toContain('1,096,330');
-  expect(defended).toMatch(/86\.5 % 78\.2–91\.9 · n 96/); // 83 of 96, Wilson
-  expect(defended).toMatch(/64\.6 % .* 68\.8 % .* 52\.1 % .* 61\.8 % \+45\.5 \/ \+11\.8 4\.2 \/ 0\.94/);
-  expect(rowText(page, 'Concat, naturally trained')).toMatch(/8\.0 % – \/ −33\.7 21\.9 \/ 0\.05$/);
+  expect(defended).toMatch(/85\.9 % 80\.3–90\.2 · n 192/); // 165 of 192, Wilson
+  expect(defended).toMatch(/64\.6 % .* 68\.8 % .* 52\.1 % .* 61\.8 % \+45\.0 \/ \+11\.8 4\.2 \/ 0\.94/);
+  expect(rowText(page, 'Concat, naturally trained')).toMatch(/8\.0 % – \/ −33\.2 21\.9 \/ 0\.05$/);
   expect(rowText(page, 'RGB, naturally trained')).toMatch(/n 96 – – – – –$/);
   expect(rowText(page, 'Linear, sum of both scores')).toMatch(/64\.6 % .* not attacked$/);
+});
+
+describe.each(['rgb', 'skeleton'] as const)('levels that are equal on %s', (modality) => {
+  const results = equalResults(modality);
+  const page = renderReport(results, []);
+  const amr = results.models.at(-1)!;
+
+  test('are told apart in the table', async () => {
+    const [both] = amr.robust.filter((r) => r.attack === 'pgd20' && r.on === 'both' && r.level === 1);
+    const percent = (100 * both!.accuracy).toFixed(1);
+    expect(rowText(await page, 'AMR, PGD-trained')).toContain(`${percent} % `);
+    expect(both!.accuracy).not.toBe(
+      amr.robust.find((r) => r.attack === 'pgd20' && r.on === 'both')!.accuracy,
+    );
+  });
+
+  test('are drawn where they are apart, and once where they are not', () => {
+    const study = makeStudy(results);
+    const places = (on: 'rgb' | 'skeleton' | 'both') =>
+      curvePoints(study, study.networks[4]!, 'pgd20', on, INPUT_UNITS).map(({ x }) => +x.toFixed(6));
+    const [ends, apart] =
+      modality === 'rgb'
+        ? [
+            [0, 8],
+            [0, 1, 2],
+          ]
+        : [
+            [0, 2],
+            [0, 4, 8],
+          ];
+    expect(places(modality)).toEqual(ends);
+    expect(places('both')).toEqual(apart);
+  });
+});
+
+test('curves start from the clean accuracy of the samples that are attacked', () => {
+  const study = makeStudy(figuresResults());
+  const [start] = curvePoints(study, study.networks[4]!, 'pgd20', 'both', INPUT_UNITS);
+  const { accuracy, interval } = study.networks[4]!.model.attackedClean;
+  expect(start).toMatchObject({ x: 0, y: accuracy, low: interval[0], high: interval[1] });
+});
+
+test('every figure says on how many samples it is', async () => {
+  const text = visibleText(await renderReport(figuresResults(), []));
+  expect(text).toContain('192 to test, 96 of them attacked');
+  expect(text).toContain('PGD-trained AMR recognises 85.9 % of the 192 test samples');
+  expect(text).toMatch(
+    /recognises 81\.8 % of 192 test samples without an attack and 0\.0 % .* of the 96 attacked/,
+  );
+  expect(text).toMatch(/Nothing \(clean\) 192 0\.844 may be chance .* RGB and skeleton 96 0\.031 more than/);
 });
 
 test('the main finding follows from the numbers', async () => {
