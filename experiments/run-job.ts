@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename, isAbsolute, join, resolve } from 'node:path';
+import type { ActionDataset } from '../src/data/dataset.ts';
 import { openGpu } from '../src/node/gpu.ts';
 import { openDevice } from '../src/tensor/device.ts';
 import { assembleResults, type Outcome } from './assemble.ts';
@@ -19,6 +20,13 @@ import { type Exhibit, type Results, SCHEMA } from './results.ts';
 import { RunFolder } from './run-folder.ts';
 import { trainModel } from './train-model.ts';
 
+/** A run that is new, or that `config` says how it began. */
+interface Run {
+  readonly folder: RunFolder;
+  readonly options: RunOptions;
+  readonly config?: Config;
+}
+
 export interface FinishedRun {
   readonly results: Results;
   readonly folder: RunFolder;
@@ -34,34 +42,23 @@ export async function runJob(
   onFolder: (folder: RunFolder) => void,
 ): Promise<FinishedRun> {
   const start = performance.now();
-  const { folder, options, config } = await openRun(line);
-  const preset = presetFor(options);
-  const dataset = await loadData(options.data, preset, options.seed);
-  const found = fingerprint(dataset);
-  if (config && config.fingerprint !== found)
-    throw new UsageError(`the data have changed since ${folder.name} began; start a new run`);
-  const plans = planFor(options, modelsFor(modalitiesOf(dataset)));
-  if (plans.length === 0) {
-    throw new UsageError(
-      `${dataset.name} has ${modalitiesOf(dataset).join(' and ')} only; none of the --models can be trained on it`,
-    );
-  }
+  const run = await openRun(line);
+  const { folder, options, config } = run;
+  const work = await prepare(run);
   const opened = await openGpu({ adapter: config?.adapter ?? options.adapter });
   say(`adapter: ${opened.kind} (${opened.description})`);
-  say(
-    `data: ${dataset.title}; ${dataset.splits.train.length} training, ${dataset.splits.validation.length} validation, ${dataset.splits.test.length} test samples`,
-  );
+  say(sizesOf(work.dataset));
   const device = await openDevice(opened);
   try {
+    const { fingerprint } = work;
     await folder.writeJson('config.json', {
       options,
       adapter: opened.kind,
-      fingerprint: found,
+      fingerprint,
       schema: SCHEMA,
     } satisfies Config);
     onFolder(folder);
-    const job = new Job({ device, options, preset, dataset, folder, plans }, signal);
-    const results = await runPhases(job, opened.kind);
+    const results = await runPhases(new Job({ ...work, device, options, folder }, signal), opened.kind);
     const seconds = (performance.now() - start) / 1000;
     const parts = (await folder.readJson<{ parts: number[] }>('times.json'))?.parts ?? [];
     await folder.writeJson('times.json', { parts: [...parts, seconds] });
@@ -69,6 +66,24 @@ export async function runJob(
   } finally {
     device.dispose();
   }
+}
+
+/** What the run is made of. Throws `UsageError` where it cannot be run, or gone on with. */
+async function prepare({ folder, options, config }: Run) {
+  const preset = presetFor(options);
+  const dataset = await loadData(options.data, preset, options.seed);
+  const found = fingerprint(dataset);
+  if (config && config.fingerprint !== found)
+    throw new UsageError(`the data have changed since ${folder.name} began; start a new run`);
+  const plans = planFor(options, modelsFor(modalitiesOf(dataset)));
+  if (plans.length > 0) return { preset, dataset, plans, fingerprint: found };
+  throw new UsageError(
+    `${dataset.name} has ${modalitiesOf(dataset).join(' and ')} only; none of the --models can be trained on it`,
+  );
+}
+
+function sizesOf({ title, splits: { train, validation, test } }: ActionDataset): string {
+  return `data: ${title}; ${train.length} training, ${validation.length} validation, ${test.length} test samples`;
 }
 
 async function runPhases(job: Job, kind: string): Promise<Results> {
@@ -99,11 +114,7 @@ async function runPhases(job: Job, kind: string): Promise<Results> {
   }
 }
 
-async function openRun({
-  run,
-  resume,
-  out,
-}: CommandLine): Promise<{ folder: RunFolder; options: RunOptions; config?: Config }> {
+async function openRun({ run, resume, out }: CommandLine): Promise<Run> {
   if (run) return { folder: new RunFolder(newFolder(run, out)), options: run };
   const name = resume ?? '';
   const path = [resolve(name), join('runs', name)].find((path) => existsSync(join(path, 'config.json')));

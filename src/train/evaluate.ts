@@ -1,16 +1,15 @@
 import type { ActionNetwork, Modality } from '../amr/action-network.ts';
-import type { Iterate } from '../attacks/pgd-attack.ts';
 import { batches } from '../data/batches.ts';
 import type { ActionDataset } from '../data/dataset.ts';
 import { Rng } from '../data/rng.ts';
-import { abs, cast, equal, greater, lessEqual, maximum, minimum, neg, sub } from '../kernels/elementwise.ts';
-import { reshape, slice } from '../kernels/layout.ts';
+import { abs, neg, sub } from '../kernels/elementwise.ts';
 import { crossEntropy } from '../kernels/loss.ts';
-import { argmax, max, mean } from '../kernels/reduce.ts';
+import { argmax, max } from '../kernels/reduce.ts';
 import { EVALUATION } from '../nn/module.ts';
 import type { Device } from '../tensor/device.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type AttackValue, type NetworkAttack, NetworkAttacker } from './attack-network.ts';
+import { type NetworkAttack, NetworkAttacker } from './attack-network.ts';
+import { AttackWatch, type Watched } from './attack-watch.ts';
 import { uploadBatch } from './batch.ts';
 
 export interface EvaluateOptions {
@@ -124,8 +123,7 @@ export async function evaluateAttack(
   return combine(parts, indices.length);
 }
 
-interface BatchResult extends Omit<AttackResult, 'zeroGradients'> {
-  readonly zeroGradients: number;
+interface BatchResult extends Watched, Movement {
   readonly size: number;
 }
 
@@ -138,76 +136,15 @@ async function attackBatch(
   attacker: NetworkAttacker,
 ): Promise<BatchResult> {
   const { inputs, labels, size } = uploadBatch(device, dataset, indices, network.modalities);
-  const clean = network.forward(inputs, EVALUATION).logits;
-  let right = isRight(clean, labels);
-  let zero: Tensor | undefined;
-  const cleanLosses = crossEntropy(clean, labels, { reduction: 'none' });
-  const losses: Tensor[] = [];
-  let weights: Tensor[] = [];
-  const attacked = attacker.attack(
-    inputs,
-    { labels },
-    attack.seed,
-    ({ step, value, grads }: Iterate<AttackValue>) => {
-      const before = right;
-      const holds = isRight(value.logits, labels);
-      right = device.keep(minimum(before, grads ? minimum(holds, areNumbers(grads)) : holds));
-      before.dispose();
-      losses.push(device.keep(slice(value.losses, { size: value.losses.shape })));
-      if (step === 0 && grads) zero = device.keep(zeroRows(grads));
-      if (!grads) weights = value.weights.map((rows) => device.keep(mean(rows, { axes: 0 })));
-    },
-  );
-  const stages = await Promise.all(weights.map((tensor) => tensor.read()));
-  const lossRows = await Promise.all(losses.map((tensor) => tensor.read()));
-  const allRows = [await cleanLosses.read(), ...lossRows];
-  const robust = Array.from(
-    await right.read(),
-    (flag, i) => flag > 0 && allRows.every((row) => Number.isFinite(row[i])),
-  );
-  const zeroFlags = zero ? Array.from(await zero.read()) : [];
-  for (const tensor of [right, zero, ...losses, ...weights]) tensor?.dispose();
-  const moved = await movement(inputs, attacked, attack);
-  return {
-    size,
-    robust,
-    losses: Array.from(lossRows.at(-1) ?? []),
-    lossByStep: lossRows.map((row) => Array.from(row).reduce((a, b) => a + b, 0)),
-    zeroGradients: zeroFlags.filter((flag) => flag > 0).length,
-    weights: stages.map(([rgb = 0, skeleton = 0]): [number, number] => [rgb, skeleton]),
-    ...moved,
-  };
+  const watch = new AttackWatch(device, network.forward(inputs, EVALUATION).logits, labels);
+  const attacked = attacker.attack(inputs, { labels }, attack.seed, (iterate) => watch.see(iterate));
+  const watched = await watch.read();
+  return { size, ...watched, ...(await movement(inputs, attacked, attack)) };
 }
 
-/** f32 [N]: 1 where the prediction is the label. */
-function isRight(logits: Tensor, labels: Tensor): Tensor {
-  return cast(equal(argmax(logits, { axes: -1 }), labels), 'f32');
-}
+type Movement = Pick<AttackResult, 'distance' | 'pixelRange'>;
 
-/** f32 [N]: 1 where the gradient of every input is exactly zero or no number: the attack moves nothing there. */
-function zeroRows(grads: readonly Tensor[]): Tensor {
-  return sub(1, cast(greater(largestOf(grads), 0), 'f32'));
-}
-
-/** f32 [N]: 1 where the gradients are numbers. What is no number moves nothing, so that it shows nothing about robustness. */
-function areNumbers(grads: readonly Tensor[]): Tensor {
-  return cast(lessEqual(largestOf(grads), LARGEST), 'f32');
-}
-
-const LARGEST = 3.4e38;
-
-/** [N]: the largest element of a sample's gradients; NaN where there is one. */
-function largestOf(grads: readonly Tensor[]): Tensor {
-  return grads
-    .map((grad) => max(abs(reshape(grad, [grad.shape[0] ?? 0, -1])), { axes: 1 }))
-    .reduce((a, b) => maximum(a, b));
-}
-
-async function movement(
-  before: Batchwise,
-  after: Batchwise,
-  attack: NetworkAttack,
-): Promise<Pick<AttackResult, 'distance' | 'pixelRange'>> {
+async function movement(before: Batchwise, after: Batchwise, attack: NetworkAttack): Promise<Movement> {
   const distance: Partial<Record<Modality, number>> = {};
   for (const modality of ['rgb', 'skeleton'] as const) {
     const [x, y] = [before[modality], after[modality]];
