@@ -17,7 +17,8 @@ export class RunFolder {
   async write(name: string, content: string | Uint8Array): Promise<void> {
     const target = join(this.path, name);
     await mkdir(dirname(target), { recursive: true });
-    const temporary = `${target}.${process.pid}.tmp`;
+    // One name, so that what a killed run left is written over when a later one gets there.
+    const temporary = `${target}.tmp`;
     try {
       const file = await open(temporary, 'w');
       try {

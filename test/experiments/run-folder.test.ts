@@ -14,6 +14,14 @@ test('a file is written whole, with no temporary file left', async () => {
   expect([...(await readFile(join(folder.path, 'a/b.bin')))]).toEqual([1, 2, 3]);
 });
 
+test('what a killed run left of a file is written over', async () => {
+  const folder = await fresh();
+  await writeFile(join(folder.path, 'a.txt.tmp'), 'half of');
+  await folder.write('a.txt', 'whole');
+  expect(await readdir(folder.path)).toEqual(['a.txt']);
+  expect(await readFile(join(folder.path, 'a.txt'), 'utf8')).toBe('whole');
+});
+
 test('a failed write leaves the old file and no temporary one', async () => {
   const folder = await fresh();
   await folder.write('a.txt', 'old');
