@@ -45,6 +45,9 @@ const METRES_PER_PIXEL_RANGE = 0.02 / (8 / 255);
 /** The largest skeleton ε, in metres: more than any room. */
 const METRES = 10;
 
+const EXIT_CODES =
+  'Exit codes: 0 done, 2 something to mend (one line says what), 130 interrupted (--resume goes on).';
+
 /** Reads the command line. Throws `UsageError` for anything it does not know. */
 export function parseCommandLine(args: readonly string[]): CommandLine {
   const command = program().exitOverride();
@@ -62,7 +65,7 @@ function program(): Command {
   const command = new Command('npm start --').description(
     'Train RGB, skeleton and two-stream networks, attack them with PGD, and compare them.',
   );
-  return withRunFlags(withStudyFlags(command));
+  return withRunFlags(withStudyFlags(command)).addHelpText('after', `\n${EXIT_CODES}`);
 }
 
 /** What is trained and attacked, and how. */

@@ -1,3 +1,4 @@
+import { UsageError } from './errors.ts';
 import type { ModelName, RunOptions, Training } from './options.ts';
 import type { Phase } from './presets.ts';
 
@@ -54,10 +55,15 @@ const bothWays = (model: ModelName): Plan[] => [
 
 /**
  * What is compared: five networks, or where there is one modality its network trained both ways;
- * as far as the command line asks for it.
+ * as far as the command line asks for it. Throws `UsageError` when it asks for what the data lack a modality for.
  */
 export function planFor(options: RunOptions, available: readonly ModelName[]): Plan[] {
-  const wanted = (options.models ?? available).filter((model) => available.includes(model));
+  const wanted = options.models ?? available;
+  const beyond = wanted.filter((model) => !available.includes(model));
+  if (beyond.length > 0)
+    throw new UsageError(
+      `only ${available.join(', ')} can be trained on these data; leave ${beyond.join(', ')} out of --models`,
+    );
   if (options.train) return wanted.map((model) => ({ model, train: options.train as Training }));
   const single = available.length === 1;
   return (single ? wanted.flatMap(bothWays) : STANDARD).filter(({ model }) => wanted.includes(model));

@@ -76,10 +76,7 @@ async function prepare({ folder, options, config }: Run) {
   if (config && config.fingerprint !== found)
     throw new UsageError(`the data have changed since ${folder.name} began; start a new run`);
   const plans = planFor(options, modelsFor(modalitiesOf(dataset)));
-  if (plans.length > 0) return { preset, dataset, plans, fingerprint: found };
-  throw new UsageError(
-    `${dataset.name} has ${modalitiesOf(dataset).join(' and ')} only; none of the --models can be trained on it`,
-  );
+  return { preset, dataset, plans, fingerprint: found };
 }
 
 function sizesOf({ title, splits: { train, validation, test } }: ActionDataset): string {

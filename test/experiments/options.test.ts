@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { explain } from '../../experiments/errors.ts';
+import { explain, UsageError } from '../../experiments/errors.ts';
 import { methodFor, unitsPerTraining } from '../../experiments/methods.ts';
 import { modelsFor } from '../../experiments/networks.ts';
 import { parseCommandLine, TRAININGS } from '../../experiments/options.ts';
@@ -93,6 +93,13 @@ test('--train trains every network that way, --models chooses them', () => {
     { model: 'amr', train: 'pgd' },
     { model: 'skeleton', train: 'pgd' },
   ]);
+});
+
+test('a network that the data have no modality for is refused when asked for by name', () => {
+  const { run } = parseCommandLine(['--models', 'rgb,skeleton,amr']);
+  const refused = () => planFor(run!, modelsFor(['skeleton']));
+  expect(refused).toThrow(UsageError);
+  expect(refused).toThrow('only skeleton can be trained on these data; leave rgb, amr out of --models');
 });
 
 test('every way to train has a method, from the naturally trained network with the sizes of adversarial training', () => {
