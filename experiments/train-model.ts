@@ -93,9 +93,8 @@ async function restore(job: Job, plan: Plan, trainer: Trainer): Promise<Progress
   const name = `state/${idOf(plan)}.safetensors`;
   const bytes = await job.folder.read(name);
   if (!bytes) return { epochs: [], best: 0, bestScore: -1 };
+  const progressed = parseProgress(decodeSafetensors(bytes, name).metadata.progress, name);
   decodeState(trainer.namedState(), bytes, name);
-  const { metadata } = decodeSafetensors(bytes, name);
-  const progressed = parseProgress(metadata.progress, name);
   trainer.restore(progressed.epochs.length);
   job.progress.skip((job.trainingUnits(plan) * trainer.epochs) / job.preset.training[phaseOf(plan)].epochs);
   return progressed;

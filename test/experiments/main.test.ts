@@ -1,39 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { cp, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import type { ChildProcess } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Results } from '../../experiments/results.ts';
-import { encodeSafetensors } from '../../src/formats/safetensors.ts';
+import { ADAPTER, start, temporary } from './start.ts';
 
-interface Finished {
-  code: number | null;
-  out: string;
-  err: string;
-}
-
-const adapter = process.env.KERNELWRIGHT_TEST_ADAPTER ?? 'auto';
 let base: string;
 beforeAll(async () => {
-  base = await mkdtemp(join(tmpdir(), 'main-job-'));
+  base = await temporary();
 });
-
-/** Runs the main job as `npm start` does. `watch` sees its messages and may signal it. */
-function start(
-  args: readonly string[],
-  watch?: (text: string, child: ChildProcess) => void,
-): Promise<Finished> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'experiments/main.ts', ...args]);
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (data: Buffer) => {
-    out += data.toString();
-  });
-  child.stderr.on('data', (data: Buffer) => {
-    err += data.toString();
-    watch?.(err, child);
-  });
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
-}
 
 /** Interrupts the job once, when `pattern` shows up in its messages. */
 function interruptAt(pattern: RegExp): (text: string, child: ChildProcess) => void {
@@ -44,7 +19,7 @@ function interruptAt(pattern: RegExp): (text: string, child: ChildProcess) => vo
 }
 
 describe('smoke', () => {
-  const smoke = (out: string) => ['--preset', 'smoke', '--adapter', adapter, '--out', join(base, out)];
+  const smoke = (out: string) => ['--preset', 'smoke', '--adapter', ADAPTER, '--out', join(base, out)];
 
   test('an interrupted and resumed run ends with the same bytes as an uninterrupted one', {
     timeout: 400_000,
@@ -95,102 +70,6 @@ async function checkRun(folder: string, results: Results): Promise<void> {
   expect(files.filter((name) => name.endsWith('.safetensors'))).toHaveLength(5);
 }
 
-test('a folder with skeletons alone: its network, trained both ways on all but the test subjects', {
-  timeout: 200_000,
-}, async () => {
-  const folder = await writeSkeletons();
-  const args = ['--data', folder, '--preset', 'smoke', '--adapter', adapter, '--json'];
-  const { code, out, err } = await start([...args, '--out', join(base, 'skeletons')]);
-  expect(code, err).toBe(0);
-  const results = JSON.parse(out) as Results;
-  expect(results.models.map(({ name, train }) => `${name}-${train}`)).toEqual([
-    'skeleton-natural',
-    'skeleton-pgd',
-  ]);
-  expect(results.holdOut).toBe(false);
-  expect(results.dataset.samples).toEqual({ train: 8, validation: 4, test: 4 });
-  for (const { training, robust } of results.models) {
-    expect(training.best).toBe(training.epochs.length);
-    expect(training.epochs.map(({ validation }) => validation)).toEqual(training.epochs.map(() => null));
-    expect(new Set(robust.map(({ on }) => on))).toEqual(new Set(['skeleton']));
-  }
-});
-
-/** Four subjects wave or stand still, twice each: three joints in a chain, 1 mm units. */
-async function writeSkeletons(): Promise<string> {
-  const folder = await mkdtemp(join(base, 'waves-'));
-  const [frames, joints] = [10, 3];
-  const sequences = Array.from({ length: 16 }, (_, i) => ({
-    label: i % 2,
-    subject: Math.floor(i / 4) + 1,
-    frames,
-    skeletonOffset: i * frames,
-  }));
-  const data = Int16Array.from({ length: 16 * frames * joints * 3 }, (_, k) => {
-    const [t, v] = [Math.floor(k / 9) % frames, Math.floor(k / 3) % joints];
-    const wave = Math.floor(k / (9 * frames)) % 2 === 1 && k % 3 === 0 ? v * 200 * Math.sin(t) : 0;
-    return Math.round(v * 300 + wave + ((k * 37) % 11));
-  });
-  const about = {
-    name: 'waves',
-    title: 'Waves',
-    classes: ['still', 'wave'],
-    joints: ['hip', 'chest', 'head'],
-    parents: [-1, 0, 1],
-    video: null,
-    skeleton: { scale: 0.001 },
-    splits: { 'cross-subject': { train: { subjects: [1, 2, 3] }, test: { subjects: [4] } } },
-    sequences,
-  };
-  const tensor = { dtype: 'I16' as const, shape: [16 * frames, joints, 3], data };
-  await writeFile(join(folder, 'dataset.json'), JSON.stringify(about));
-  await writeFile(join(folder, 'dataset.safetensors'), encodeSafetensors([['skeleton', tensor]]));
-  return folder;
-}
-
-describe('bad input ends with one line and code 2', () => {
-  const fails = async (args: readonly string[], expected: RegExp) => {
-    const { code, err, out } = await start(args);
-    const lines = err.split('\n').filter((line) => line.startsWith('error'));
-    expect({ code, out, lines }).toEqual({ code: 2, out: '', lines: [expect.stringMatching(expected)] });
-    expect(err).not.toMatch(/^\s+at /m);
-  };
-
-  test('an unknown flag', () => fails(['--sed'], /unknown option/));
-  test('a missing folder', () => fails(['--data', join(base, 'nowhere')], /nowhere is not a folder/));
-  test('a run that is not there', () => fails(['--resume', 'nowhere'], /no run 'nowhere'/));
-  test('an adapter that is not there', () =>
-    fails(['--adapter', 'gpu', '--preset', 'smoke', '--out', join(base, 'gpu')], /gpu/i));
-  test('a folder that holds a run', async () => {
-    await writeFile(join(base, 'config.json'), '{}');
-    await fails(['--out', base], /already holds a run/);
-  });
-  test.each([
-    ['{}', 'preset'],
-    ['null', 'preset'],
-    ['[1]', 'preset'],
-    ['{"options": {"preset": "smoke", "seed": "1"}}', 'seed'],
-  ])('a config.json that is %s', async (text, field) => {
-    const folder = await mkdtemp(join(base, 'other-'));
-    await writeFile(join(folder, 'config.json'), text);
-    const expected = `config\\.json does not say how a run began: ${field} is missing or unknown`;
-    await fails(['--resume', folder], new RegExp(expected));
-  });
-  test('a truncated data set', async () => {
-    const folder = await mkdtemp(join(base, 'broken-'));
-    await writeFile(join(folder, 'dataset.json'), '{"name":"broken"}');
-    await writeFile(join(folder, 'dataset.safetensors'), 'abc');
-    await fails(['--data', folder], /broken|dataset/);
-  });
-  test('a checkpoint of another architecture', async () => {
-    const folder = join(base, 'foreign');
-    await cp(join(base, 'whole'), folder, { recursive: true });
-    const bytes = encodeSafetensors([['x', { dtype: 'F32', shape: [1], data: new Float32Array(1) }]]);
-    await writeFile(join(folder, 'checkpoints/rgb-natural.safetensors'), bytes);
-    await fails(['--resume', folder], /rgb-natural\.safetensors.*another network/);
-  });
-});
-
 test('--help names every flag and ends well', async () => {
   const { code, out } = await start(['--help']);
   expect(code).toBe(0);
@@ -198,6 +77,7 @@ test('--help names every flag and ends well', async () => {
     'data',
     'preset',
     'models',
+    'skeleton-network',
     'attacks',
     'eps',
     'train',
@@ -210,4 +90,5 @@ test('--help names every flag and ends well', async () => {
   ]) {
     expect(out).toContain(`--${flag}`);
   }
+  expect(out).toContain('Exit codes: 0 done, 2 something to mend (one line says what), 130 interrupted');
 });
