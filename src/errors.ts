@@ -45,7 +45,8 @@ export class StateError extends FormatError implements StateDifference {
     const { missing, unexpected, misshapen } = difference;
     const shapes = misshapen.map(({ name, found, expected }) => `${name} is ${found}, expected ${expected}`);
     const parts = [listed('lacks', missing), listed('has unexpected', unexpected), listed('', shapes)];
-    super(op, `${what} is a checkpoint of another network: ${parts.filter(Boolean).join('; ')}`);
+    const remedy = 'load it into the network that it was saved from';
+    super(op, `${what} is a checkpoint of another network: ${[...parts, remedy].filter(Boolean).join('; ')}`);
     this.missing = missing;
     this.unexpected = unexpected;
     this.misshapen = misshapen;

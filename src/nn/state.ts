@@ -1,6 +1,8 @@
-import { FormatError } from '../errors.ts';
+import { type StateDifference, StateError } from '../errors.ts';
 import { decodeSafetensors, encodeSafetensors } from '../formats/safetensors.ts';
+import { describe, type StoredTensor } from '../formats/stored.ts';
 import { formatShape, sameShape } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import type { NamedTensors } from './module.ts';
 
 /** The tensors as a `.safetensors` file (little-endian f32; metadata as strings). Equal tensors give equal bytes. */
@@ -16,29 +18,26 @@ export async function encodeState(
 }
 
 /**
- * Fills `tensors` in place from a `.safetensors` file called `what`. Throws `FormatError` and changes nothing when a
- * tensor is missing, left over, or of another shape: a checkpoint of another architecture.
+ * Fills `tensors` in place from a `.safetensors` file called `what`. Changes nothing when it throws: `StateError` with all
+ * missing, unexpected and misshapen tensors, or `FormatError` for a broken file.
  */
 export function decodeState(tensors: NamedTensors, bytes: Uint8Array, what: string): void {
   const { tensors: entries } = decodeSafetensors(bytes, what);
-  const missing = [...tensors.keys()].filter((name) => !entries.has(name));
-  const extra = [...entries.keys()].filter((name) => !tensors.has(name));
-  if (missing.length + extra.length > 0) {
-    const part = (label: string, names: string[]) =>
-      names.length > 0 ? ` ${label} ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}` : '';
-    throw new FormatError(
-      what,
-      `is a checkpoint of another network:${part('lacks', missing)}${part('has', extra)}`,
-    );
-  }
-  for (const [name, tensor] of tensors) {
-    const entry = entries.get(name);
-    if (entry?.dtype !== 'F32' || !sameShape(entry.shape, tensor.shape)) {
-      throw new FormatError(
-        what,
-        `${name} is ${entry?.dtype} ${formatShape(entry?.shape ?? [])}; expected F32 ${formatShape(tensor.shape)}`,
-      );
-    }
-  }
+  const difference = {
+    missing: [...tensors.keys()].filter((name) => !entries.has(name)),
+    unexpected: [...entries.keys()].filter((name) => !tensors.has(name)),
+    misshapen: [...tensors].flatMap(([name, tensor]) => misfit(name, tensor, entries.get(name))),
+  };
+  if (Object.values(difference).some((list) => list.length > 0))
+    throw new StateError('decodeState', what, difference);
   for (const [name, tensor] of tensors) tensor.device.write(tensor, entries.get(name)?.data as Float32Array);
+}
+
+function misfit(
+  name: string,
+  tensor: Tensor,
+  stored: StoredTensor | undefined,
+): StateDifference['misshapen'] {
+  if (!stored || (stored.dtype === 'F32' && sameShape(stored.shape, tensor.shape))) return [];
+  return [{ name, found: describe(stored), expected: `F32 ${formatShape(tensor.shape)}` }];
 }
