@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { textOf } from './source.ts';
+import { filesIn, importsOf, textOf } from './source.ts';
 
 const manifest = JSON.parse(textOf('package.json')) as Record<string, Record<string, unknown> | undefined>;
 
@@ -17,4 +17,13 @@ test('nothing runs at install, and nothing happens at import', () => {
   const hooks = ['preinstall', 'install', 'postinstall', 'prepare'];
   expect(Object.keys(manifest.scripts ?? {}).filter((name) => hooks.includes(name))).toEqual([]);
   expect(manifest.sideEffects).toBe(false);
+});
+
+test('npm run test:browser runs every test that opens a browser', () => {
+  const [, ...filters] = String(manifest.scripts?.['test:browser']).replace('vitest run', 'run').split(' ');
+  const inBrowser = filesIn('test', '.test.ts').filter((file) =>
+    importsOf(file).some(({ to }) => to === 'scripts/browser.ts'),
+  );
+  expect(inBrowser.length).toBeGreaterThan(4);
+  expect(inBrowser.filter((file) => !filters.some((filter) => file.includes(filter)))).toEqual([]);
 });
