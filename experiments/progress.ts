@@ -7,6 +7,9 @@ export interface Status {
   readonly accuracy?: number;
 }
 
+/** Where progress is shown. */
+type ProgressStream = NodeJS.WritableStream & { readonly isTTY?: boolean };
+
 const FORMAT = '{phase} {bar} {percentage}% | loss {loss} | acc {accuracy} | {rate} samples/s | {left} left';
 
 /**
@@ -17,6 +20,7 @@ export class Progress {
   readonly #total: number;
   readonly #bar: SingleBar | undefined;
   readonly #signal: AbortSignal;
+  readonly #stream: ProgressStream;
   readonly #start = performance.now();
   #done = 0;
   /** Units that were found finished when a run is resumed: they took no time. */
@@ -25,12 +29,13 @@ export class Progress {
   #phaseStart = performance.now();
   #samples = 0;
 
-  constructor(total: number, signal: AbortSignal) {
+  constructor(total: number, signal: AbortSignal, stream: ProgressStream = process.stderr) {
     this.#total = total;
     this.#signal = signal;
-    if (process.stderr.isTTY) {
+    this.#stream = stream;
+    if (stream.isTTY) {
       this.#bar = new SingleBar(
-        { format: FORMAT, stream: process.stderr, hideCursor: true, barsize: 20 },
+        { format: FORMAT, stream, hideCursor: true, barsize: 20 },
         Presets.shades_classic,
       );
       this.#bar.start(Math.round(total), 0, { phase: '', loss: '–', accuracy: '–', rate: '–', left: '–' });
@@ -42,7 +47,7 @@ export class Progress {
     this.#phase = name;
     this.#phaseStart = performance.now();
     this.#samples = 0;
-    if (!this.#bar) process.stderr.write(`${this.#percent()} ${name}\n`);
+    if (!this.#bar) this.#stream.write(`${this.#percent()} ${name}\n`);
   }
 
   /** `samples` more samples, `units` of work each. Throws `Interrupted` when the run is to stop. */
