@@ -8,7 +8,7 @@ import { Trainer } from '../src/train/trainer.ts';
 import type { Job } from './job.ts';
 import { methodFor, trainingAttack, unitsPerTraining } from './methods.ts';
 import { buildNetwork } from './networks.ts';
-import { MODELS, TRAININGS } from './options.ts';
+import { MODELS, type ModelName, TRAININGS } from './options.ts';
 import { type Plan, phaseOf, sourcesOf } from './plans.ts';
 import type { TrainingSizes } from './presets.ts';
 import type { EpochRecord, TrainingCurve } from './results.ts';
@@ -44,6 +44,8 @@ export async function trainModel(job: Job, plan: Plan): Promise<Trained> {
   const seed = new Rng(job.options.seed, MODELS.indexOf(plan.model), TRAININGS.indexOf(plan.train)).uint32();
   const network = buildNetwork(job.device, plan.model, job.dataset, job.preset.network, seed);
   const curve = await job.folder.readJson<TrainingCurve>(`checkpoints/${id}.json`);
+  if (curve && !Array.isArray(curve.epochs))
+    throw new FormatError(`checkpoints/${id}.json`, 'is no training curve; delete it and resume again');
   const kept = curve && (await job.folder.read(`checkpoints/${id}.safetensors`));
   if (!kept) return { network, curve: await train(job, plan, network, seed) };
   decodeState(network.namedState(), kept, `checkpoints/${id}.safetensors`);
@@ -54,14 +56,23 @@ export async function trainModel(job: Job, plan: Plan): Promise<Trained> {
 
 /** Copies the weights a network starts from, which are trained first if they have not been. */
 async function startFromSources(job: Job, plan: Plan, network: ActionNetwork): Promise<void> {
-  const own = network.namedState();
   for (const source of sourcesOf(plan)) {
     const { network: trained } = await trainModel(job, source);
-    for (const [name, tensor] of trained.namedState()) {
-      const target = own.get(name.replace('classifier.backbone', source.model)) ?? own.get(name);
-      if (target) job.device.write(target, await tensor.read());
-    }
+    await copyWeights(trained, source.model, network);
     trained.dispose();
+  }
+}
+
+/** Starts a network from a trained one called `model`: equal names, and the backbone of a stream as its stream. */
+export async function copyWeights(
+  trained: ActionNetwork,
+  model: ModelName,
+  network: ActionNetwork,
+): Promise<void> {
+  const own = network.namedState();
+  for (const [name, tensor] of trained.namedState()) {
+    const target = own.get(name.replace('classifier.backbone', model)) ?? own.get(name);
+    if (target) target.device.write(target, await tensor.read());
   }
 }
 

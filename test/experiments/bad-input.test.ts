@@ -64,6 +64,11 @@ describe('bad input ends with one line and code 2', () => {
     await writeFile(join(folder, 'checkpoints/rgb-natural.safetensors'), bytes);
     await fails(['--resume', folder], /rgb-natural\.safetensors.*another network/);
   });
+  test('a training curve that is none', async () => {
+    const folder = await begunRun();
+    await writeFile(join(folder, 'checkpoints/rgb-natural.json'), '{"best": 1}');
+    await fails(['--resume', folder], /rgb-natural\.json: is no training curve/);
+  });
   test('a checkpoint that lost how far it is', async () => {
     const folder = await begunRun();
     await writeFile(join(folder, 'state/rgb-natural.safetensors'), encodeSafetensors([]));
