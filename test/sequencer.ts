@@ -8,6 +8,7 @@ const LONGEST = [
   'browser/ops',
   'ops-half',
   'above-linear',
+  'experiments/folders',
 ];
 
 /** Starts the longest test files first. */

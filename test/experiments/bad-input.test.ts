@@ -57,6 +57,10 @@ describe('bad input ends with one line and code 2', () => {
     const folder = await writeWaves(base, { depth: false });
     await fails(['--data', folder, '--models', 'rgb,skeleton'], /leave rgb out of --models/);
   });
+  test('data that have changed since the run began', async () => {
+    const folder = await begunRun({ fingerprint: 1 });
+    await fails(['--resume', folder], /the data have changed since begun-.* began; start a new run/);
+  });
   test('a checkpoint of another architecture', async () => {
     const folder = await begunRun();
     const bytes = encodeSafetensors([['x', { dtype: 'F32', shape: [1], data: new Float32Array(1) }]]);
@@ -77,7 +81,7 @@ describe('bad input ends with one line and code 2', () => {
 });
 
 /** A smoke run on the embedded data that stopped when the linear model was there. */
-async function begunRun(): Promise<string> {
+async function begunRun(change: Partial<Config> = {}): Promise<string> {
   const folder = await mkdtemp(join(base, 'begun-'));
   const { run: options } = parseCommandLine(['--preset', 'smoke']);
   if (!options) throw new Error('no options');
@@ -86,6 +90,7 @@ async function begunRun(): Promise<string> {
     adapter: (await openTestGpu()).kind,
     fingerprint: fingerprint(await loadData(undefined, presetFor(options), options.seed)),
     schema: SCHEMA,
+    ...change,
   };
   for (const part of ['state', 'checkpoints']) await mkdir(join(folder, part));
   await writeFile(join(folder, 'config.json'), JSON.stringify(config));
