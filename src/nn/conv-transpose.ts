@@ -4,6 +4,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { Initialiser } from './initialisers.ts';
 import type { ConvSize } from './layers.ts';
 import { Layer } from './module.ts';
+import { inTypeOf } from './precision.ts';
 import { type TorchEntry, torchTensor } from './torch-state.ts';
 
 /** As `ConvSize`; padding is 0 when left out, as in PyTorch, and taken away from both ends of the output. */
@@ -33,7 +34,7 @@ class ConvTranspose extends Layer {
     const { kernel, stride, padding, dilation, groups, outputPadding } = this.#size;
     const adjoint = [convTranspose1d, convTranspose2d, convTranspose3d][kernel.length - 1] ?? convTranspose3d;
     const geometry = { stride, padding, dilation, groups, outputPadding };
-    return adjoint(x, this.weight, { ...geometry, bias: this.bias });
+    return adjoint(x, inTypeOf(x, this.weight), { ...geometry, bias: inTypeOf(x, this.bias) });
   }
 
   /** `nn.ConvTranspose…d`: the weight is [in, out / groups, K…]. */

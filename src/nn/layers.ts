@@ -9,6 +9,7 @@ import { dropout } from '../kernels/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Initialiser } from './initialisers.ts';
 import { Layer, type Mode } from './module.ts';
+import { inTypeOf } from './precision.ts';
 import { type TorchEntry, torchTensor, underPath } from './torch-state.ts';
 
 /** `y = x W + b`: [..., in] → [..., out]. Throws `ShapeError` for another number of channels. */
@@ -25,7 +26,7 @@ export class Linear extends Layer {
   }
 
   forward(x: Tensor): Tensor {
-    return matmul(x, this.weight, { bias: this.bias });
+    return matmul(x, inTypeOf(x, this.weight), { bias: inTypeOf(x, this.bias) });
   }
 
   /** `nn.Linear`: the weight is [out, in]. */
@@ -68,12 +69,12 @@ class Conv extends Layer {
   forward(x: Tensor): Tensor {
     const { kernel, stride, padding, dilation, groups } = this.#size;
     const conv = [conv1d, conv2d, conv3d][kernel.length - 1] ?? conv3d;
-    return conv(x, this.weight, {
+    return conv(x, inTypeOf(x, this.weight), {
       stride: stride ?? 1,
       padding: padding ?? kernel.map((k, axis) => ((k - 1) * (dilation?.[axis] ?? 1)) >> 1),
       dilation: dilation ?? 1,
       groups: groups ?? 1,
-      bias: this.bias,
+      bias: inTypeOf(x, this.bias),
     });
   }
 
@@ -135,7 +136,8 @@ export class GraphConv extends Layer {
   }
 
   forward(x: Tensor): Tensor {
-    return graphConv(x, this.weight, mul(this.adjacency, this.mask), { bias: this.bias });
+    const edges = inTypeOf(x, mul(this.adjacency, this.mask));
+    return graphConv(x, inTypeOf(x, this.weight), edges, { bias: inTypeOf(x, this.bias) });
   }
 
   /** Weights of all partitions are those of one 1×1 convolution, [P·out, in, 1, 1], as in public ST-GCN code. */

@@ -29,6 +29,6 @@ export class StructuredDropout extends Layer {
       axis === 0 || (axis === last && this.#part === 'channel') ? size : 1,
     );
     const draws = { rate: this.rate, seed: mode.seed, stream: this.#stream };
-    return mul(x, dropout(ones(x.device, kept), draws));
+    return mul(x, dropout(ones(x.device, kept, x.dtype), draws));
   }
 }
