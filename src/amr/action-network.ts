@@ -8,10 +8,10 @@ import type { Tensor } from '../tensor/tensor.ts';
 /** The streams a network may see. `rgb` is the video stream, whatever its channels (a depth video has one). */
 export type Modality = 'rgb' | 'skeleton';
 
-/** Clips [N, T, H, W, C] in [0, 1] and skeletons [N, T', V, 3] in metres. */
+/** Clips [N, T, H, W, C] in [0, 1] and skeletons [N, T', V, 3] in metres; all f32 or all f16. */
 export type ActionInputs = Readonly<Partial<Record<Modality, Tensor>>>;
 
-/** What an action-recognition network gives. */
+/** What an action-recognition network gives: f32, also where its inputs are f16. */
 export interface ActionOutput {
   /** [N, classes]. */
   readonly logits: Tensor;

@@ -1,5 +1,6 @@
 import type { Initialiser } from '../nn/initialisers.ts';
 import { Linear } from '../nn/layers.ts';
+import { toF32 } from '../nn/precision.ts';
 import { squeeze } from '../nn/squeeze.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Exchanged, type Fusion, type FusionSizes, FusionStage } from './fusion.ts';
@@ -26,8 +27,8 @@ export class ReweightedStage extends FusionStage {
   forward(rgb: Tensor, skeleton: Tensor): Exchanged {
     const out = this.reweighter.forward(rgb, skeleton);
     const auxiliary = [
-      this.rgbHead.forward(squeeze(out.rgb)),
-      this.skeletonHead.forward(squeeze(out.skeleton)),
+      this.rgbHead.forward(toF32(squeeze(out.rgb))),
+      this.skeletonHead.forward(toF32(squeeze(out.skeleton))),
     ];
     return { ...out, auxiliary };
   }

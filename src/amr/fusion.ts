@@ -32,7 +32,7 @@ export abstract class FusionStage extends Module {
 
 /** The end of one stream. */
 export interface StreamEnd {
-  /** Pooled final features [N, C]. */
+  /** Pooled final features [N, C], f32. */
   readonly features: Tensor;
   /** Logits [N, classes] of the stream's own head, computed when asked for. */
   readonly logits?: (() => Tensor) | undefined;

@@ -7,6 +7,7 @@ import type { Initialiser } from '../nn/initialisers.ts';
 import { Linear, MultiHeadAttention } from '../nn/layers.ts';
 import { Module } from '../nn/module.ts';
 import { LayerNorm } from '../nn/norms.ts';
+import { inTypeOf, toF32 } from '../nn/precision.ts';
 import { excite, squeeze } from '../nn/squeeze.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -25,7 +26,7 @@ export interface ReweighterOptions {
 export interface Reweighted {
   readonly rgb: Tensor;
   readonly skeleton: Tensor;
-  /** Modality weights [N, 2] (RGB, skeleton), which add up to 2; undefined when they are switched off. */
+  /** Modality weights [N, 2] (RGB, skeleton), f32, which add up to 2; undefined when they are switched off. */
   readonly weights: Tensor | undefined;
 }
 
@@ -97,7 +98,7 @@ export class AttentionModalityReweighter extends Module {
 
   #weights(attended: Tensor): Tensor | undefined {
     if (!this.score) return undefined;
-    const scores = matmul(attended, this.score);
+    const scores = toF32(matmul(attended, inTypeOf(attended, this.score)));
     return mul(softmax(reshape(scores, [attended.shape[0] ?? 0, 2]), { axis: -1 }), 2);
   }
 }
@@ -117,7 +118,8 @@ function scale(
   weights: Tensor | undefined,
   modality: number,
 ): Tensor {
-  const own = weights && slice(weights, { begin: [0, modality], size: [map.shape[0] ?? 0, 1] });
+  const own =
+    weights && slice(inTypeOf(map, weights), { begin: [0, modality], size: [map.shape[0] ?? 0, 1] });
   const factor = gates && own ? mul(gates, own) : (gates ?? own);
   return factor ? excite(map, factor) : map;
 }

@@ -2,6 +2,7 @@ import { check, ShapeError } from '../errors.ts';
 import { type Backbone, Network } from '../models/backbone.ts';
 import { Initialiser } from '../nn/initialisers.ts';
 import type { Mode } from '../nn/module.ts';
+import { toF32 } from '../nn/precision.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import {
   type ActionInputs,
@@ -66,10 +67,10 @@ export class TwoStreamNetwork extends ActionNetwork {
     return { ...this.head.forward(ends, mode), auxiliary, weights };
   }
 
-  /** Pooled final features of both streams, [N, Cr] and [N, Cs]. */
+  /** Pooled final features of both streams, f32 [N, Cr] and [N, Cs]. */
   features(inputs: ActionInputs, mode: Mode): Pair<Tensor> {
     const { rgb, skeleton } = this.#run(inputs, mode);
-    return { rgb: this.rgb.pool(rgb, mode), skeleton: this.skeleton.pool(skeleton, mode) };
+    return { rgb: pooled(this.rgb, rgb, mode), skeleton: pooled(this.skeleton, skeleton, mode) };
   }
 
   /** The last feature maps, and what the fused stages gave on the way. */
@@ -116,8 +117,13 @@ function hasHead(backbone: Backbone): boolean {
   return backbone instanceof Network && backbone.head !== undefined;
 }
 
+/** What heads see: f32, whatever the map is. */
+function pooled(backbone: Backbone, map: Tensor, mode: Mode): Tensor {
+  return toF32(backbone.pool(map, mode));
+}
+
 function end(backbone: Backbone, map: Tensor, mode: Mode): StreamEnd {
-  const features = backbone.pool(map, mode);
+  const features = pooled(backbone, map, mode);
   const logits = backbone instanceof Network && backbone.head && (() => backbone.classify(features, mode));
   return { features, logits: logits || undefined };
 }

@@ -1,5 +1,6 @@
 import { check, ShapeError } from '../errors.ts';
 import { Layer, type Mode, Module } from '../nn/module.ts';
+import { toF32 } from '../nn/precision.ts';
 import { squeeze } from '../nn/squeeze.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -39,10 +40,10 @@ export abstract class Network extends Backbone {
   /** The last layer; undefined in a network that was made without classes, a backbone only. */
   abstract readonly head: Layer | undefined;
 
-  /** Pooled features [N, C] → logits [N, classes]. Throws `ShapeError` for a network without a head. */
+  /** Pooled features [N, C] → logits [N, classes], which are f32 beside f16 too: the head is. Throws `ShapeError` for a network without a head. */
   classify(pooled: Tensor, mode: Mode): Tensor {
     if (!this.head) throw new ShapeError('Network', 'was made without classes and has no head of its own');
-    return this.head.forward(pooled, mode);
+    return this.head.forward(toF32(pooled), mode);
   }
 
   forward(x: Tensor, mode: Mode): Tensor {

@@ -5,6 +5,7 @@ import type { Initialiser } from '../nn/initialisers.ts';
 import { Conv2d, Linear, Relu, Sequential } from '../nn/layers.ts';
 import { Layer, type Mode } from '../nn/module.ts';
 import { BatchNorm } from '../nn/norms.ts';
+import { inTypeOf } from '../nn/precision.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Network } from './backbone.ts';
 
@@ -70,7 +71,8 @@ export class CifarResNet extends Network {
 /** `(x − mean) / std`, channel by channel: [N, H, W, 3] → the same. */
 class Normalise extends Layer {
   forward(x: Tensor): Tensor {
-    return div(sub(x, x.device.tensor(MEAN)), x.device.tensor(STD));
+    const [mean, std] = [MEAN, STD].map((values) => inTypeOf(x, x.device.tensor(values))) as [Tensor, Tensor];
+    return div(sub(x, mean), std);
   }
 }
 

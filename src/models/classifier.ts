@@ -1,11 +1,12 @@
 import type { Initialiser } from '../nn/initialisers.ts';
 import { Dropout, Linear } from '../nn/layers.ts';
 import { Layer, type Mode } from '../nn/module.ts';
+import { toF32 } from '../nn/precision.ts';
 import { squeeze } from '../nn/squeeze.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Backbone } from './backbone.ts';
 
-/** A backbone with a linear head on its averaged features: input → logits [N, classes]. */
+/** A backbone with a linear head, in f32, on its averaged features: input → logits [N, classes]. */
 export class Classifier extends Layer {
   readonly backbone: Backbone;
   readonly head: Linear;
@@ -19,7 +20,7 @@ export class Classifier extends Layer {
   }
 
   forward(x: Tensor, mode: Mode): Tensor {
-    const features = squeeze(this.backbone.features(x, mode));
+    const features = toF32(squeeze(this.backbone.features(x, mode)));
     return this.head.forward(this.#dropout.forward(features, mode));
   }
 }

@@ -8,6 +8,7 @@ import { Conv2d, Dropout, Linear, Relu } from '../nn/layers.ts';
 import { Layer, type Mode, Module } from '../nn/module.ts';
 import { BatchNorm } from '../nn/norms.ts';
 import { MaxPool } from '../nn/pooling.ts';
+import { inTypeOf } from '../nn/precision.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Network, Stage } from './backbone.ts';
 import { checkWidth } from './checks.ts';
@@ -150,7 +151,8 @@ class ChannelTopology extends Module {
     const receiver = reshape(this.conv1.forward(still), [batch, joints, 1, -1]);
     const sender = reshape(this.conv2.forward(still), [batch, 1, joints, -1]);
     const relation = this.conv4.forward(tanh(sub(receiver, sender)));
-    const topology = add(mul(relation, alpha), reshape(adjacency, [joints, joints, 1]));
+    const fixed = inTypeOf(x, reshape(adjacency, [joints, joints, 1]));
+    const topology = add(mul(relation, inTypeOf(x, alpha)), fixed);
     // A product of matrices for each sample and channel: [T, v] · [v, u].
     const values = transpose(this.conv3.forward(x), [0, 3, 1, 2]);
     return transpose(matmul(values, transpose(topology, [0, 3, 2, 1])), [0, 2, 3, 1]);

@@ -7,6 +7,7 @@ import type { Initialiser } from '../nn/initialisers.ts';
 import { Linear } from '../nn/layers.ts';
 import { Layer, type Mode, Module } from '../nn/module.ts';
 import { LayerNorm } from '../nn/norms.ts';
+import { inTypeOf } from '../nn/precision.ts';
 import { StructuredDropout } from '../nn/structured-dropout.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -144,10 +145,10 @@ export class DividedBlock extends Layer {
 }
 
 /** Learned class token and positions, added to what was embedded: [N, T, P, D] → tokens [N, 1 + T·P, D]. */
-export function withPositions(
-  x: Tensor,
-  { cls, place, time }: { cls: Tensor; place: Tensor; time: Tensor },
-): Tensor {
+export function withPositions(x: Tensor, learned: { cls: Tensor; place: Tensor; time: Tensor }): Tensor {
+  const [cls, place, time] = [learned.cls, learned.place, learned.time].map((weight) =>
+    inTypeOf(x, weight),
+  ) as [Tensor, Tensor, Tensor];
   const [n = 0, frames = 0, places = 0, width = 0] = x.shape;
   const first = add(cls, slice(place, { size: [1, 1, width] }));
   const own = slice(place, { begin: [0, 1, 0], size: [1, places, width] });

@@ -6,6 +6,7 @@ import type { Initialiser } from '../nn/initialisers.ts';
 import { Conv2d, Dropout, Relu } from '../nn/layers.ts';
 import { type Layer, type Mode, Module } from '../nn/module.ts';
 import { BatchNorm } from '../nn/norms.ts';
+import { inTypeOf } from '../nn/precision.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Network, Stage } from './backbone.ts';
 import { checkWidth } from './checks.ts';
@@ -140,7 +141,7 @@ class Gcn extends Module {
     const [partitions = 0, joints = 0] = edges.shape;
     const [batch = 0, frames = 0] = x.shape;
     const sent = reshape(this.conv.forward(x), [batch * frames, joints * partitions, -1]);
-    const receive = reshape(transpose(edges, [2, 1, 0]), [joints, joints * partitions]);
+    const receive = reshape(transpose(inTypeOf(x, edges), [2, 1, 0]), [joints, joints * partitions]);
     return reshape(matmul(receive, sent), [batch, frames, joints, -1]);
   }
 }
