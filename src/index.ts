@@ -239,6 +239,6 @@ export type { KernelProfile, Profile, ProfiledDispatch } from './tensor/profile.
 export { chromeTrace, formatProfile } from './tensor/profile-report.ts';
 export type { Scalar } from './tensor/scalar.ts';
 export type { ScopeMemory } from './tensor/scope.ts';
-export type { DType, Shape } from './tensor/shape.ts';
+export type { DType, FloatType, Shape } from './tensor/shape.ts';
 export { type ArrayTypes, Tensor, type TypedArray } from './tensor/tensor.ts';
 export * from './train/index.ts';

@@ -3,6 +3,8 @@ import type { Augmentation } from '../data/augment.ts';
 import type { Mixing } from '../data/mix.ts';
 import { check } from '../errors.ts';
 import type { LossScalerOptions } from '../nn/loss-scaler.ts';
+import type { FloatType } from '../tensor/shape.ts';
+import { checkType, type Traits } from '../tensor/traits.ts';
 import { checkCount, checkWeight } from './checks.ts';
 import type { TrainingMethod } from './methods.ts';
 
@@ -21,8 +23,13 @@ export interface TrainOptions extends ActionLossOptions {
   readonly mixing?: Mixing | undefined;
   /** Parts that a batch is cut into, whose gradients are added up; 1 when left out. Each has batch statistics of its own. */
   readonly accumulation?: number | undefined;
-  /** Scales the loss, and skips steps whose gradients overflow; skipped steps count in the schedule. */
-  readonly lossScaling?: LossScalerOptions | undefined;
+  /**
+   * Scales the loss, and skips steps whose gradients overflow; skipped steps count in the schedule. When left out it is on with f16,
+   * off with f32.
+   */
+  readonly lossScaling?: LossScalerOptions | false | undefined;
+  /** What the network computes in; `f32` when left out. Parameters, statistics, losses and adversarial inputs are f32 all the same. */
+  readonly precision?: FloatType | undefined;
   /** Decay of an average of the weights (`Trainer.average`). */
   readonly averageDecay?: number | undefined;
   readonly seed: number;
@@ -40,9 +47,10 @@ export interface TrainMetrics {
   readonly lossScale?: number;
 }
 
-/** Throws `ShapeError` for numbers out of their range, and for options that do not go together. */
-export function checkOptions(method: TrainingMethod, options: TrainOptions): void {
+/** Throws `ShapeError` for numbers out of their range and options that do not go together, `DeviceError` for f16 where there is none. */
+export function checkOptions(method: TrainingMethod, options: TrainOptions, traits: Traits): void {
   checkNumbers(options);
+  checkPrecision(options, traits);
   const { accumulation = 1, batchSize, mixing } = options;
   const { free, mixes } = method;
   check(
@@ -62,6 +70,17 @@ export function checkOptions(method: TrainingMethod, options: TrainOptions): voi
     () => `replays must be at least 1; got ${replays}`,
   );
   check(mixes || !mixing, 'train', () => 'this method needs one class a sample; leave out mixing');
+}
+
+function checkPrecision({ precision = 'f32' }: TrainOptions, traits: Traits): void {
+  const known = precision === 'f32' || precision === 'f16';
+  check(known, 'train', () => `precision must be f32 or f16; got ${precision}`);
+  checkType(precision, traits, 'train');
+}
+
+/** What scales the loss, if anything. */
+export function lossScalingOf({ precision, lossScaling }: TrainOptions): LossScalerOptions | undefined {
+  return (lossScaling ?? (precision === 'f16' ? {} : false)) || undefined;
 }
 
 function checkNumbers({ clip, ...options }: TrainOptions): void {

@@ -16,8 +16,15 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { NetworkAttacker } from './attack-network.ts';
 import { type Batch, uploadBatch, type Variation } from './batch.ts';
 import { FreePerturbation } from './free-perturbation.ts';
+import { inPrecision } from './half-network.ts';
 import { naturalTraining, type TrainingMethod } from './methods.ts';
-import { checkOptions, summary, type TrainMetrics, type TrainOptions } from './train-options.ts';
+import {
+  checkOptions,
+  lossScalingOf,
+  summary,
+  type TrainMetrics,
+  type TrainOptions,
+} from './train-options.ts';
 import { type StepTensors, UpdateStep } from './update-step.ts';
 
 /** A loss scale below this means that gradients are no numbers at any scale. */
@@ -45,7 +52,10 @@ export class Trainer {
   readonly #dropout = { value: 0 };
   readonly #step: UpdateStep;
 
-  /** Throws `ShapeError` for numbers out of their range, and for options that do not go together. */
+  /**
+   * Throws `ShapeError` for numbers out of their range and for options that do not go together, `DeviceError` for f16 on a device
+   * without it.
+   */
   constructor(
     device: Device,
     network: ActionNetwork,
@@ -53,9 +63,9 @@ export class Trainer {
     indices: readonly number[],
     options: TrainOptions,
   ) {
-    const { captured = true, lossScaling, averageDecay: decay, accumulation = 1, clip } = options;
+    const { captured = true, averageDecay: decay, accumulation = 1, clip } = options;
     const { method = naturalTraining(), weightDecay, batchSize } = options;
-    checkOptions(method, options);
+    checkOptions(method, options, device.traits);
     this.network = network;
     this.#device = device;
     this.#dataset = dataset;
@@ -63,19 +73,23 @@ export class Trainer {
     this.#options = options;
     this.#method = method;
     const parameters = network.namedParameters();
-    this.#optimiser = new AdamW(parameters, { weightDecay, skipNaN: lossScaling !== undefined });
+    const scaling = lossScalingOf(options);
+    const { trained, attacked } = inPrecision(network, options.precision);
+    this.#optimiser = new AdamW(parameters, { weightDecay, skipNaN: scaling !== undefined });
     const perEpoch = this.#stepsPerEpoch;
     this.#schedule = warmUp(cosine(options.learningRate, perEpoch * options.epochs), perEpoch);
     const { attack, free } = method;
-    this.#attacker = attack && new NetworkAttacker(network, attack, captured);
+    this.#attacker = attack && new NetworkAttacker(attacked, attack, captured);
     this.#free = free && new FreePerturbation(device, network, dataset, { ...free, size: batchSize });
     this.#sum = accumulation > 1 ? new GradientSum(parameters) : undefined;
-    this.#scaler = lossScaling && new LossScaler(device, lossScaling);
+    this.#scaler = scaling && new LossScaler(device, scaling);
     this.average = decay === undefined ? undefined : new WeightAverage(network, { decay });
     const parts = { free: this.#free, sum: this.#sum, scaler: this.#scaler, average: this.average };
-    const attacked = this.#attacker?.modalities ?? [];
-    const rest = { optimiser: this.#optimiser, dropout: this.#dropout, loss: options, clip, attacked };
-    this.#step = new UpdateStep({ network, method, ...rest, ...parts }, captured);
+    const rest = { optimiser: this.#optimiser, dropout: this.#dropout, loss: options, clip };
+    this.#step = new UpdateStep(
+      { network: trained, method, attacked: this.#attacker?.modalities ?? [], ...rest, ...parts },
+      captured,
+    );
   }
 
   /** Everything a checkpoint must hold to go on from here; `epochs` besides. */
@@ -158,7 +172,7 @@ export class Trainer {
     if (value !== 0)
       throw new KernelwrightError(
         'train',
-        `weights are no numbers after epoch ${this.epochs + 1}; lower the learning rate`,
+        `weights are no numbers after epoch ${this.epochs + 1}; ${this.#advice}`,
       );
   }
 
@@ -174,6 +188,10 @@ export class Trainer {
       this.average,
     ];
     for (const part of parts) part?.dispose();
+  }
+
+  get #advice(): string {
+    return `lower the learning rate${this.#options.precision === 'f16' ? ', or train in f32' : ''}`;
   }
 
   get #stepsPerEpoch(): number {
@@ -242,14 +260,11 @@ export class Trainer {
       this.#scaler?.value.item(),
     ]);
     if (!Number.isFinite(mean))
-      throw new KernelwrightError(
-        'train',
-        `the loss became ${mean} at step ${step}; lower the learning rate`,
-      );
+      throw new KernelwrightError('train', `the loss became ${mean} at step ${step}; ${this.#advice}`);
     if (lossScale !== undefined && !(lossScale >= LEAST_SCALE))
       throw new KernelwrightError(
         'train',
-        `gradients are no numbers at any loss scale (${lossScale} at step ${step}); lower the learning rate`,
+        `gradients are no numbers at any loss scale (${lossScale} at step ${step}); ${this.#advice}`,
       );
     const metrics = { loss: mean, accuracy: right / samples, samples };
     return lossScale === undefined ? metrics : { ...metrics, lossScale };

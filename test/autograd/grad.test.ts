@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { grad, stopGradient, valueAndGrad } from '../../src/autograd/grad.ts';
+import { scaleGradient } from '../../src/autograd/scale-gradient.ts';
 import { KernelError, ShapeError } from '../../src/errors.ts';
 import { add, exp, mul, relu, square, sub } from '../../src/kernels/elementwise.ts';
 import { broadcastTo, concat, reshape, slice } from '../../src/kernels/layout.ts';
@@ -151,6 +152,14 @@ describe('views', () => {
     expect([...((await dx?.read()) ?? [])]).toEqual([2, 4]);
     expect(dx?.shape).toEqual([2]);
   });
+});
+
+test('scaleGradient changes no value, and the gradient of any order by its factor', async () => {
+  const x = device.tensor([2, 3]);
+  expect(await numbers([scaleGradient(x, 4)])).toEqual([[2, 3]]);
+  const slope = () => grad(() => sum(square(scaleGradient(x, 4))), [x])[0] as Tensor;
+  expect(await numbers([slope()])).toEqual([[16, 24]]);
+  expect(await numbers(grad(() => sum(slope()), [x]))).toEqual([[32, 32]]);
 });
 
 describe('stopGradient', () => {

@@ -6,6 +6,6 @@ test('the examples of docs/training.md run, one after the other', async () => {
   const device = await openTestDevice({ poison: true });
   const { printed } = await runExample(examplesOf('docs/training.md').join('\n'), device);
   device.dispose();
-  expect(printed.filter((line) => /loss: \d+\.\d+/.test(line))).toHaveLength(8);
+  expect(printed.filter((line) => /loss: \d+\.\d+/.test(line))).toHaveLength(9);
   expect(printed.slice(-1)[0]).toMatch(/^\d+\.\d+$/);
 });
