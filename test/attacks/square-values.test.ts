@@ -6,6 +6,7 @@ import { makeProblem } from '../../src/attacks/problem.ts';
 import { squareAttack } from '../../src/attacks/square.ts';
 import { layoutOf, schedule, sidesOf } from '../../src/attacks/square-window.ts';
 import type { Track } from '../../src/attacks/track.ts';
+import { add, mul, sub } from '../../src/kernels/elementwise.ts';
 import { full } from '../../src/kernels/fill.ts';
 import { reshape } from '../../src/kernels/layout.ts';
 import type { Device } from '../../src/tensor/device.ts';
@@ -137,8 +138,16 @@ describe.each(['l2', 'l1'] as const)('%s', (norm) => {
   });
 
   test('a window takes over the mass of another, as algorithm 3 says, and the change stays of length ε', async () => {
-    const { start, propose, changes } = proposing(norm, epsilon, n, size, 1);
+    const { problem, start, propose, changes } = proposing(norm, epsilon, n, size, 1);
     let state = start(3);
+    // As where the range has cut the change off: what is missing to ε is given back.
+    const shorter = (now: State): State => ({
+      ...now,
+      points: now.points.map((point, i) => {
+        const origin = problem.origins[i] as Tensor;
+        return add(origin, mul(sub(point, origin), 0.6));
+      }),
+    });
     for (const [k, [it, side]] of (
       [
         [0, 7],
@@ -148,6 +157,7 @@ describe.each(['l2', 'l1'] as const)('%s', (norm) => {
         [9000, 3],
       ] as const
     ).entries()) {
+      if (it === 52) state = shorter(state);
       const before = await changes(state);
       state = propose(state, 10 + k, it + 1);
       for (const [i, change] of (await changes(state)).entries()) {
