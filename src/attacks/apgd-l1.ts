@@ -68,8 +68,8 @@ export function shrinkingStages(steps: number): Stage[] {
 /** ℓ1: the signs of the largest elements of the gradient, `share` of them, over their number. */
 export function sparseDirection({ grads, share }: ApgdState, i: number): Tensor {
   const grad = grads[i] as Tensor;
-  // Rounded down, so that a support of 2 leads to 1.
-  const counts = cast(cast(mul(share, grad.size / share.size), 'i32'), 'f32');
+  // Rounded down, so that a support of 2 leads to 1; a tenth more, as a product that should be whole may be a little less.
+  const counts = cast(cast(add(mul(share, grad.size / share.size), 0.1), 'i32'), 'f32');
   return sparseSign(grad, maximum(counts, 1));
 }
 
