@@ -113,7 +113,7 @@ function launch({ name, code, compares }: BinaryRule, operands: Operands, out: T
   else if (variant === 'scalars') {
     run(elementwiseBinaryWgsl, 'scalars', { ...scalars, outScalar: out }, params, how);
   } else {
-    const join = variant === 'flat' ? joinRepeated(a.device) : undefined;
+    const join = variant === 'flat' ? joinRepeated : undefined;
     run(elementwiseBinaryWgsl, variant, { a, b, out }, params, { ...how, join });
   }
 }

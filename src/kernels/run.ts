@@ -40,21 +40,16 @@ export function run<K extends ShaderFile, E extends keyof K['entries'] & string>
   const groups = groupsOf(label, launch.groups, device.queue.foldAt);
   const packed = packParams(label, info.params, params);
   const specialization = withHalves(label, shader, info, bound, launch as Specialization);
+  const wanted = { shader, entry, specialization };
+  const buffers = bound.map((tensor) => tensor.storage(label).buffer);
+  const { join, flops } = launch;
+  const dispatch = { label, wanted, buffers, ...packed, groups, tensors: bound, join, flops };
   if (device.warmUp) {
-    device.warmUp.want(shader, entry, specialization);
+    device.warmUp.want(wanted);
+    device.queue.note(dispatch);
     return;
   }
-  device.queue.dispatch({
-    label,
-    pipeline: device.pipelines.get(shader, entry, specialization),
-    specialization,
-    join: launch.join,
-    buffers: bound.map((tensor) => tensor.storage(label).buffer),
-    ...packed,
-    groups,
-    tensors: bound,
-    flops: launch.flops,
-  });
+  device.queue.dispatch({ ...dispatch, pipeline: device.pipelines.get(shader, entry, specialization) });
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Device } from '../tensor/device.ts';
+import { writesOf } from '../tensor/pipelines.ts';
 import type { Join, Launch } from '../tensor/recording.ts';
 import { elementwiseWgsl } from './wgsl.gen.ts';
 
@@ -14,20 +14,20 @@ const ADDLESS: readonly number[] = [0, 1, 7, 8, 9];
  * The bits stay those of two kernels: a product is joined only where no compiler could make it and a sum one
  * multiply-add, and only f32 is, which is not rounded when it is stored.
  */
-export function joinOf(device: Device, entry: 'joined' | 'joinedGradient', code: number): Join {
+export function joinOf(entry: 'joined' | 'joinedGradient', code: number): Join {
   const input = entry === 'joined' ? 0 : 1;
   return {
     input,
     after(first, then) {
       if (!isDenseBinary(first) || first.params[0] !== then.params[0]) return undefined;
-      const { OP = ADD, NUMBER = 0, ONE = 0 } = first.specialization.constants ?? {};
+      const { OP = ADD, NUMBER = 0, ONE = 0 } = first.wanted.specialization.constants ?? {};
       const isExact = OP === MULTIPLY && (entry === 'joinedGradient' || ADDLESS.includes(code));
       if (OP !== ADD && OP !== SUBTRACT && !isExact) return undefined;
       const specialization = { constants: { OP: code, FIRST: OP, NUMBER, ONE } };
+      const wanted = { shader: elementwiseWgsl, entry, specialization };
       return {
         ...then,
-        ...{ label: `${elementwiseWgsl.file}:${entry}`, specialization, join: undefined },
-        pipeline: device.pipelines.get(elementwiseWgsl, entry, specialization),
+        ...{ label: `${elementwiseWgsl.file}:${entry}`, wanted, written: writesOf(wanted), join: undefined },
         values: insertOperands(then.values, input, first.values),
         tensors: then.tensors && first.tensors && insertOperands(then.tensors, input, first.tensors),
         params: withNumber(then.params, first.params),
@@ -41,8 +41,8 @@ function insertOperands<T>(then: readonly T[], input: number, first: readonly T[
   return [...then.slice(0, input), ...first.slice(0, 2), ...then.slice(-1)];
 }
 
-function isDenseBinary({ label, specialization }: Launch): boolean {
-  return label === 'elementwise-binary.wgsl:flat' && specialization.lines?.T !== 'f16';
+function isDenseBinary({ label, wanted }: Launch): boolean {
+  return label === 'elementwise-binary.wgsl:flat' && wanted.specialization.lines?.T !== 'f16';
 }
 
 /** The params of elementwise.wgsl with the number, the second param of elementwise-binary.wgsl, behind them. */

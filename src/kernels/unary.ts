@@ -37,7 +37,7 @@ export function unaryOp({ name, code, gradient }: UnaryRule): (x: Tensor, attrs?
       run(elementwiseWgsl, 'unary', { x, out }, params, {
         groups: flatGroups(count),
         constants: { OP: code },
-        join: joinOf(x.device, 'joined', code),
+        join: joinOf('joined', code),
       });
     },
     gradient: ({ inputs: { x }, outputs: [y], attrs, grads: [g] }) =>
@@ -62,7 +62,7 @@ export function slopeOp({ name, code, second }: SlopeRule) {
     forward({ v, g }, [out], attrs) {
       const count = Math.ceil(out.size / 4);
       const params = { count, ...flatSteps(v.device.traits), ...attrs, number: 0 };
-      const join = joinOf(v.device, 'joinedGradient', code);
+      const join = joinOf('joinedGradient', code);
       const launch = { groups: flatGroups(count), constants: { OP: code }, join };
       run(elementwiseWgsl, 'gradient', { x: v, g, out }, params, launch);
     },

@@ -9,6 +9,7 @@ import { tensorsIn } from './scope.ts';
 import { sameShape } from './shape.ts';
 import { simplify } from './simplify.ts';
 import type { Tensor } from './tensor.ts';
+import type { WarmUp } from './warm.ts';
 import { checkUsage } from './wrap.ts';
 
 /** A step that is recorded at its first call and replayed at later ones. */
@@ -96,7 +97,7 @@ class CapturedStep<I extends readonly Tensor[], R> {
   call(inputs: I): R {
     if (this.#disposed) throw new DisposedError('capture', 'the captured step was disposed of');
     const device = checkInputs(inputs);
-    if (device.warmUp) return this.#fn(...inputs);
+    if (device.warmUp) return warm(device, device.warmUp, () => this.#fn(...inputs));
     if (!this.#recorded) {
       this.#recorded = record(device, this.#fn, inputs);
       return this.#recorded.result;
@@ -113,6 +114,14 @@ class CapturedStep<I extends readonly Tensor[], R> {
     this.#disposed = true;
     if (this.#recorded) release(this.#recorded);
   }
+}
+
+/** Notes which pipelines the first call needs, and which other ones a replay. */
+function warm<R>(device: Device, warmUp: WarmUp, action: () => R): R {
+  const recording = new Recording();
+  const result = device.record(recording, () => device.scope(action));
+  for (const { wanted } of simplify(recording.launches, isIntermediate)) warmUp.want(wanted);
+  return result;
 }
 
 /** Runs `fn` once for its result, and plans how it is done again. */
@@ -159,6 +168,7 @@ function plan(device: Device, recording: Recording, inputs: readonly Tensor[]) {
     device.gpu,
     launches,
     (value) => places.get(value) ?? value.buffer,
+    ({ shader, entry, specialization }) => device.pipelines.get(shader, entry, specialization),
     device.queue.bind,
   );
   const pinned = [...values].filter((value) => !places.has(value) && !isRetained(recording, value));
@@ -216,8 +226,8 @@ function checkRecording({ launches, failure }: Recording, inputs: readonly Tenso
   const given = new Set(inputs.map((input) => input.storage('capture').buffer));
   if ([...tensorsIn(result)].some((output) => given.has(output.storage('capture').buffer)))
     throw new CaptureError('capture', 'the step returns one of its inputs; return a new tensor');
-  for (const { label, values, pipeline } of launches) {
-    const updated = values.some(({ buffer, inner }, i) => pipeline.written[i] && !inner && given.has(buffer));
+  for (const { label, values, written } of launches) {
+    const updated = values.some(({ buffer, inner }, i) => written[i] && !inner && given.has(buffer));
     if (updated)
       throw new CaptureError(
         'capture',

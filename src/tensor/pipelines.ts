@@ -39,12 +39,10 @@ export interface Pipeline {
   readonly layoutKey: string;
   /** Binding numbers of the storage buffers, in the order of `EntryInfo.tensors`. */
   readonly bindings: readonly number[];
-  /** Which of them the shader may write to. */
-  readonly written: readonly boolean[];
   readonly uniform: number;
 }
 
-/** A pipeline that will be needed. */
+/** What a pipeline is built from. */
 export interface Wanted {
   readonly shader: ShaderFile;
   readonly entry: string;
@@ -156,7 +154,6 @@ export class Pipelines {
         layout: layout.group,
         layoutKey,
         bindings: tensors.map(({ binding }) => binding),
-        written: tensors.map(({ access }) => access === 'read_write'),
         uniform: info.uniform,
       },
       explain: async (error) => new KernelError(label, await explainShader(module, shader.file, code, error)),
@@ -191,6 +188,11 @@ export function entryOf(shader: ShaderFile, entry: string): EntryInfo {
   const info = shader.entries[entry];
   if (!info) throw new KernelError(shader.file, `has no entry point '${entry}'`);
   return info;
+}
+
+/** Which of its storage buffers a kernel may write to, in the order of `EntryInfo.tensors`. */
+export function writesOf({ shader, entry }: Wanted): boolean[] {
+  return Object.values(entryOf(shader, entry).tensors).map(({ access }) => access === 'read_write');
 }
 
 /** The shader text with its replaceable lines set; every other line stays as it is. */

@@ -111,7 +111,9 @@ export class Pool {
   /** What stands for the memory of a tensor that is never computed: a few bytes that all of them share. */
   standIn(): PooledBuffer {
     this.#nothing ??= this.#device.createBuffer({ size: 256, usage: STORAGE_COPY, label: 'warm' });
-    return this.wrap(this.#nothing);
+    const buffer = this.wrap(this.#nothing);
+    this.observer?.take(buffer);
+    return buffer;
   }
 
   /** Submits recorded work, then destroys every buffer that is held for reuse. */

@@ -1,7 +1,7 @@
 import { CaptureError, DeviceError, KernelError } from '../errors.ts';
 import type { ErrorSink } from './error-sink.ts';
 import { copyImage, type ImageSize } from './image-copy.ts';
-import type { Pipeline, Specialization } from './pipelines.ts';
+import type { Pipeline, Wanted } from './pipelines.ts';
 import type { PooledBuffer } from './pool.ts';
 import { prime } from './prime.ts';
 import { ReadbackRing } from './readback.ts';
@@ -24,8 +24,8 @@ export const MAX_GROUPS = 65535;
 export interface Dispatch {
   readonly label: string;
   readonly pipeline: Pipeline;
-  /** What the pipeline was built with. */
-  readonly specialization: Specialization;
+  /** What the pipeline was built from. */
+  readonly wanted: Wanted;
   readonly buffers: readonly PooledBuffer[];
   /** Params in declaration order, as 32-bit words. */
   readonly params: Uint32Array;
@@ -102,6 +102,11 @@ export class Queue {
     this.dispatches++;
     this.#recording?.dispatch(dispatch);
     if (this.#slots === SLOTS) this.flush();
+  }
+
+  /** Shows a launch that is not done, as while warming up, to the recording. */
+  note(launch: Omit<Dispatch, 'pipeline'>): void {
+    this.#recording?.dispatch(launch);
   }
 
   /** Submits what has been recorded. */

@@ -1,6 +1,6 @@
 import { CaptureError } from '../errors.ts';
 import type { Lifetime } from './memory-plan.ts';
-import type { Pipeline, Specialization } from './pipelines.ts';
+import { type Wanted, writesOf } from './pipelines.ts';
 import type { PooledBuffer } from './pool.ts';
 import type { Dispatch } from './queue.ts';
 import type { Scalar } from './scalar.ts';
@@ -23,9 +23,10 @@ export interface Join {
 /** A launch of a recorded step. */
 export interface Launch {
   readonly label: string;
-  readonly pipeline: Pipeline;
-  readonly specialization: Specialization;
+  readonly wanted: Wanted;
   readonly values: readonly Value[];
+  /** Which of them it may write to. */
+  readonly written: readonly boolean[];
   readonly params: Uint32Array;
   readonly scalars: readonly ParamScalar[];
   readonly groups: readonly [number, number, number];
@@ -85,19 +86,12 @@ export class Recording {
     value.constant = true;
   }
 
-  dispatch({ buffers, ...dispatch }: Dispatch): void {
+  dispatch({ label, wanted, buffers, params, groups, ...rest }: Omit<Dispatch, 'pipeline'>): void {
     const at = this.launches.length;
     const values = buffers.map((buffer) => this.#use(buffer, at));
-    const { scalars = [], join, tensors, flops } = dispatch;
-    this.launches.push({
-      ...dispatch,
-      values,
-      params: dispatch.params.slice(),
-      scalars,
-      join,
-      tensors,
-      flops,
-    });
+    const { scalars = [], join, tensors, flops } = rest;
+    const own = { params: params.slice(), scalars, groups, join, tensors, flops };
+    this.launches.push({ label, wanted, values, written: writesOf(wanted), ...own });
   }
 
   #use(buffer: PooledBuffer, at: number): Value {

@@ -1,3 +1,4 @@
+import type { Pipeline, Wanted } from './pipelines.ts';
 import type { PooledBuffer } from './pool.ts';
 import { type BindGroupFactory, type Dispatch, SLOT } from './queue.ts';
 import type { Launch, ParamScalar, Value } from './recording.ts';
@@ -27,6 +28,7 @@ export class Replay {
     device: GPUDevice,
     launches: readonly Launch[],
     bufferOf: (value: Value) => PooledBuffer,
+    pipelineOf: (wanted: Wanted) => Pipeline,
     bind: BindGroupFactory,
   ) {
     const size = Math.max(launches.length, 1) * SLOT;
@@ -36,8 +38,12 @@ export class Replay {
     this.#offsets = Uint32Array.from(launches, (_, i) => i * SLOT);
     this.#workgroups = Uint32Array.from(launches.flatMap(({ groups }) => groups));
     for (const [i, { params }] of launches.entries()) this.#params.set(params, i * WORDS);
-    this.#pipelines = launches.map(({ pipeline }) => pipeline.gpu);
-    this.dispatches = launches.map((launch) => ({ ...launch, buffers: launch.values.map(bufferOf) }));
+    this.dispatches = launches.map((launch) => ({
+      ...launch,
+      pipeline: pipelineOf(launch.wanted),
+      buffers: launch.values.map(bufferOf),
+    }));
+    this.#pipelines = this.dispatches.map(({ pipeline }) => pipeline.gpu);
     this.#groups = this.dispatches.map((dispatch) => bind(dispatch, this.#arena));
     this.#scalars = launches.flatMap(({ scalars }, i) =>
       scalars.map((scalar) => ({ ...scalar, at: i * WORDS + scalar.word })),

@@ -16,10 +16,8 @@ export function simplify(launches: readonly Launch[], isIntermediate: IsIntermed
 /** Without launches that only write what no later one reads and nobody gets. */
 function withoutUnread(launches: readonly Launch[], isIntermediate: IsIntermediate): readonly Launch[] {
   const read = new Set<Value>();
-  const isNeeded = ({ values, pipeline }: Launch): boolean => {
-    const needed = values.some(
-      (value, i) => pipeline.written[i] && (read.has(value) || !isIntermediate(value)),
-    );
+  const isNeeded = ({ values, written }: Launch): boolean => {
+    const needed = values.some((value, i) => written[i] && (read.has(value) || !isIntermediate(value)));
     if (needed) for (const value of values) read.add(value);
     return needed;
   };
@@ -37,7 +35,7 @@ function joinNeighbours(launches: readonly Launch[], isIntermediate: IsIntermedi
   for (const [at, then] of launches.entries()) {
     const made = then.join && then.values[then.join.input];
     const maker = made && makers.get(made);
-    for (const [i, value] of then.values.entries()) if (then.pipeline.written[i]) makers.set(value, at);
+    for (const [i, value] of then.values.entries()) if (then.written[i]) makers.set(value, at);
     if (!made || maker === undefined || uses.get(made) !== 2 || !isIntermediate(made)) continue;
     const first = joined[maker];
     const both = first && !isUpdated(first, joined.slice(maker + 1, at)) && then.join?.after(first, then);
@@ -56,9 +54,7 @@ function countUses(launches: readonly Launch[]): Map<Value, number> {
 
 /** Whether one of `later` writes to what `launch` reads. */
 function isUpdated({ values: read }: Launch, later: readonly (Launch | undefined)[]): boolean {
-  return later.some((launch) =>
-    launch?.values.some((value, i) => launch.pipeline.written[i] && read.includes(value)),
-  );
+  return later.some((launch) => launch?.values.some((value, i) => launch.written[i] && read.includes(value)));
 }
 
 function setLifetimes(launches: readonly Launch[]): void {

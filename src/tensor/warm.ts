@@ -1,6 +1,6 @@
 import { DeviceError } from '../errors.ts';
 import type { Device } from './device.ts';
-import type { ShaderFile, Specialization, Wanted } from './pipelines.ts';
+import type { Wanted } from './pipelines.ts';
 import type { PooledBuffer } from './pool.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -15,8 +15,8 @@ export class WarmUp {
     this.#standIn = standIn;
   }
 
-  want(shader: ShaderFile, entry: string, specialization: Specialization): void {
-    this.wanted.push({ shader, entry, specialization });
+  want(wanted: Wanted): void {
+    this.wanted.push(wanted);
   }
 
   memory(): PooledBuffer {

@@ -139,13 +139,14 @@ describe('workgroups', () => {
 
 test('params that do not fit a slot are an error', () => {
   const buffers = [device.allocate([4], 'f32', 'test').storage('test').buffer];
+  const wanted = { shader: elementwiseFillWgsl, entry: 'fill', specialization: {} };
   const pipeline = device.pipelines.get(elementwiseFillWgsl, 'fill', {});
   const params = new Uint32Array(65);
   expect(() =>
     device.queue.dispatch({
       label: 'wide',
       pipeline,
-      specialization: {},
+      wanted,
       buffers,
       params,
       groups: [1, 1, 1],

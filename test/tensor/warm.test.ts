@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { grad } from '../../src/autograd/grad.ts';
 import { DeviceError, DisposedError, KernelError } from '../../src/errors.ts';
-import { add, mul, square } from '../../src/kernels/elementwise.ts';
+import { add, mul, relu, square } from '../../src/kernels/elementwise.ts';
 import { full } from '../../src/kernels/fill.ts';
 import { matmul } from '../../src/kernels/matmul.ts';
 import { sum } from '../../src/kernels/reduce.ts';
@@ -39,6 +39,15 @@ test('a warmed step builds no pipeline when it runs, and gives what it gives wit
   expect(await step().read()).toEqual(Float32Array.of(158, 274, 266, 482));
   expect(await device.warm(step)).toBe(0);
   expect(device.pipelines.count).toBe(built);
+});
+
+test('a captured step is warmed for its replays too, whose launches are others', async () => {
+  const x = device.tensor([1, -2, 3, 4]);
+  const step = capture((input: Tensor) => relu(add(input, 1)));
+  expect(await device.warm(() => void step(x))).toBe(3);
+  expect(builtAtLaunch(() => [step(x), step(x)])).toBe(0);
+  expect(await step(x).read()).toEqual(Float32Array.of(2, 0, 4, 5));
+  step.dispose();
 });
 
 test('nothing is launched, allocated, written or kept', async () => {
