@@ -147,8 +147,8 @@ const keyGradOp = defineOp<GradInputs, AttentionAttrs, [Spec, Spec]>({
 
 /**
  * Scaled dot-product attention: `o_i = Σ_j softmax_j(scale·(q_i · k_j) + mask_ij)·v_j` for each sample and head.
- * q [B, Lq, H, D], k and v [B, Lk, H, D] → [B, Lq, H, D]. Neither pass holds a matrix of all scores, except
- * that the gradient of the mask and gradients of gradients do. A row that sees no key gives 0, one with NaN or +Infinity
+ * q [B, Lq, H, D], k and v [B, Lk, H, D] → [B, Lq, H, D]. On a GPU neither pass stores scores where D ≤ 128; else it holds those
+ * of at most 128 rows of each head at a time. The gradient of the mask and gradients of gradients hold all. A row that sees no key gives 0, one with NaN or +Infinity
  * among its scores NaN. Throws `ShapeError` for other shapes or dtypes. Online softmax: Dao et al. 2022.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
