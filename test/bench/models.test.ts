@@ -42,7 +42,8 @@ describe('a measured network', () => {
     const dispatches = lines.map(({ eager }) => eager.dispatches);
     expect(dispatches).toEqual([...dispatches].sort((a, b) => a - b));
     for (const line of lines) {
-      expect(line.captured.dispatches).toBe(line.eager.dispatches);
+      // A replay leaves out what nothing needs, and joins sums with the op they are for.
+      expect(line.captured.dispatches).toBeLessThan(line.eager.dispatches);
       expect(line.profile.dispatches).toHaveLength(line.eager.dispatches);
       expect(line.samplesPerSecond).toBeCloseTo((1000 * line.batch) / line.captured.wall.median, 9);
       expect(line.plannedBytes).toBeLessThan(line.unplannedBytes);
