@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+
+type Accuracies = Readonly<Record<string, number>>;
+interface Parity {
+  readonly clean1000: number;
+  readonly foolbox20: number;
+  readonly loss: number;
+  readonly robust: Readonly<Record<string, Accuracies | undefined>>;
+}
+const file = new URL('../../experiments/parity/results/resnet20-lavapipe.json', import.meta.url);
+const { clean1000, foolbox20, loss, robust } = JSON.parse(readFileSync(file, 'utf8')) as Parity;
+
+test('the committed figures of ResNet-20 are those of PyTorch', () => {
+  expect([clean1000, foolbox20]).toEqual([0.804, 1]);
+  expect(loss).toBeCloseTo(0.124478, 5);
+  expect(robust.fgsm).toEqual({ '1/255': 0.17, '2/255': 0.075, '4/255': 0.05, '8/255': 0.065 });
+  expect(robust.pgd10).toEqual({ '1/255': 0.045, '2/255': 0, '4/255': 0, '8/255': 0 });
+});
+
+/** Each is at least as strong as those after it, where both have been run at the same ε. */
+const STRONGEST_FIRST = [
+  ['apgd-ce', 'pgd10'],
+  ['apgd-t', 'pgd10'],
+  ['pgd10', 'fgsm'],
+  ['autoattack', 'apgd-ce'],
+  ['autoattack', 'apgd-t'],
+  ['autoattack', 'fab-t'],
+  ['autoattack', 'square'],
+] as const;
+
+test.each(STRONGEST_FIRST)('%s leaves no more images robust than %s', (stronger, weaker) => {
+  for (const [epsilon, left] of Object.entries(robust[stronger] ?? {})) {
+    expect(left).toBeLessThanOrEqual(robust[weaker]?.[epsilon] ?? 1);
+  }
+});
+
+test('DeepFool fools every image, by about half a grey level in the mean', () => {
+  expect(robust.deepfool).toMatchObject({ 'fooled l2': 1, 'fooled linf': 1 });
+  expect(robust.deepfool?.['mean linf']).toBeLessThan(0.6 / 255);
+  expect(robust.deepfool?.['mean linf']).toBeGreaterThan(0.4 / 255);
+});
