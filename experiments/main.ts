@@ -4,13 +4,19 @@ import type { RunFolder } from './run-folder.ts';
 import { runJob } from './run-job.ts';
 import { formatTable } from './table.ts';
 
+const SAME_INTERRUPT_MS = 500;
+
 /** Exit codes: 0 done, 2 something the user can mend, 130 interrupted. */
 async function main(): Promise<number> {
   const abort = new AbortController();
   let folder: RunFolder | undefined;
   process.on('SIGTERM', () => abort.abort());
+  let interrupted = 0;
   process.on('SIGINT', () => {
-    if (abort.signal.aborted) process.exit(130);
+    const now = performance.now();
+    // npm passes on the Ctrl-C that the terminal has sent already: only a later one means that it takes too long.
+    if (abort.signal.aborted && now - interrupted > SAME_INTERRUPT_MS) process.exit(130);
+    interrupted = now;
     abort.abort();
   });
   try {

@@ -117,7 +117,7 @@ async function openRun({ run, resume, out }: CommandLine): Promise<Run> {
   const path = [resolve(name), join('runs', name)].find((path) => existsSync(join(path, 'config.json')));
   if (!path)
     throw new UsageError(
-      `no run '${name}' to resume: neither ${name}/config.json nor runs/${name}/config.json is there`,
+      `no run '${name}' to resume: neither ${join(name, 'config.json')} nor ${join('runs', name, 'config.json')} is there`,
     );
   const folder = new RunFolder(path);
   const config = checkConfig(await folder.readJson<unknown>('config.json'), join(path, 'config.json'));

@@ -10,11 +10,13 @@ beforeAll(async () => {
   base = await temporary();
 });
 
-/** Interrupts the job once, when `pattern` shows up in its messages. */
+/** Interrupts the job when `pattern` shows up in its messages: twice, as a terminal and npm do at one Ctrl-C. */
 function interruptAt(pattern: RegExp): (text: string, child: ChildProcess) => void {
   let done = false;
   return (text, child) => {
-    if (!done && pattern.test(text)) done = child.kill('SIGINT');
+    if (done || !pattern.test(text)) return;
+    done = child.kill('SIGINT');
+    setTimeout(() => child.kill('SIGINT'), 10);
   };
 }
 
@@ -29,9 +31,10 @@ describe('smoke', () => {
 
     const first = await start(smoke('parts'), interruptAt(/train concat-natural 2/));
     expect(first.code, first.err).toBe(130);
-    expect(first.err).toMatch(/--resume/);
+    expect(first.err).toMatch(/interrupted; go on with: npm start -- --resume '/);
     const second = await start(['--resume', join(base, 'parts')], interruptAt(/attack amr-pgd pgd3-rgb/));
     expect(second.code, second.err).toBe(130);
+    expect(second.err).toMatch(/interrupted; go on with/);
     const last = await start(['--resume', join(base, 'parts')]);
     expect(last.code, last.err).toBe(0);
 
