@@ -24,7 +24,11 @@ async function main(): Promise<number> {
     const done = await runJob(line, abort.signal, (opened) => {
       folder = opened;
     });
-    process.stdout.write(line.json ? `${JSON.stringify(done.results)}\n` : `${formatTable(done.results)}\n`);
+    process.stdout.write(
+      line.json
+        ? `${JSON.stringify(done.results)}\n`
+        : `${formatTable(done.results, process.stdout.columns)}\n`,
+    );
     for (const violation of done.results.sanity) process.stderr.write(`warning: ${violation}\n`);
     process.stderr.write(
       `${done.folder.path}: results.json, report.html, checkpoints/ (${Math.round(done.seconds)} s)\n`,

@@ -1,5 +1,11 @@
 import { KernelError } from '../errors.ts';
-import { type EntryInfo, entryOf, type ShaderFile, type Specialization } from '../tensor/pipelines.ts';
+import {
+  type EntryInfo,
+  entryOf,
+  labelOf,
+  type ShaderFile,
+  type Specialization,
+} from '../tensor/pipelines.ts';
 import { MAX_GROUPS } from '../tensor/queue.ts';
 import type { Join, ParamScalar } from '../tensor/recording.ts';
 import type { Scalar } from '../tensor/scalar.ts';
@@ -33,7 +39,7 @@ export function run<K extends ShaderFile, E extends keyof K['entries'] & string>
   launch: Launch<K>,
 ): void {
   if (isEmpty(launch.groups)) return;
-  const label = `${shader.file}:${entry}`;
+  const label = labelOf({ shader, entry });
   const info = entryOf(shader, entry);
   const bound = tensorsOf(label, info, tensors);
   const device = (bound[0] as Tensor).device;
@@ -49,7 +55,7 @@ export function run<K extends ShaderFile, E extends keyof K['entries'] & string>
     device.queue.note(dispatch);
     return;
   }
-  device.queue.dispatch({ ...dispatch, pipeline: device.pipelines.get(shader, entry, specialization) });
+  device.queue.dispatch({ ...dispatch, pipeline: device.pipelines.get(wanted) });
 }
 
 /**

@@ -1,4 +1,4 @@
-import { writesOf } from '../tensor/pipelines.ts';
+import { labelOf, writesOf } from '../tensor/pipelines.ts';
 import type { Join, Launch } from '../tensor/recording.ts';
 import { elementwiseWgsl } from './wgsl.gen.ts';
 
@@ -27,7 +27,7 @@ export function joinOf(entry: 'joined' | 'joinedGradient', code: number): Join {
       const wanted = { shader: elementwiseWgsl, entry, specialization };
       return {
         ...then,
-        ...{ label: `${elementwiseWgsl.file}:${entry}`, wanted, written: writesOf(wanted), join: undefined },
+        ...{ label: labelOf(wanted), wanted, written: writesOf(wanted), join: undefined },
         values: insertOperands(then.values, input, first.values),
         tensors: then.tensors && first.tensors && insertOperands(then.tensors, input, first.tensors),
         params: withNumber(then.params, first.params),

@@ -168,7 +168,7 @@ function plan(device: Device, recording: Recording, inputs: readonly Tensor[]) {
     device.gpu,
     launches,
     (value) => places.get(value) ?? value.buffer,
-    ({ shader, entry, specialization }) => device.pipelines.get(shader, entry, specialization),
+    (wanted) => device.pipelines.get(wanted),
     device.queue.bind,
   );
   const pinned = [...values].filter((value) => !places.has(value) && !isRetained(recording, value));

@@ -83,20 +83,18 @@ export class Pipelines {
     return this.#pipelines.size;
   }
 
-  get(shader: ShaderFile, entry: string, specialization: Specialization): Pipeline {
-    const key = keyOfPipeline(shader, entry, specialization);
+  get(wanted: Wanted): Pipeline {
+    const key = keyOfPipeline(wanted);
     const known = this.#pipelines.get(key);
     if (known) return known;
-    const built = this.#build(shader, entry, specialization, () => this.#pipelines.delete(key));
+    const built = this.#build(wanted, () => this.#pipelines.delete(key));
     this.#pipelines.set(key, built);
     return built;
   }
 
   /** Builds those that are not there side by side, off the calling thread; → them. Throws `KernelError`. */
   async prepare(wanted: readonly Wanted[]): Promise<Pipeline[]> {
-    const missing = new Map(
-      wanted.map((each) => [keyOfPipeline(each.shader, each.entry, each.specialization), each] as const),
-    );
+    const missing = new Map(wanted.map((each) => [keyOfPipeline(each), each] as const));
     for (const key of this.#pipelines.keys()) missing.delete(key);
     const builds = await Promise.allSettled([...missing].map(([key, each]) => this.#once(key, each)));
     await this.#errors.settle(); // what is wrong with a module says more than that its pipeline failed
@@ -113,8 +111,8 @@ export class Pipelines {
     return building;
   }
 
-  async #prepare(key: string, { shader, entry, specialization }: Wanted): Promise<void> {
-    const draft = this.#draft(shader, entry, specialization);
+  async #prepare(key: string, wanted: Wanted): Promise<void> {
+    const draft = this.#draft(wanted);
     // A module without errors makes no report; a pipeline's error is that of its promise, not of an error scope.
     const work = this.#device.createComputePipelineAsync(draft.descriptor).then(
       (gpu) => ({ gpu }),
@@ -126,22 +124,22 @@ export class Pipelines {
     if (!this.#pipelines.has(key)) this.#pipelines.set(key, { ...draft.interface, gpu: built.gpu });
   }
 
-  #build(shader: ShaderFile, entry: string, specialization: Specialization, forget: () => void): Pipeline {
-    const { descriptor, interface: known, explain } = this.#draft(shader, entry, specialization);
+  #build(wanted: Wanted, forget: () => void): Pipeline {
+    const { descriptor, interface: known, explain } = this.#draft(wanted);
     const create = () => this.#device.createComputePipeline(descriptor);
-    const gpu = this.#errors.guard('validation', `${shader.file}:${entry}`, create, (error) => {
+    const gpu = this.#errors.guard('validation', labelOf(wanted), create, (error) => {
       forget(); // so that its next use says again what is wrong with it
       return explain(error);
     });
     return { ...known, gpu };
   }
 
-  #draft(shader: ShaderFile, entry: string, { constants = {}, lines = {} }: Specialization): Draft {
+  #draft({ shader, entry, specialization: { constants = {}, lines = {} } }: Wanted): Draft {
     const info = entryOf(shader, entry);
     const layoutKey = keyOfLayout(info);
     const layout = this.#layout(layoutKey, info);
     const code = specialize(shader, lines);
-    const label = `${shader.file}:${entry}`;
+    const label = labelOf({ shader, entry });
     const module = this.#module(`${shader.file}/${keyOf(lines)}`, shader.file, label, code);
     const tensors = Object.values(info.tensors);
     return {
@@ -190,6 +188,11 @@ export function entryOf(shader: ShaderFile, entry: string): EntryInfo {
   return info;
 }
 
+/** What a kernel is called in messages and profiles. */
+export function labelOf({ shader, entry }: Pick<Wanted, 'shader' | 'entry'>): string {
+  return `${shader.file}:${entry}`;
+}
+
 /** Which of its storage buffers a kernel may write to, in the order of `EntryInfo.tensors`. */
 export function writesOf({ shader, entry }: Wanted): boolean[] {
   return Object.values(entryOf(shader, entry).tensors).map(({ access }) => access === 'read_write');
@@ -230,12 +233,8 @@ function keyOfLayout(info: EntryInfo): string {
   return `${info.uniform}|${storage.join('')}`;
 }
 
-function keyOfPipeline(
-  { file }: ShaderFile,
-  entry: string,
-  { constants = {}, lines = {} }: Specialization,
-): string {
-  return `${file}/${entry}/${keyOf(constants)}/${keyOf(lines)}`;
+function keyOfPipeline({ shader, entry, specialization: { constants = {}, lines = {} } }: Wanted): string {
+  return `${shader.file}/${entry}/${keyOf(constants)}/${keyOf(lines)}`;
 }
 
 function keyOf(values: Readonly<Record<string, number | string>>): string {

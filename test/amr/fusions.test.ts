@@ -5,7 +5,6 @@ import { fim } from '../../src/amr/fim.ts';
 import type { Fusion } from '../../src/amr/fusion.ts';
 import { concatenation, type GatedHead, gated, late } from '../../src/amr/heads.ts';
 import { actionLoss } from '../../src/amr/loss.ts';
-import { mmtm } from '../../src/amr/mmtm.ts';
 import { cosineSimilarity, type SimMinHead, simMin } from '../../src/amr/sim-min.ts';
 import { twoStream } from '../../src/amr/two-stream.ts';
 import { grad } from '../../src/autograd/grad.ts';
@@ -22,6 +21,7 @@ import { attackNetwork } from '../../src/train/attack-network.ts';
 import { bits, expectClose, numbers, values } from '../nn/tools.ts';
 import { openTestDevice } from '../open.ts';
 import { Chain, randomise } from './chain.ts';
+import { FUSIONS } from './every-fusion.ts';
 
 let device: Device;
 beforeAll(async () => {
@@ -82,18 +82,6 @@ function trained(fusion: Fusion, own: boolean) {
   randomise(net.head.namedParameters(), 130);
   return net;
 }
-
-const FUSIONS: Readonly<Record<string, () => Fusion>> = {
-  late,
-  concatenation,
-  gated,
-  mmtm,
-  'mmtm as printed': () => mmtm({ version: 'paper', head: 'concat' }),
-  simMin,
-  fim,
-  amr,
-  'amr, late, without gates': () => amr({ gates: false, head: 'late', heads: 2, width: 6 }),
-};
 
 describe.each(Object.entries(FUSIONS))('%s', (name, fusion) => {
   test('trains and is attacked through both inputs', async () => {

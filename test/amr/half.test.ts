@@ -2,11 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ActionInputs, SingleStreamNetwork } from '../../src/amr/action-network.ts';
 import { amr } from '../../src/amr/amr.ts';
 import { FeatureMemory } from '../../src/amr/feature-memory.ts';
-import { fim } from '../../src/amr/fim.ts';
 import type { Fusion } from '../../src/amr/fusion.ts';
-import { concatenation, gated, late } from '../../src/amr/heads.ts';
+import { concatenation } from '../../src/amr/heads.ts';
 import { actionLoss } from '../../src/amr/loss.ts';
-import { mmtm } from '../../src/amr/mmtm.ts';
 import { type SimMinHead, simMin } from '../../src/amr/sim-min.ts';
 import { type TwoStreamNetwork, twoStream } from '../../src/amr/two-stream.ts';
 import { DeviceError } from '../../src/errors.ts';
@@ -18,6 +16,7 @@ import { holdsInHalf } from '../models/half.ts';
 import { bits, numbers } from '../nn/tools.ts';
 import { openTestDevice } from '../open.ts';
 import { Chain, randomise } from './chain.ts';
+import { FUSIONS } from './every-fusion.ts';
 
 let device: Device;
 beforeAll(async () => {
@@ -54,20 +53,8 @@ function caseOf(net: TwoStreamNetwork | SingleStreamNetwork) {
   return { parameters: net.parameters(), inputs: inputs(), forward };
 }
 
-const FUSIONS: Readonly<Record<string, () => Fusion>> = {
-  late,
-  concatenation,
-  gated,
-  mmtm,
-  'mmtm as printed': () => mmtm({ version: 'paper', head: 'concat' }),
-  simMin,
-  fim,
-  amr,
-  'amr without gates': () => amr({ gates: false, head: 'late' }),
-  'amr without weights': () => amr({ weights: false }),
-};
-
-test.each(Object.entries(FUSIONS))('%s takes f16 inputs, and gives f32', async (_, fusion) => {
+const ALL = { ...FUSIONS, 'amr without weights': () => amr({ weights: false }) };
+test.each(Object.entries(ALL))('%s takes f16 inputs, and gives f32', async (_, fusion) => {
   await holdsInHalf(caseOf(network(fusion())), 0.05);
 });
 

@@ -23,6 +23,19 @@ test('every network has a row, clean and under the headline attack on each targe
   ]);
 });
 
+test('a narrow terminal gets no intervals', () => {
+  const table = formatTable(figuresResults(), 119);
+  const lines = linesOf(table);
+  expect(lines[0]).toBe(
+    '│ network      │ training │ clean │ pgd20 RGB │ pgd20 skeleton │ pgd20 both │ RI            │ balance │',
+  );
+  expect(lines[5]).toMatch(/^│ amr +│ pgd +│ 85.9 +│ 64.6 +│ 68.8 +│ 52.1 +│ \+45.0 \/ \+11.8 │ 4.2 +│$/);
+  expect(lines.at(-2)).toMatch(/^attacks at ε: .*; accuracy in %, on test samples/);
+  const whole = formatTable(figuresResults());
+  expect(formatTable(figuresResults(), whole.indexOf('\n'))).toBe(whole);
+  expect(formatTable(figuresResults(), whole.indexOf('\n') - 1)).toBe(table);
+});
+
 test('one modality has one column, and its samples are counted', () => {
   const results = skeletonResults();
   const models = results.models.map((m) => ({ ...m, n: m.attackedClean.n }));

@@ -32,7 +32,7 @@ beforeAll(async () => {
 /** Throws what the compiler says about one entry with its default constants and the reflected layout. */
 async function compile(shader: ShaderFile, entry: string): Promise<void> {
   const errors = new ErrorSink(gpu);
-  new Pipelines(gpu, errors).get(shader, entry, {});
+  new Pipelines(gpu, errors).get({ shader, entry, specialization: {} });
   await errors.settle();
 }
 

@@ -5,7 +5,7 @@ import { add } from '../../src/kernels/elementwise.ts';
 import { run } from '../../src/kernels/run.ts';
 import { elementwiseFillWgsl } from '../../src/kernels/wgsl.gen.ts';
 import type { Device } from '../../src/tensor/device.ts';
-import type { ShaderFile } from '../../src/tensor/pipelines.ts';
+import type { ShaderFile, Specialization } from '../../src/tensor/pipelines.ts';
 import { openTestDevice } from '../open.ts';
 
 let device: Device;
@@ -78,11 +78,10 @@ test('a constant the pipeline refuses is named', async () => {
 
 test('entries, lines and params that the shader does not have are errors at once', () => {
   const out = device.tensor([1]);
-  const { get } = device.pipelines;
-  expect(() => get.call(device.pipelines, broken, 'triple', {})).toThrow(
-    new KernelError('broken.wgsl', "has no entry point 'triple'"),
-  );
-  expect(() => get.call(device.pipelines, broken, 'double', { lines: { TILE: 2 } })).toThrow(
+  const get = (entry: string, specialization: Specialization) => () =>
+    device.pipelines.get({ shader: broken, entry, specialization });
+  expect(get('triple', {})).toThrow(new KernelError('broken.wgsl', "has no entry point 'triple'"));
+  expect(get('double', { lines: { TILE: 2 } })).toThrow(
     new KernelError('broken.wgsl', "has no replaceable line 'TILE'"),
   );
   const params = { count: 1 } as unknown as { count: number; value: number };

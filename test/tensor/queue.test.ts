@@ -140,7 +140,7 @@ describe('workgroups', () => {
 test('params that do not fit a slot are an error', () => {
   const buffers = [device.allocate([4], 'f32', 'test').storage('test').buffer];
   const wanted = { shader: elementwiseFillWgsl, entry: 'fill', specialization: {} };
-  const pipeline = device.pipelines.get(elementwiseFillWgsl, 'fill', {});
+  const pipeline = device.pipelines.get(wanted);
   const params = new Uint32Array(65);
   expect(() =>
     device.queue.dispatch({

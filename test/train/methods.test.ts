@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ActionNetwork } from '../../src/amr/action-network.ts';
 import { TwoStreamNetwork } from '../../src/amr/two-stream.ts';
 import { grad } from '../../src/autograd/grad.ts';
+import { NO_AUGMENTATION } from '../../src/data/augment.ts';
 import { batches } from '../../src/data/batches.ts';
 import { add, mul, sign, sqrt } from '../../src/kernels/elementwise.ts';
 import { crossEntropy } from '../../src/kernels/loss.ts';
@@ -17,18 +18,16 @@ import {
   fastTraining,
   freeTraining,
   martTraining,
-  naturalTraining,
-  pgdTraining,
   type TrainingMethod,
   tradesTraining,
 } from '../../src/train/methods.ts';
-import type { TrainMetrics, TrainOptions } from '../../src/train/train-options.ts';
+import type { TrainOptions } from '../../src/train/train-options.ts';
 import { Trainer } from '../../src/train/trainer.ts';
 import { Chain } from '../amr/chain.ts';
 import { allBits, values } from '../nn/tools.ts';
 import { openTestDevice } from '../open.ts';
 import { affineNetwork } from './affine.ts';
-import { tinyDataset, tinyNetwork } from './tiny.ts';
+import { METHODS, TINY_OPTIONS, tinyDataset, tinyNetwork, trained } from './tiny.ts';
 
 let device: Device;
 beforeAll(async () => {
@@ -37,35 +36,11 @@ beforeAll(async () => {
 afterAll(() => device.dispose());
 
 const epsilons = { rgb: 0.1, skeleton: 0.1 };
-const METHODS: readonly (readonly [string, TrainingMethod])[] = [
-  ['natural', naturalTraining()],
-  ['pgd', pgdTraining({ epsilons, steps: 2 })],
-  ['trades', tradesTraining({ epsilons, steps: 2 })],
-  ['mart', martTraining({ epsilons, steps: 2 })],
-  ['free', freeTraining({ epsilons, replays: 2 })],
-  ['fast', fastTraining({ epsilons })],
-];
 const DATASET = tinyDataset(8);
-const OPTIONS: TrainOptions = {
-  epochs: 4,
-  batchSize: 4,
-  learningRate: 0.03,
-  weightDecay: 0.01,
-  clip: 5,
-  labelSmoothing: 0,
-  auxiliaryWeight: 1,
-  augmentation: { turn: 0, scale: 0, crop: 0, shift: 0, brightness: 0 },
-  seed: 3,
-};
+const OPTIONS: TrainOptions = { ...TINY_OPTIONS, epochs: 4, batchSize: 4, augmentation: NO_AUGMENTATION };
 
 function trainer(options: Partial<TrainOptions>, network: ActionNetwork): Trainer {
   return new Trainer(device, network, DATASET, DATASET.splits.train, { ...OPTIONS, ...options });
-}
-
-async function trained(made: Trainer, epochs: number): Promise<TrainMetrics[]> {
-  const found: TrainMetrics[] = [];
-  for (let epoch = 0; epoch < epochs; epoch++) found.push(await made.epoch());
-  return found;
 }
 
 describe.each(METHODS)('%s training', (name, method) => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { NO_AUGMENTATION } from '../../src/data/augment.ts';
 import { ShapeError } from '../../src/errors.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
@@ -15,7 +16,7 @@ import type { TrainOptions } from '../../src/train/train-options.ts';
 import { Trainer } from '../../src/train/trainer.ts';
 import { bits } from '../nn/tools.ts';
 import { openTestDevice } from '../open.ts';
-import { tinyDataset, tinyNetwork } from './tiny.ts';
+import { TINY_OPTIONS, tinyDataset, tinyNetwork } from './tiny.ts';
 
 let device: Device;
 beforeAll(async () => {
@@ -25,16 +26,7 @@ afterAll(() => device.dispose());
 
 const epsilons = { rgb: 0.1, skeleton: 0.1 };
 const DATASET = tinyDataset(8);
-const OPTIONS: TrainOptions = {
-  epochs: 4,
-  batchSize: 4,
-  learningRate: 0.03,
-  weightDecay: 0.01,
-  labelSmoothing: 0,
-  auxiliaryWeight: 1,
-  augmentation: { turn: 0, scale: 0, crop: 0, shift: 0, brightness: 0 },
-  seed: 3,
-};
+const OPTIONS: TrainOptions = { ...TINY_OPTIONS, epochs: 4, batchSize: 4, augmentation: NO_AUGMENTATION };
 
 function make(options: Partial<TrainOptions>): Trainer {
   const network = tinyNetwork(device, 'skeleton');

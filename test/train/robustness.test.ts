@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { NO_AUGMENTATION } from '../../src/data/augment.ts';
 import type { ActionDataset } from '../../src/data/dataset.ts';
 import { Rng } from '../../src/data/rng.ts';
 import type { Device } from '../../src/tensor/device.ts';
@@ -30,7 +31,7 @@ const OPTIONS: TrainOptions = {
   weightDecay: 0,
   labelSmoothing: 0,
   auxiliaryWeight: 1,
-  augmentation: { turn: 0, scale: 0, crop: 0, shift: 0, brightness: 0 },
+  augmentation: NO_AUGMENTATION,
   seed: 3,
 };
 

@@ -4,6 +4,17 @@ import { TwoStreamNetwork } from '../../src/amr/two-stream.ts';
 import type { ActionDataset } from '../../src/data/dataset.ts';
 import { Initialiser } from '../../src/nn/initialisers.ts';
 import type { Device } from '../../src/tensor/device.ts';
+import {
+  fastTraining,
+  freeTraining,
+  martTraining,
+  naturalTraining,
+  pgdTraining,
+  type TrainingMethod,
+  tradesTraining,
+} from '../../src/train/methods.ts';
+import type { TrainMetrics, TrainOptions } from '../../src/train/train-options.ts';
+import type { Trainer } from '../../src/train/trainer.ts';
 import { Chain } from '../amr/chain.ts';
 import { random } from '../ops/nd.ts';
 
@@ -29,6 +40,36 @@ export function tinyDataset(samples: number): ActionDataset {
     skeleton: { data: skeleton, shape: SKELETON_SHAPE, joints: ['a', 'b', 'c'], parents: [-1, 0, 1] },
     splits: { train: Array.from(labels.keys()), validation: [], test: [] },
   };
+}
+
+/** Training on that data which learns. */
+export const TINY_OPTIONS: TrainOptions = {
+  epochs: 3,
+  batchSize: 8,
+  learningRate: 0.03,
+  weightDecay: 0.01,
+  clip: 5,
+  labelSmoothing: 0,
+  auxiliaryWeight: 1,
+  augmentation: { turn: 0.1, scale: 0.1, crop: 0.2, shift: 1, brightness: 0.1 },
+  seed: 3,
+};
+
+const epsilons = { rgb: 0.1, skeleton: 0.1 };
+export const METHODS: readonly (readonly [string, TrainingMethod])[] = [
+  ['natural', naturalTraining()],
+  ['pgd', pgdTraining({ epsilons, steps: 2 })],
+  ['trades', tradesTraining({ epsilons, steps: 2 })],
+  ['mart', martTraining({ epsilons, steps: 2 })],
+  ['free', freeTraining({ epsilons, replays: 2 })],
+  ['fast', fastTraining({ epsilons })],
+];
+
+/** What so many epochs gave. */
+export async function trained(made: Trainer, epochs: number): Promise<TrainMetrics[]> {
+  const found: TrainMetrics[] = [];
+  for (let epoch = 0; epoch < epochs; epoch++) found.push(await made.epoch());
+  return found;
 }
 
 /** A network of two stages a stream, with dropout. */

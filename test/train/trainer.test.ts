@@ -11,7 +11,7 @@ import { Trainer } from '../../src/train/trainer.ts';
 import { countCorrect } from '../../src/train/update-step.ts';
 import { allBits } from '../nn/tools.ts';
 import { openTestDevice } from '../open.ts';
-import { tinyDataset, tinyNetwork } from './tiny.ts';
+import { TINY_OPTIONS, tinyDataset, tinyNetwork, trained } from './tiny.ts';
 
 let device: Device;
 beforeAll(async () => {
@@ -20,17 +20,7 @@ beforeAll(async () => {
 afterAll(() => device.dispose());
 
 const DATASET = tinyDataset(22);
-const OPTIONS: TrainOptions = {
-  epochs: 3,
-  batchSize: 8,
-  learningRate: 0.03,
-  weightDecay: 0.01,
-  clip: 5,
-  labelSmoothing: 0,
-  auxiliaryWeight: 1,
-  augmentation: { turn: 0.1, scale: 0.1, crop: 0.2, shift: 1, brightness: 0.1 },
-  seed: 3,
-};
+const OPTIONS = TINY_OPTIONS;
 const ATTACK = {
   epsilons: { rgb: 0.1, skeleton: 0.1 },
   steps: 2,
@@ -43,12 +33,6 @@ function trainer(
   network: ActionNetwork = tinyNetwork(device, 'amr'),
 ): Trainer {
   return new Trainer(device, network, DATASET, DATASET.splits.train, { ...OPTIONS, ...options });
-}
-
-async function trained(made: Trainer, epochs: number): Promise<TrainMetrics[]> {
-  const found: TrainMetrics[] = [];
-  for (let epoch = 0; epoch < epochs; epoch++) found.push(await made.epoch());
-  return found;
 }
 
 test('learns a separable problem: the loss falls, the accuracy comes to one', async () => {

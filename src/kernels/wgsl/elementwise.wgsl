@@ -158,8 +158,10 @@ fn combined(i: u32) -> vec4f {
   }
 }
 
-fn first(thread: u32) -> u32 {
-  return (thread & 0xffffffc0u) * 4u + (thread & 63u) * params.lane;
+// What a thread takes in its turn: the last vector again instead of one past it, because branches around loads and stores
+// cost more than they save.
+fn vectorOf(thread: u32, turn: u32) -> u32 {
+  return min((thread & 0xffffffc0u) * 4u + (thread & 63u) * params.lane + turn * params.step, params.count - 1u);
 }
 
 fn unaryAt(i: u32) { out[i] = vec4<T>(apply(vec4f(x[i]))); }
@@ -167,43 +169,38 @@ fn gradientAt(i: u32) { out[i] = vec4<T>(backward(vec4f(x[i]), vec4f(g[i]))); }
 fn joinedAt(i: u32) { out[i] = vec4<T>(apply(combined(i))); }
 fn joinedGradientAt(i: u32) { out[i] = vec4<T>(backward(vec4f(x[i]), combined(i))); }
 
-// All do the last vector again instead of one past it: branches around loads and stores cost more than they save.
 @compute @workgroup_size(64)
 fn unary(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = first(id.y * groups.x * 64u + id.x);
-  let last = params.count - 1u;
-  unaryAt(min(i, last));
-  unaryAt(min(i + params.step, last));
-  unaryAt(min(i + 2u * params.step, last));
-  unaryAt(min(i + 3u * params.step, last));
+  let thread = id.y * groups.x * 64u + id.x;
+  unaryAt(vectorOf(thread, 0u));
+  unaryAt(vectorOf(thread, 1u));
+  unaryAt(vectorOf(thread, 2u));
+  unaryAt(vectorOf(thread, 3u));
 }
 
 @compute @workgroup_size(64)
 fn gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = first(id.y * groups.x * 64u + id.x);
-  let last = params.count - 1u;
-  gradientAt(min(i, last));
-  gradientAt(min(i + params.step, last));
-  gradientAt(min(i + 2u * params.step, last));
-  gradientAt(min(i + 3u * params.step, last));
+  let thread = id.y * groups.x * 64u + id.x;
+  gradientAt(vectorOf(thread, 0u));
+  gradientAt(vectorOf(thread, 1u));
+  gradientAt(vectorOf(thread, 2u));
+  gradientAt(vectorOf(thread, 3u));
 }
 
 @compute @workgroup_size(64)
 fn joined(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = first(id.y * groups.x * 64u + id.x);
-  let last = params.count - 1u;
-  joinedAt(min(i, last));
-  joinedAt(min(i + params.step, last));
-  joinedAt(min(i + 2u * params.step, last));
-  joinedAt(min(i + 3u * params.step, last));
+  let thread = id.y * groups.x * 64u + id.x;
+  joinedAt(vectorOf(thread, 0u));
+  joinedAt(vectorOf(thread, 1u));
+  joinedAt(vectorOf(thread, 2u));
+  joinedAt(vectorOf(thread, 3u));
 }
 
 @compute @workgroup_size(64)
 fn joinedGradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = first(id.y * groups.x * 64u + id.x);
-  let last = params.count - 1u;
-  joinedGradientAt(min(i, last));
-  joinedGradientAt(min(i + params.step, last));
-  joinedGradientAt(min(i + 2u * params.step, last));
-  joinedGradientAt(min(i + 3u * params.step, last));
+  let thread = id.y * groups.x * 64u + id.x;
+  joinedGradientAt(vectorOf(thread, 0u));
+  joinedGradientAt(vectorOf(thread, 1u));
+  joinedGradientAt(vectorOf(thread, 2u));
+  joinedGradientAt(vectorOf(thread, 3u));
 }
