@@ -85,11 +85,12 @@ export class Tape implements Recorder {
   }
 
   #inputGrads(call: OpCall, outputGrads: readonly (Tensor | undefined)[]): [Tensor, Tensor][] {
-    const rules = call.gradient?.(outputGrads) ?? {};
+    const wants = (input: Tensor | undefined) => input !== undefined && this.#tracked.has(input);
+    const rules = call.gradient?.(outputGrads, wants) ?? {};
     const pairs: [Tensor, Tensor][] = [];
     for (const [name, input] of Object.entries(call.inputs)) {
       const rule = rules[name];
-      if (input && rule && this.#tracked.has(input)) pairs.push([input, rule()]);
+      if (input && rule && wants(input)) pairs.push([input, rule()]);
     }
     return pairs;
   }

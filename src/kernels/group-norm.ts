@@ -6,12 +6,13 @@ import { checkChannels, type NormOptions } from './batch-norm.ts';
 import { chunksOf, THREADS, throughChunks } from './channel-sums.ts';
 import { add, mul, rsqrt, square, sub } from './elementwise.ts';
 import { ofType } from './elementwise-cast.ts';
+import { normalisePairs, pairGradients } from './layer-norm.ts';
 import { reshape } from './layout.ts';
 import { defineOp, f32, isTracked, like } from './op.ts';
 import { mean, sum } from './reduce.ts';
 import { run } from './run.ts';
 import { lanesFor, type RowVariant, rowVariants } from './softmax.ts';
-import { groupNormWgsl, layerNormWgsl } from './wgsl.gen.ts';
+import { groupNormWgsl } from './wgsl.gen.ts';
 
 export interface GroupNormOptions extends NormOptions {
   /** How many groups the channels are split into. */
@@ -26,8 +27,7 @@ interface Cells {
   readonly width: number;
 }
 
-/** Threads of a workgroup of layer-norm.wgsl, and rows from which it has work for several of them. */
-const PAIR_THREADS = 16;
+/** Rows from which pairs of them are work for several threads. */
 const FEWEST_PAIRED = 64;
 
 interface Attrs extends Cells {
@@ -53,13 +53,15 @@ const groupNormOp = defineOp<
     const vectors = { x, gamma, beta, y, stats };
     const scalars = { xScalar: x, gammaScalar: gamma, betaScalar: beta, yScalar: y, stats };
     if (x.size === 0) return;
-    if (kind === 'pair') run(layerNormWgsl, 'pair', vectors, pairParams(attrs, given), pairLaunch(attrs));
+    if (kind === 'pair') normalisePairs(inputs, { y, stats }, rowsOf(attrs));
     else if (kind === 'threads4' || kind === 'groups4') run(groupNormWgsl, kind, vectors, all, launch);
     else run(groupNormWgsl, kind, scalars, all, launch);
   },
-  gradient({ inputs: { x, gamma }, outputs: [, stats], grads: [upstream], attrs }) {
+  gradient({ inputs: { x, gamma, beta }, outputs: [, stats], grads: [upstream], attrs, wants }) {
     const g = upstream as Tensor;
-    return isTracked(x, gamma, g) ? formula(x, g, gamma, attrs) : fused(x, g, gamma, stats, attrs);
+    if (isTracked(x, gamma, g)) return formula(x, g, gamma, attrs);
+    if (variantOf(x, attrs) !== 'pair') return fused(x, g, gamma, stats, attrs);
+    return pairGradients({ x, g, gamma }, { ...rowsOf(attrs), sums: wants(gamma) || wants(beta) });
   },
 });
 
@@ -110,8 +112,7 @@ const groupNormGradOp = defineOp<
     const vectors = { x, g, gamma, savedStats: stats, y };
     const scalars = { xScalar: x, gScalar: g, gammaScalar: gamma, savedStats: stats, yScalar: y };
     if (x.size === 0) return;
-    if (kind === 'pair') run(layerNormWgsl, 'gradPair', vectors, pairParams(attrs, given), pairLaunch(attrs));
-    else if (kind === 'threads4') run(groupNormWgsl, 'gradThreads4', vectors, all, launch);
+    if (kind === 'threads4') run(groupNormWgsl, 'gradThreads4', vectors, all, launch);
     else if (kind === 'groups4') run(groupNormWgsl, 'gradGroups4', vectors, all, launch);
     else run(groupNormWgsl, kind === 'threads' ? 'gradThreads' : 'gradGroups', scalars, all, launch);
   },
@@ -151,18 +152,18 @@ export function normVariants(
   return traits.software && samples >= FEWEST_PAIRED ? ['pair', ...others] : [...others, 'pair'];
 }
 
-function pairParams({ samples, width, epsilon }: Attrs, given: { hasGamma: number; hasBeta: number }) {
-  return { rows: samples, quads: width / 4, epsilon, ...given };
+function variantOf({ device }: Tensor, cells: Cells): NormVariant {
+  return device.variants.choose('groupNorm', normVariants(cells, device.traits));
 }
 
-function pairLaunch({ samples }: Cells) {
-  return { groups: Math.ceil(samples / (2 * PAIR_THREADS)) };
+function rowsOf({ samples, width, epsilon }: Attrs) {
+  return { rows: samples, channels: width, epsilon };
 }
 
-function launchOf({ device }: Tensor, { samples, spatial, groups, width, epsilon }: Attrs) {
+function launchOf(x: Tensor, { samples, spatial, groups, width, epsilon }: Attrs) {
   const dims = { rows: samples * groups, n: spatial * width };
   const cells = { samples, spatial, groups, width };
-  const variant = device.variants.choose('groupNorm', normVariants(cells, device.traits));
+  const variant = variantOf(x, cells);
   const thread = variant === 'thread';
   const vectors = width % 4 === 0;
   const launch = thread

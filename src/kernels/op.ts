@@ -1,5 +1,6 @@
 import { ShapeError } from '../errors.ts';
 import type { Device } from '../tensor/device.ts';
+import type { OpCall } from '../tensor/recorder.ts';
 import { type FloatType, isFloat, type Shape, type Spec } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -13,6 +14,8 @@ export interface GradientContext<I, A, G> {
   readonly outputs: { readonly [K in keyof G]: Tensor };
   /** dLoss/dOutput, undefined where the loss does not depend on that output. */
   readonly grads: { readonly [K in keyof G]: Tensor | undefined };
+  /** Whether the gradient with respect to an input will be asked for. */
+  readonly wants: (input: Tensor | undefined) => boolean;
 }
 
 /** Everything there is to say about an op. `S` is the tuple of output specs. */
@@ -73,11 +76,11 @@ function record<I extends Inputs, A, S extends readonly Spec[]>(
   attrs: A,
   outputs: { readonly [K in keyof S]: Tensor },
 ): void {
-  const gradient =
+  type Grads = { readonly [K in keyof S]: Tensor | undefined };
+  const gradient: OpCall['gradient'] =
     rule.gradient &&
-    ((grads: readonly (Tensor | undefined)[]) =>
-      rule.gradient?.({ inputs, attrs, outputs, grads: grads as { [K in keyof S]: Tensor | undefined } }) ??
-      {});
+    ((grads, wants) =>
+      rule.gradient?.({ inputs, attrs, outputs, grads: grads as unknown as Grads, wants }) ?? {});
   const call = { op: rule.name, inputs, outputs: outputs as unknown as readonly Tensor[], gradient };
   for (const recorder of device.recorders) recorder.record(call);
 }

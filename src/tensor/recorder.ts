@@ -8,10 +8,13 @@ export interface OpCall {
   readonly outputs: readonly Tensor[];
   /**
    * For the gradients of the outputs (undefined where none arrived), one thunk for each input that has a gradient.
-   * Only the thunks of wanted inputs are called. Undefined when the op has no gradient rule.
+   * Only the thunks of inputs that the tape `wants` are called. Undefined when the op has no gradient rule.
    */
   readonly gradient:
-    | ((grads: readonly (Tensor | undefined)[]) => Readonly<Record<string, (() => Tensor) | undefined>>)
+    | ((
+        grads: readonly (Tensor | undefined)[],
+        wants: (input: Tensor | undefined) => boolean,
+      ) => Readonly<Record<string, (() => Tensor) | undefined>>)
     | undefined;
 }
 

@@ -191,6 +191,15 @@ export const cases: readonly OpCase[] = [
     inputs: { x: special, gamma: normal([4]), beta: normal([4]) },
     ...forwardOnly,
   }),
+  // Odd numbers of vectors, rows and blocks, and of chunks with a rest.
+  layerCase([71, 12]),
+  layerCase([9, 300]),
+  opCase<'x'>({
+    name: 'layerNorm without gamma and beta [9, 12]',
+    inputs: { x: normal([9, 12]) },
+    op: ({ x }) => layerNorm(x),
+    reference: ({ x }) => normalized(x, (i) => Math.floor(i / 12))[0],
+  }),
   opCase<'x'>({
     name: 'layerNorm without gamma and beta [3, 6]',
     inputs: { x: normal([3, 6]) },
