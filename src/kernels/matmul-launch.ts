@@ -65,6 +65,8 @@ export function splitsOf(
 /** How a product is cut into tiles, and k (or the batches, where they are summed) into splits. */
 export interface Plan {
   readonly size: TileSize;
+  /** Steps along k in a turn of the kernel's loop. */
+  readonly steps: 1 | 2;
   readonly tilesM: number;
   readonly tilesN: number;
   /** Tiles of a split. */
@@ -91,11 +93,12 @@ export function matmulPlan(
   const tiles = tilesM * tilesN * (sumBatches ? 1 : batches);
   const length = sumBatches ? batches * k : k;
   const wanted = maySplit ? splitsOf(tiles, length, 128, traits) : 1;
-  const kChunk = sumBatches ? ceilTo(k, STEP) : ceilTo(k / wanted, STEP);
+  const steps = variant === 'largeQuad' && k % (2 * STEP) === 0 ? 2 : 1;
+  const kChunk = ceilTo(sumBatches ? k : k / wanted, steps * STEP);
   const batchChunk = sumBatches ? Math.ceil(batches / wanted) : 1;
   const splits = sumBatches ? Math.ceil(batches / batchChunk) || 1 : Math.ceil(k / kChunk) || 1;
   const tail = sumBatches ? kChunk !== k || batchChunk * splits !== batches : kChunk * splits !== k;
-  return { size, tilesM, tilesN, tiles, splits, kChunk, batches, batchChunk, tail };
+  return { size, steps, tilesM, tilesN, tiles, splits, kChunk, batches, batchChunk, tail };
 }
 
 const STEP = 4; // of the kernels along k
@@ -222,6 +225,7 @@ function constantsOf(product: Product, plan: Plan, { bias, residual, activation 
     // Masks cost little; without them there is one more pipeline to build, so only the fast path goes without.
     TAIL: Number(plan.tail || !vecA || !vecB),
     ...sizeConstants(plan.size),
+    STEPS: plan.steps,
     SUM_BATCHES: Number(product.sumBatches),
     HAS_BIAS: Number(bias !== undefined),
     HAS_RESIDUAL: Number(residual !== undefined),

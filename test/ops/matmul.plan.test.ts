@@ -23,6 +23,14 @@ describe('matmulPlan', () => {
     expect(plan.tail).toBe(true);
   });
 
+  test('large tiles take two steps along k at a time where that leaves no rest, in splits as well', () => {
+    const plan = (k: number, variant: 'largeQuad' | 'quad' = 'largeQuad') =>
+      matmulPlan(product(64, 32, k), variant, { software: true }, true);
+    expect([plan(64).steps, plan(68).steps, plan(64, 'quad').steps]).toEqual([2, 1, 1]);
+    expect(plan(10_008).splits).toBeGreaterThan(8);
+    expect(plan(10_008).kChunk % 8).toBe(0);
+  });
+
   test('an activation forbids splits', () => {
     expect(matmulPlan(product(16, 16, 10_000), 'quad', { software: true }, false).splits).toBe(1);
   });

@@ -29,6 +29,7 @@ override TAIL: bool = true; // steps may reach past the end of k
 override SHARE: u32 = 4u; // threads in a group: 4 or 8
 override ROWS: u32 = 1u; // blocks of 4 rows in a thread: 1 or 2
 override COLS: u32 = 4u; // blocks of 4 columns in a tile: 1, 2, 4 or 8
+override STEPS: u32 = 1u; // of 4 along k before the tile is carried over to the next turn of the loop, which costs SwiftShader much: 1 or 2
 override SUM_BATCHES: bool = false;
 override HAS_BIAS: bool = false;
 override HAS_RESIDUAL: bool = false;
@@ -124,9 +125,7 @@ fn enterBatch(z: u32) {
 // A block for each 4 rows of a thread, of A or of 4 columns of C.
 struct Strip { r0: mat4x4f, r1: mat4x4f }
 
-fn aStrip(k: u32) -> Strip {
-  return Strip(aBlock(k, 0u), aBlock(k, 1u)); // where the second is not used, it is not loaded
-}
+fn aStrip(k: u32) -> Strip { return Strip(aBlock(k, 0u), aBlock(k, 1u)); } // where the second is not used, it is not loaded
 
 fn gained(c: Strip, b: mat4x4f, a: Strip) -> Strip {
   if (ROWS == 1u) { return Strip(c.r0 + b * a.r0, c.r1); }
@@ -141,6 +140,18 @@ fn gainedPair(c: Columns, b: Pair, a: Strip) -> Columns {
 }
 
 struct Tile { c0: Columns, c1: Columns, c2: Columns, c3: Columns }
+
+fn gainedTile(before: Tile, k: u32) -> Tile {
+  var c = before;
+  let left = aStrip(k);
+  c.c0 = gainedPair(c.c0, bPair(k, 0u), left);
+  if (COLS > 2u) { c.c1 = gainedPair(c.c1, bPair(k, 8u), left); }
+  if (COLS > 4u) {
+    c.c2 = gainedPair(c.c2, bPair(k, 16u), left);
+    c.c3 = gainedPair(c.c3, bPair(k, 24u), left);
+  }
+  return c;
+}
 
 fn tileProduct(thread: u32, group: u32) -> Tile {
   let index = group * (64u / SHARE) + thread / SHARE;
@@ -167,15 +178,9 @@ fn tileProduct(thread: u32, group: u32) -> Tile {
     let summed = split * params.batchChunk + batch;
     enterBatch(select(z, min(summed, params.batches - 1u), SUM_BATCHES));
     kEnd = select(kStop, 0u, SUM_BATCHES && summed >= params.batches);
-    for (var step = 0u; step < params.kChunk; step += 4u) {
-      let k = kStart + step;
-      let left = aStrip(k);
-      c.c0 = gainedPair(c.c0, bPair(k, 0u), left);
-      if (COLS > 2u) { c.c1 = gainedPair(c.c1, bPair(k, 8u), left); }
-      if (COLS > 4u) {
-        c.c2 = gainedPair(c.c2, bPair(k, 16u), left);
-        c.c3 = gainedPair(c.c3, bPair(k, 24u), left);
-      }
+    for (var step = 0u; step < params.kChunk; step += 4u * STEPS) {
+      c = gainedTile(c, kStart + step);
+      if (STEPS == 2u) { c = gainedTile(c, kStart + step + 4u); }
     }
   }
   return c;
@@ -205,9 +210,7 @@ fn normalCdf(v: vec4f) -> vec4f {
   return select(1 - tail, tail, v < vec4f());
 }
 
-fn weighted(v: vec4f, weight: vec4f) -> vec4f {
-  return select(v * weight, vec4f(), weight == vec4f());
-}
+fn weighted(v: vec4f, weight: vec4f) -> vec4f { return select(v * weight, vec4f(), weight == vec4f()); }
 
 fn activate(v: vec4f) -> vec4f {
   switch (ACTIVATION) {
