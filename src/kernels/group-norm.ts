@@ -10,9 +10,10 @@ import { normalisePairs, pairGradients } from './layer-norm.ts';
 import { reshape } from './layout.ts';
 import { defineOp, f32, isTracked, like } from './op.ts';
 import { mean, sum } from './reduce.ts';
+import { subgroupGroups, withSubgroup } from './row-subgroup.ts';
 import { run } from './run.ts';
 import { lanesFor, type RowVariant, rowVariants } from './softmax.ts';
-import { groupNormWgsl } from './wgsl.gen.ts';
+import { groupNormWgsl, rowSubgroupWgsl } from './wgsl.gen.ts';
 
 export interface GroupNormOptions extends NormOptions {
   /** How many groups the channels are split into. */
@@ -54,6 +55,8 @@ const groupNormOp = defineOp<
     const scalars = { xScalar: x, gammaScalar: gamma, betaScalar: beta, yScalar: y, stats };
     if (x.size === 0) return;
     if (kind === 'pair') normalisePairs(inputs, { y, stats }, rowsOf(attrs));
+    else if (kind === 'subgroup')
+      run(rowSubgroupWgsl, 'layerNormRows', vectors, { ...rowParams(attrs), ...given }, launch);
     else if (kind === 'threads4' || kind === 'groups4') run(groupNormWgsl, kind, vectors, all, launch);
     else run(groupNormWgsl, kind, scalars, all, launch);
   },
@@ -110,9 +113,12 @@ const groupNormGradOp = defineOp<
     const given = { hasGamma: inputs.gamma ? 1 : 0, hasBeta: 0 };
     const all = { ...params, ...given };
     const vectors = { x, g, gamma, savedStats: stats, y };
+    const rows = { x, saved: g, gamma, savedStats: stats, y };
     const scalars = { xScalar: x, gScalar: g, gammaScalar: gamma, savedStats: stats, yScalar: y };
     if (x.size === 0) return;
-    if (kind === 'threads4') run(groupNormWgsl, 'gradThreads4', vectors, all, launch);
+    if (kind === 'subgroup')
+      run(rowSubgroupWgsl, 'layerNormGradRows', rows, { ...rowParams(attrs), ...given }, launch);
+    else if (kind === 'threads4') run(groupNormWgsl, 'gradThreads4', vectors, all, launch);
     else if (kind === 'groups4') run(groupNormWgsl, 'gradGroups4', vectors, all, launch);
     else run(groupNormWgsl, kind === 'threads' ? 'gradThreads' : 'gradGroups', scalars, all, launch);
   },
@@ -139,8 +145,8 @@ const channelSumsOp = defineOp<{ x: Tensor; g: Tensor; stats: Tensor }, Attrs, [
   },
 });
 
-/** `pair`: a thread has two rows of vectors; `thread` and `workgroup` as in softmax, for a sample and group. */
-type NormVariant = 'pair' | RowVariant;
+/** `pair`: a thread has two rows of vectors; `subgroup`: a subgroup has one; the others as in softmax, for a sample and group. */
+type NormVariant = 'pair' | 'subgroup' | RowVariant;
 
 /** The kernels that can normalise these cells, best first. */
 export function normVariants(
@@ -149,11 +155,16 @@ export function normVariants(
 ): [NormVariant, ...NormVariant[]] {
   const others = rowVariants({ rows: samples * groups, n: spatial * width, inner: 1 }, traits);
   if (spatial > 1 || groups > 1 || width % 4 !== 0) return others;
-  return traits.software && samples >= FEWEST_PAIRED ? ['pair', ...others] : [...others, 'pair'];
+  const paired = traits.software && samples >= FEWEST_PAIRED;
+  return withSubgroup<'pair' | RowVariant>(paired ? ['pair', ...others] : [...others, 'pair'], width, traits);
 }
 
 function variantOf({ device }: Tensor, cells: Cells): NormVariant {
   return device.variants.choose('groupNorm', normVariants(cells, device.traits));
+}
+
+function rowParams({ samples, width, epsilon }: Attrs) {
+  return { rows: samples, quads: width / 4, zeroEmpty: 0, epsilon };
 }
 
 function rowsOf({ samples, width, epsilon }: Attrs) {
@@ -164,14 +175,17 @@ function launchOf(x: Tensor, { samples, spatial, groups, width, epsilon }: Attrs
   const dims = { rows: samples * groups, n: spatial * width };
   const cells = { samples, spatial, groups, width };
   const variant = variantOf(x, cells);
-  const thread = variant === 'thread';
+  const params = { samples, spatial, groups, width, epsilon };
+  if (variant === 'pair') return { kind: variant, params, launch: { groups: 0 } } as const;
+  if (variant === 'subgroup')
+    return { kind: variant, params, launch: { groups: subgroupGroups(samples, x.device.traits) } } as const;
   const vectors = width % 4 === 0;
-  const launch = thread
-    ? { groups: Math.ceil(dims.rows / THREADS) }
-    : { groups: dims.rows, constants: { LANES: lanesFor(dims.n) } };
-  const ofCell = thread ? (vectors ? 'threads4' : 'threads') : vectors ? 'groups4' : 'groups';
-  const kind = variant === 'pair' ? 'pair' : ofCell;
-  return { kind, params: { samples, spatial, groups, width, epsilon }, launch } as const;
+  if (variant === 'thread') {
+    const launch = { groups: Math.ceil(dims.rows / THREADS) };
+    return { kind: vectors ? 'threads4' : 'threads', params, launch } as const;
+  }
+  const launch = { groups: dims.rows, constants: { LANES: lanesFor(dims.n) } };
+  return { kind: vectors ? 'groups4' : 'groups', params, launch } as const;
 }
 
 /**

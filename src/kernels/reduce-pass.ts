@@ -3,8 +3,9 @@ import type { Traits } from '../tensor/device.ts';
 import { formatShape, type Shape, sizeOf, stridesOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { filledInF32 } from './elementwise-cast.ts';
+import { subgroupGroups } from './row-subgroup.ts';
 import { run } from './run.ts';
-import { reduceWgsl } from './wgsl.gen.ts';
+import { reduceSubgroupWgsl, reduceWgsl } from './wgsl.gen.ts';
 
 /** A loop: how many elements, and how far apart. */
 export interface Axis {
@@ -39,6 +40,8 @@ const WIDTHS = {
 const MOST_AXES = 3;
 /** Elements (or vectors) a thread reduces at least, so that partial results stay few. */
 const SHORTEST_CHUNK = 16;
+/** Vectors a lane of a subgroup reduces at most before its row is cut into chunks, so that partial results take one more pass. */
+const LONGEST_TURNS = 64;
 
 /** Merges the axes of `shape`. Throws `ShapeError` when more than three kept or three reduced ones are left. */
 export function collapseReduction(op: string, shape: Shape, axes: readonly number[]): Reduction {
@@ -65,20 +68,25 @@ function append(axes: Axis[], size: number, stride: number): void {
   } else axes.push({ size, stride });
 }
 
-/** `rows`: 4 adjacent reduced elements at a time; `columns`: 4 adjacent outputs; `wide`: 8; `general`: any strides. */
-export type ReduceVariant = 'rows' | 'columns' | 'wide' | 'general';
+/**
+ * `rows`: 4 adjacent reduced elements at a time; `subgroup`: the same of dense rows, with a subgroup for each chunk;
+ * `columns`: 4 adjacent outputs; `wide`: 8; `general`: any strides.
+ */
+export type ReduceVariant = 'rows' | 'subgroup' | 'columns' | 'wide' | 'general';
 
 /** The kernels that can do this reduction, best first. */
 export function reduceVariants(
   { kept, reduced }: Reduction,
-  { software }: Pick<Traits, 'software'>,
+  { software, subgroups }: Pick<Traits, 'software' | 'subgroups'>,
 ): [ReduceVariant, ...ReduceVariant[]] {
   const [inner, ...outer] = reduced;
   const [column, ...others] = kept;
   const aligned = (axes: readonly Axis[]) => axes.every((axis) => axis.stride % 4 === 0);
   const whole = kept.length === 0 && outer.length === 0;
   if (inner?.stride === 1 && (whole || (inner.size % 4 === 0 && aligned(outer) && aligned(kept)))) {
-    return ['rows', 'general'];
+    const dense = kept.length === 0 || (kept.length === 1 && column?.stride === inner.size);
+    if (!subgroups || outer.length > 0 || !dense) return ['rows', 'general'];
+    return software ? ['rows', 'general', 'subgroup'] : ['subgroup', 'rows', 'general'];
   }
   if (column?.stride === 1 && column.size % 4 === 0 && aligned(others) && aligned(reduced)) {
     if (column.size % 8 !== 0) return ['columns', 'general'];
@@ -117,6 +125,10 @@ export function reduceInto(
   }
   const { device } = x;
   const variant = device.variants.choose('reduce', reduceVariants(reduction, device.traits));
+  if (variant === 'subgroup') {
+    reduceRows(op, tensors, product(reduction.reduced), scale);
+    return;
+  }
   const elements = product(reduction.reduced);
   const { across, along } = WIDTHS[variant];
   const length = Math.ceil(elements / along);
@@ -139,8 +151,37 @@ export function reduceInto(
   } else run(reduceWgsl, 'general', { xScalar: x, shift, out: target }, params, launch);
   if (last) return;
   const next = partials(variant, out.size, chunks);
-  reduceInto(op === 'max' || op === 'min' ? op : 'sum', next, { x: target, out }, scale);
+  reduceInto(mergeOf(op), next, { x: target, out }, scale);
   target.dispose();
+}
+
+/** Dense rows of `elements`, a subgroup for each chunk. */
+function reduceRows(
+  op: ReduceOp,
+  { x, out, shift = x }: { readonly x: Tensor; readonly out: Tensor; readonly shift?: Tensor },
+  elements: number,
+  scale: number,
+): void {
+  const { device } = x;
+  const length = Math.ceil(elements / 4);
+  const lanes = device.traits.subgroupMinSize;
+  const chunks =
+    length <= LONGEST_TURNS * lanes ? 1 : chunksOf(out.size * lanes, length / lanes, device.traits);
+  const target = chunks === 1 ? out : device.allocate([out.size, chunks], 'f32', 'reduce');
+  const parts = out.size * chunks;
+  const { code, neutral } = REDUCTIONS[op];
+  const share = Math.ceil(length / chunks);
+  const params = { parts, chunks, length, share, elements, neutral, scale: chunks === 1 ? scale : 1 };
+  const launch = { groups: subgroupGroups(parts, device.traits), constants: { OP: code } };
+  run(reduceSubgroupWgsl, 'rows', { x, shift, out: target }, params, launch);
+  if (chunks === 1) return;
+  reduceInto(mergeOf(op), partials('rows', out.size, chunks), { x: target, out }, scale);
+  target.dispose();
+}
+
+/** The op that merges partial results. */
+function mergeOf(op: ReduceOp): ReduceOp {
+  return op === 'max' || op === 'min' ? op : 'sum';
 }
 
 /** How the next pass walks the partial results of `variant`. */

@@ -4,8 +4,9 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { exp, mul, sub } from './elementwise.ts';
 import { checkFloats, defineOp, isTracked, like } from './op.ts';
 import { sum } from './reduce.ts';
+import { subgroupGroups, withSubgroup } from './row-subgroup.ts';
 import { run } from './run.ts';
-import { softmaxWgsl } from './wgsl.gen.ts';
+import { rowSubgroupWgsl, softmaxWgsl } from './wgsl.gen.ts';
 
 /** `thread`: a thread has one row. `workgroup`: a workgroup has one row. */
 export type RowVariant = 'thread' | 'workgroup';
@@ -58,9 +59,10 @@ const softmaxOp = defineOp<{ x: Tensor }, Attrs, [Spec]>({
     const dims = rowDims(x.shape, axis);
     const params = { ...dims, zeroEmpty: zeroEmpty ? 1 : 0 };
     const vectors = dims.inner === 1 && dims.n % 4 === 0;
-    const launch = launchOf(x, dims, log);
-    if (launch.thread && vectors) run(softmaxWgsl, 'threads4', { x, y }, params, launch);
-    else if (launch.thread) run(softmaxWgsl, 'threads', { xScalar: x, yScalar: y }, params, launch);
+    const { variant, ...launch } = launchOf(x, dims, log);
+    if (variant === 'subgroup') run(rowSubgroupWgsl, 'softmaxRows', { x, y }, rowParams(params), launch);
+    else if (variant === 'thread' && vectors) run(softmaxWgsl, 'threads4', { x, y }, params, launch);
+    else if (variant === 'thread') run(softmaxWgsl, 'threads', { xScalar: x, yScalar: y }, params, launch);
     else if (vectors) run(softmaxWgsl, 'groups4', { x, y }, params, launch);
     else run(softmaxWgsl, 'groups', { xScalar: x, yScalar: y }, params, launch);
   },
@@ -80,21 +82,39 @@ const softmaxGradOp = defineOp<{ y: Tensor; g: Tensor }, Attrs, [Spec]>({
     const dims = rowDims(y.shape, axis);
     const params = { ...dims, zeroEmpty: 0 };
     const vectors = dims.inner === 1 && dims.n % 4 === 0;
-    const launch = launchOf(y, dims, log);
+    const { variant, ...launch } = launchOf(y, dims, log);
+    const tensors = { x: g, saved: y, y: dx };
     const scalars = { xScalar: g, savedScalar: y, yScalar: dx };
-    if (launch.thread && vectors) run(softmaxWgsl, 'gradThreads4', { x: g, saved: y, y: dx }, params, launch);
-    else if (launch.thread) run(softmaxWgsl, 'gradThreads', scalars, params, launch);
-    else if (vectors) run(softmaxWgsl, 'gradGroups4', { x: g, saved: y, y: dx }, params, launch);
+    if (variant === 'subgroup') run(rowSubgroupWgsl, 'softmaxGradRows', tensors, rowParams(params), launch);
+    else if (variant === 'thread' && vectors) run(softmaxWgsl, 'gradThreads4', tensors, params, launch);
+    else if (variant === 'thread') run(softmaxWgsl, 'gradThreads', scalars, params, launch);
+    else if (vectors) run(softmaxWgsl, 'gradGroups4', tensors, params, launch);
     else run(softmaxWgsl, 'gradGroups', scalars, params, launch);
   },
 });
 
-function launchOf({ device }: Tensor, dims: RowDims, log: boolean) {
-  const thread = device.variants.choose('softmax', rowVariants(dims, device.traits)) === 'thread';
+/** The kernels that can compute a softmax, best first. `subgroup`: a subgroup has one row. */
+export function softmaxVariants(
+  dims: RowDims,
+  traits: Traits,
+): readonly [SoftmaxVariant, ...SoftmaxVariant[]] {
+  const variants = rowVariants(dims, traits);
+  return dims.inner === 1 ? withSubgroup(variants, dims.n, traits) : variants;
+}
+
+type SoftmaxVariant = RowVariant | 'subgroup';
+
+function launchOf({ device: { traits, variants } }: Tensor, dims: RowDims, log: boolean) {
+  const variant = variants.choose('softmax', softmaxVariants(dims, traits));
   const LOG = log ? 1 : 0;
-  return thread
-    ? { thread, groups: Math.ceil(dims.rows / THREADS), constants: { LOG } }
-    : { thread, groups: dims.rows, constants: { LOG, LANES: lanesFor(dims.n) } };
+  if (variant === 'subgroup')
+    return { variant, groups: subgroupGroups(dims.rows, traits), constants: { LOG } };
+  if (variant === 'thread') return { variant, groups: Math.ceil(dims.rows / THREADS), constants: { LOG } };
+  return { variant, groups: dims.rows, constants: { LOG, LANES: lanesFor(dims.n) } };
+}
+
+function rowParams({ rows, n, zeroEmpty }: RowDims & { zeroEmpty: number }) {
+  return { rows, quads: n / 4, zeroEmpty, hasGamma: 0, hasBeta: 0, epsilon: 0 };
 }
 
 /**

@@ -78,4 +78,7 @@ test('pairs rows where an adapter without a GPU has many of them, in vectors', (
   expect(normVariants({ ...rows, samples: 8 }, software)).toContain('pair');
   expect(normVariants({ ...rows, width: 1023 }, software)).not.toContain('pair');
   expect(normVariants({ ...rows, groups: 2 }, software)).not.toContain('pair');
+  const gpu = { software: false, subgroups: true } as Traits;
+  expect(normVariants(rows, gpu)).toEqual(['subgroup', 'workgroup', 'thread', 'pair']);
+  expect(normVariants({ ...rows, spatial: 2 }, gpu)).not.toContain('subgroup');
 });

@@ -48,8 +48,8 @@ describe('reduction errors', () => {
 });
 
 describe('reduction plans', () => {
-  const variants = (shape: number[], axes: number[], software = false) =>
-    reduceVariants(collapseReduction('sum', shape, axes), { software });
+  const variants = (shape: number[], axes: number[], software = false, subgroups = false) =>
+    reduceVariants(collapseReduction('sum', shape, axes), { software, subgroups });
 
   test('choose vectors along rows or columns where addresses allow', () => {
     expect(variants([100001], [0])).toEqual(['rows', 'general']);
@@ -60,6 +60,13 @@ describe('reduction plans', () => {
     expect(variants([8, 12], [0], true)).toEqual(['columns', 'general']);
     expect(variants([8, 5], [0])).toEqual(['general']);
     expect(variants([2, 3, 4, 5], [0, 2])).toEqual(['general']);
+  });
+
+  test('give a chunk to a subgroup where rows are dense, on a GPU first of all', () => {
+    expect(variants([100001], [0], false, true)).toEqual(['subgroup', 'rows', 'general']);
+    expect(variants([4, 8, 64], [2], true, true)).toEqual(['rows', 'general', 'subgroup']);
+    expect(variants([4, 8, 64], [0, 2], false, true)).toEqual(['rows', 'general']);
+    expect(variants([8, 63], [1], false, true)).toEqual(['general']);
   });
 
   test('merge axes that are adjacent', () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ShapeError } from '../../src/errors.ts';
-import { lanesFor, logSoftmax, rowVariants, softmax } from '../../src/kernels/softmax.ts';
+import { subgroupGroups } from '../../src/kernels/row-subgroup.ts';
+import { lanesFor, logSoftmax, rowVariants, softmax, softmaxVariants } from '../../src/kernels/softmax.ts';
 import type { Device, Traits } from '../../src/tensor/device.ts';
 import { openTestDevice } from '../open.ts';
 
@@ -24,5 +25,15 @@ test('gives a row to a thread where rows are many or short', () => {
   expect(rowVariants({ rows: 4096, n: 1024, inner: 1 }, gpu)[0]).toBe('workgroup');
   expect(rowVariants({ rows: 4096, n: 10, inner: 1 }, gpu)[0]).toBe('thread');
   expect(rowVariants({ rows: 65536, n: 64, inner: 4096 }, gpu)[0]).toBe('thread');
+  expect(softmaxVariants({ rows: 4096, n: 1024, inner: 1 }, software)).toEqual(['thread', 'workgroup']);
   expect([lanesFor(10), lanesFor(1000), lanesFor(1e6)]).toEqual([16, 64, 256]);
+});
+
+test('gives a row of whole vectors to a subgroup, first of all on a GPU where it is neither short nor long', () => {
+  const first = (n: number, inner = 1, software = false) =>
+    softmaxVariants({ rows: 4096, n, inner }, { software, subgroups: true } as Traits)[0];
+  expect([first(1024), first(8192), first(64)]).toEqual(['subgroup', 'subgroup', 'subgroup']);
+  expect([first(1023), first(32), first(1e6), first(64, 4)]).not.toContain('subgroup');
+  expect(first(1024, 1, true)).toBe('thread');
+  expect(subgroupGroups(4096, { subgroupMaxSize: 32 })).toBe(1024);
 });

@@ -3,13 +3,13 @@ import { IMPORTS, measureSizes } from '../../scripts/size.ts';
 
 /** gzip bytes that no change may go beyond unnoticed. Raise a number only with a reason in the commit. */
 const BUDGET: Readonly<Record<string, number>> = {
-  all: 135_000,
-  'core: tensors, kernels, autograd': 76_500,
+  all: 137_500,
+  'core: tensors, kernels, autograd': 79_000,
   'conv2d and relu': 40_500,
-  'matmul and softmax': 31_500,
-  'train a perceptron': 38_000,
-  'attack a network': 55_000,
-  'two-stream with AMR': 77_500,
+  'matmul and softmax': 33_000,
+  'train a perceptron': 40_000,
+  'attack a network': 56_500,
+  'two-stream with AMR': 79_500,
 };
 
 test('what people import stays within its budget, and a part is smaller than the whole', async () => {
