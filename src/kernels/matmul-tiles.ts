@@ -16,10 +16,11 @@ export interface TileSize {
   readonly columns: 1 | 2 | 4 | 8;
 }
 
-const TILES: Readonly<Record<TileVariant, TileSize>> = {
+const TILES: Readonly<Record<TileVariant | 'wideOctet', TileSize>> = {
   register: { share: 4, rows: 1, columns: 4 },
   quad: { share: 4, rows: 1, columns: 4 },
   octet: { share: 8, rows: 1, columns: 4 },
+  wideOctet: { share: 8, rows: 1, columns: 8 },
   largeQuad: { share: 4, rows: 2, columns: 8 },
 };
 
@@ -57,9 +58,12 @@ function tileCost(m: number, n: number, { share, rows, columns: most }: TileSize
   return tiles * (LOAD * (4 * rows + (4 * columns) / share) + 4 * 4 * rows * columns);
 }
 
-/** The tile of a variant for n columns; `vectors`: whether both operands can be loaded in whole vectors. */
-export function tileSize(variant: TileVariant, n: number, vectors: boolean): TileSize {
-  const size = TILES[variant];
+/**
+ * The tile of a variant for n columns; `vectors`: whether both operands can be loaded in whole vectors. `wide`: eight lanes
+ * have up to 32 columns then, not 16, which takes a compiler long for the larger loops of convolutions.
+ */
+export function tileSize(variant: TileVariant, n: number, vectors: boolean, wide = false): TileSize {
+  const size = TILES[variant === 'octet' && wide && vectors ? 'wideOctet' : variant];
   // Sixteen scalar loads for each block, none of them shared, would take a compiler seconds.
   return { ...size, columns: variant === 'register' && !vectors ? 1 : columnBlocks(n, size.columns) };
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { matmulPlan, type Product, splitsOf } from '../../src/kernels/matmul-launch.ts';
-import { columnBlocks, tileVariants } from '../../src/kernels/matmul-tiles.ts';
+import { columnBlocks, tileSize, tileVariants } from '../../src/kernels/matmul-tiles.ts';
 
 const NO_BATCH = { batch: [1, 1, 1], aStrides: [0, 0, 0], bStrides: [0, 0, 0], sumBatches: false } as const;
 
@@ -29,6 +29,12 @@ describe('matmulPlan', () => {
     expect([plan(64).steps, plan(68).steps, plan(64, 'quad').steps]).toEqual([2, 1, 1]);
     expect(plan(10_008).splits).toBeGreaterThan(8);
     expect(plan(10_008).kChunk % 8).toBe(0);
+  });
+
+  test('eight lanes have wider tiles in matmul than in convolutions, where operands are whole vectors', () => {
+    expect(matmulPlan(product(64, 64, 64), 'octet', { software: true }, true).size.columns).toBe(8);
+    expect(matmulPlan(product(64, 63, 64), 'octet', { software: true }, true).size.columns).toBe(4);
+    expect(tileSize('octet', 64, true).columns).toBe(4);
   });
 
   test('an activation forbids splits', () => {
