@@ -16,6 +16,7 @@ export {
 export { ConcatHead, concatenation, GatedHead, gated, type HeadKind, LateHead, late } from './amr/heads.ts';
 export { type ActionLossOptions, actionLoss, withAuxiliary } from './amr/loss.ts';
 export { type MmtmOptions, MultimodalTransfer, mmtm } from './amr/mmtm.ts';
+export { NetworkStream } from './amr/network-stream.ts';
 export { AttentionModalityReweighter, type Reweighted, type ReweighterOptions } from './amr/reweighter.ts';
 export { cosineSimilarity, SimMinHead, simMin } from './amr/sim-min.ts';
 export { TwoStreamNetwork, type TwoStreamOptions, twoStream } from './amr/two-stream.ts';
@@ -25,6 +26,7 @@ export { grad, stopGradient, type ValueAndGrad, valueAndGrad } from './autograd/
 export { type Augmentation, augmentClips, augmentSkeletons, NO_AUGMENTATION } from './data/augment.ts';
 export { type BatchOptions, batches, gatherLabels, gatherSkeleton, gatherVideo } from './data/batches.ts';
 export type { ActionDataset, SkeletonData, SplitName, VideoData } from './data/dataset.ts';
+export { type DatasetParts, datasetOf } from './data/dataset-of.ts';
 export { gunzip } from './data/gunzip.ts';
 export { BatchMixer, betaShare, cutmixClips, cutmixSkeletons, type Mixing, mixup } from './data/mix.ts';
 export { parseDataset, type ReadOptions } from './data/read-dataset.ts';

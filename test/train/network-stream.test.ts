@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { NetworkStream } from '../../src/amr/network-stream.ts';
+import { NO_AUGMENTATION } from '../../src/data/augment.ts';
+import { datasetOf } from '../../src/data/dataset-of.ts';
+import { CifarResNet } from '../../src/models/cifar-resnet.ts';
+import { Initialiser } from '../../src/nn/initialisers.ts';
+import { EVALUATION } from '../../src/nn/module.ts';
+import { saveTorch } from '../../src/nn/save-torch.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import { evaluateAttack, evaluateClean } from '../../src/train/evaluate.ts';
+import { Trainer } from '../../src/train/trainer.ts';
+import { allBits, bits } from '../nn/tools.ts';
+import { openTestDevice } from '../open.ts';
+import { random } from '../ops/nd.ts';
+import { METHODS, TINY_OPTIONS } from './tiny.ts';
+
+let device: Device;
+beforeAll(async () => {
+  device = await openTestDevice();
+});
+afterAll(() => device.dispose());
+
+const SIZE = { depth: 8, width: 4, classes: 2 } as const;
+const network = () => new CifarResNet(new Initialiser(device, 1), SIZE);
+
+/** Bright and dark images of 4×4 pixels with noise. */
+function images(samples: number) {
+  const next = random(5);
+  const labels = Int32Array.from({ length: samples }, (_, i) => i % 2);
+  const data = Uint8Array.from(
+    { length: samples * 48 },
+    (_, k) => 70 + 90 * (Math.floor(k / 48) % 2) + 50 * next(),
+  );
+  return datasetOf({ classes: ['dark', 'bright'], labels, images: { data, shape: [4, 4, 3] } });
+}
+
+test('logits are those of the network, and so are its weights under the names of PyTorch', async () => {
+  const stream = new NetworkStream('rgb', network(), { images: true });
+  const x = device.tensor(
+    Float32Array.from({ length: 96 }, (_, i) => (i % 7) / 7),
+    [2, 1, 4, 4, 3],
+  );
+  const { logits } = stream.forward({ rgb: x }, EVALUATION);
+  const own = stream.network.forward(device.tensor(await x.read(), [2, 4, 4, 3]), EVALUATION);
+  expect(await bits(logits)).toEqual(await bits(own));
+  expect(stream.modalities).toEqual(['rgb']);
+  const saved = await saveTorch(stream.network);
+  expect(saved.byteLength).toBeGreaterThan(4 * stream.parameterCount());
+});
+
+test('clips of several frames are refused by a network for images, and a missing stream by all', () => {
+  const stream = new NetworkStream('rgb', network(), { images: true });
+  const clips = device.tensor(new Float32Array(192), [2, 2, 4, 4, 3]);
+  expect(() => stream.forward({ rgb: clips }, EVALUATION)).toThrow(
+    'NetworkStream: with images it takes [N, 1, H, W, C]; got [2, 2, 4, 4, 3]',
+  );
+  expect(() => stream.forward({}, EVALUATION)).toThrow('ActionNetwork: needs the rgb input; got none');
+});
+
+test.each(METHODS.filter(([name]) => name !== 'natural'))(
+  '%s training of an image network learns and resists',
+  async (_, method) => {
+    const dataset = images(32);
+    const stream = new NetworkStream('rgb', network(), { images: true });
+    const before = await allBits(stream.namedParameters());
+    const options = { ...TINY_OPTIONS, epochs: 4, augmentation: { ...NO_AUGMENTATION, flip: 0.5 }, method };
+    const trainer = new Trainer(device, stream, dataset, dataset.splits.train, options);
+    const losses: number[] = [];
+    for (let epoch = 0; epoch < options.epochs; epoch++) losses.push((await trainer.epoch()).loss);
+    expect(losses.at(-1)).toBeLessThan(losses[0] ?? 0);
+    expect(await allBits(stream.namedParameters())).not.toEqual(before);
+    const clean = await evaluateClean(device, stream, dataset, dataset.splits.train, { batchSize: 16 });
+    expect(clean.correct.filter(Boolean).length).toBeGreaterThan(28);
+    const attack = { epsilons: { rgb: 0.05 }, steps: 5, relativeStep: 0.25, randomStart: true, seed: 1 };
+    const { robust } = await evaluateAttack(device, stream, dataset, dataset.splits.train, attack, {
+      batchSize: 16,
+    });
+    expect(robust.filter(Boolean).length).toBeGreaterThan(24);
+  },
+);
