@@ -16,7 +16,7 @@ export {
 export { ConcatHead, concatenation, GatedHead, gated, type HeadKind, LateHead, late } from './amr/heads.ts';
 export { type ActionLossOptions, actionLoss, withAuxiliary } from './amr/loss.ts';
 export { type MmtmOptions, MultimodalTransfer, mmtm } from './amr/mmtm.ts';
-export { NetworkStream } from './amr/network-stream.ts';
+export { NetworkStream, type NetworkStreamOptions } from './amr/network-stream.ts';
 export { AttentionModalityReweighter, type Reweighted, type ReweighterOptions } from './amr/reweighter.ts';
 export { cosineSimilarity, SimMinHead, simMin } from './amr/sim-min.ts';
 export { TwoStreamNetwork, type TwoStreamOptions, twoStream } from './amr/two-stream.ts';

@@ -8,11 +8,13 @@ export interface DatasetParts {
   readonly classes: readonly string[];
   /** The class of each sample, [samples]. */
   readonly labels: ArrayLike<number>;
-  /** One byte a channel, [samples, H, W, C]: kept as clips of one frame. */
+  /** One byte a channel, [samples, H, W, C]: kept as clips of one frame; `kind` is `depth` where C is 1. */
   readonly images?: { readonly data: Uint8Array; readonly shape: readonly [number, number, number] };
   readonly video?: VideoData;
   readonly skeleton?: SkeletonData;
-  /** Indices of samples; all of them are for training when left out. */
+  /** Who performs each sample; everyone is `unknown` when left out. */
+  readonly subjects?: readonly string[];
+  /** Indices of samples, none in two of them. All are for training when left out; of several, one that is left out is empty. */
   readonly splits?: Readonly<Partial<Record<SplitName, readonly number[]>>>;
 }
 
@@ -20,23 +22,39 @@ const OP = 'datasetOf';
 
 /**
  * A data set of arrays in memory, for `Trainer` and the metrics. labels [n], images [n, H, W, C], clips [n, T, H, W, C],
- * joints [n, T, V, 3] in metres. Throws `ShapeError` where a length does not fit, a label or an index is not there, both images and
- * video are given, or nothing is.
+ * joints [n, T, V, 3] in metres. Throws `ShapeError` where a length does not fit, a label or an index is not there or in two splits,
+ * both images and video are given, or nothing is.
  */
 export function datasetOf({ name = 'arrays', classes, splits = {}, ...arrays }: DatasetParts): ActionDataset {
-  const labels = Int32Array.from(arrays.labels);
+  const labels = Int32Array.from(arrays.labels, (label) => checkLabel(label, classes.length));
   const samples = labels.length;
-  const wrong = labels.find((label) => !(label >= 0 && label < classes.length));
-  check(wrong === undefined, OP, () => `labels must be in [0, ${classes.length}); got ${wrong}`);
-  const subjects = Array.from(labels, () => 'unknown');
+  const subjects = [...(arrays.subjects ?? Array.from(labels, () => 'unknown'))];
+  check(subjects.length === samples, OP, () => `needs ${samples} subjects; got ${subjects.length}`);
   const video = videoOf(arrays);
   const { skeleton } = arrays;
-  if (video) checkLength('video', video, samples);
-  if (skeleton) checkLength('skeleton', skeleton, samples);
+  if (video) checkLength(arrays.images ? 'images' : 'video', video, samples);
+  if (skeleton) checkSkeleton(skeleton, samples);
   check(video !== undefined || skeleton !== undefined, OP, () => 'needs images, video or skeleton');
   const all = splitsOf(splits, samples);
   const own = { ...(video && { video }), ...(skeleton && { skeleton }) };
   return { name, title: name, classes: [...classes], labels, subjects, samples, ...own, splits: all };
+}
+
+function checkLabel(label: number, classes: number): number {
+  const known = Number.isInteger(label) && label >= 0 && label < classes;
+  check(known, OP, () => `labels must be integers in [0, ${classes}); got ${label}`);
+  return label;
+}
+
+function checkSkeleton(skeleton: SkeletonData, samples: number): void {
+  const { shape, joints, parents } = skeleton;
+  checkLength('skeleton', skeleton, samples);
+  const named = joints.length === shape[1] && parents.length === shape[1];
+  check(
+    named,
+    OP,
+    () => `${shape[1]} joints need a name and a parent each; got ${joints.length} and ${parents.length}`,
+  );
 }
 
 function videoOf({ images, video }: Pick<DatasetParts, 'images' | 'video'>): VideoData | undefined {
@@ -63,9 +81,9 @@ function splitsOf(splits: NonNullable<DatasetParts['splits']>, samples: number):
     validation = [],
     test = [],
   } = splits;
-  const wrong = [...train, ...validation, ...test].find(
-    (i) => !(Number.isInteger(i) && i >= 0 && i < samples),
-  );
+  const all = [...train, ...validation, ...test];
+  const wrong = all.find((i) => !(Number.isInteger(i) && i >= 0 && i < samples));
   check(wrong === undefined, OP, () => `splits must hold indices in [0, ${samples}); got ${wrong}`);
+  check(new Set(all).size === all.length, OP, () => 'splits must not share a sample, nor hold one twice');
   return { train: [...train], validation: [...validation], test: [...test] };
 }

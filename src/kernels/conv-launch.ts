@@ -29,7 +29,7 @@ export function convTiles(shape: ConvShape, direction: Direction, variant: TileV
   const rowTaps = forward && shape.groups === 1 && shape.dilation[2] === 1 && kernel[2] > 1;
   const depth = rowTaps ? deep * kernel[2] : deep;
   const vecDepth = deep % 4 === 0;
-  const size = tileSize(variant, columns, vecDepth && columns % 4 === 0);
+  const size = tileSize(variant, columns, { vectors: vecDepth && columns % 4 === 0 });
   const { q, rows, phases } = positions(shape, direction);
   const { tilesM, tilesN } = tilesOver(rows, columns, size);
   const tiles = tilesM * tilesN * shape.groups;
@@ -143,7 +143,7 @@ export function weightPlan(shape: ConvShape, variant: TileVariant, traits: Pick<
   const { batch, groups, channels, filters, kernel, output } = shape;
   const [depth, columns] = [channels / groups, filters / groups];
   const taps = sizeOf(kernel);
-  const found = tileSize(variant, columns, depth % 4 === 0 && columns % 4 === 0);
+  const found = tileSize(variant, columns, { vectors: depth % 4 === 0 && columns % 4 === 0 });
   // The rows of a thread have one tap.
   const size: TileSize = { ...found, rows: depth % 8 === 0 ? found.rows : 1 };
   const cBlocks = Math.ceil(depth / (4 * size.rows));

@@ -10,7 +10,7 @@ import { normalisePairs, pairGradients } from './layer-norm.ts';
 import { reshape } from './layout.ts';
 import { defineOp, f32, isTracked, like } from './op.ts';
 import { mean, sum } from './reduce.ts';
-import { subgroupGroups, withSubgroup } from './row-subgroup.ts';
+import { rowParams, subgroupGroups, withSubgroup } from './row-subgroup.ts';
 import { run } from './run.ts';
 import { lanesFor, type RowVariant, rowVariants } from './softmax.ts';
 import { groupNormWgsl, rowSubgroupWgsl } from './wgsl.gen.ts';
@@ -48,22 +48,27 @@ const groupNormOp = defineOp<
   },
   forward(inputs, [y, stats], attrs) {
     const { x, gamma = x, beta = x } = inputs;
-    const { params, launch, kind } = launchOf(x, attrs);
+    if (x.size === 0) return;
+    const variant = variantOf(x, attrs);
+    if (variant === 'pair') {
+      normalisePairs(inputs, { y, stats }, rowsOf(attrs));
+      return;
+    }
+    const { params, launch, kind } = launchOf(x, attrs, variant);
     const given = { hasGamma: inputs.gamma ? 1 : 0, hasBeta: inputs.beta ? 1 : 0 };
     const all = { ...params, ...given };
     const vectors = { x, gamma, beta, y, stats };
     const scalars = { xScalar: x, gammaScalar: gamma, betaScalar: beta, yScalar: y, stats };
-    if (x.size === 0) return;
-    if (kind === 'pair') normalisePairs(inputs, { y, stats }, rowsOf(attrs));
-    else if (kind === 'subgroup')
-      run(rowSubgroupWgsl, 'layerNormRows', vectors, { ...rowParams(attrs), ...given }, launch);
+    if (kind === 'subgroup')
+      run(rowSubgroupWgsl, 'layerNormRows', vectors, { ...subgroupParams(attrs), ...given }, launch);
     else if (kind === 'threads4' || kind === 'groups4') run(groupNormWgsl, kind, vectors, all, launch);
     else run(groupNormWgsl, kind, scalars, all, launch);
   },
   gradient({ inputs: { x, gamma, beta }, outputs: [, stats], grads: [upstream], attrs, wants }) {
     const g = upstream as Tensor;
     if (isTracked(x, gamma, g)) return formula(x, g, gamma, attrs);
-    if (variantOf(x, attrs) !== 'pair') return fused(x, g, gamma, stats, attrs);
+    // The sums alone need one pass, not two.
+    if (variantOf(x, attrs) !== 'pair' || !wants(x)) return fused(x, g, gamma, stats, attrs);
     return pairGradients({ x, g, gamma }, { ...rowsOf(attrs), sums: wants(gamma) || wants(beta) });
   },
 });
@@ -109,15 +114,16 @@ const groupNormGradOp = defineOp<
   outputs: ({ x }) => [like(x)],
   forward(inputs, [y], attrs) {
     const { x, g, gamma = x, stats } = inputs;
-    const { params, launch, kind } = launchOf(x, attrs);
+    if (x.size === 0) return;
+    const variant = variantOf(x, attrs);
+    check(variant !== 'pair', attrs.op, () => 'has pairGradients for pairs of rows');
+    const { params, launch, kind } = launchOf(x, attrs, variant);
     const given = { hasGamma: inputs.gamma ? 1 : 0, hasBeta: 0 };
     const all = { ...params, ...given };
     const vectors = { x, g, gamma, savedStats: stats, y };
-    const rows = { x, saved: g, gamma, savedStats: stats, y };
     const scalars = { xScalar: x, gScalar: g, gammaScalar: gamma, savedStats: stats, yScalar: y };
-    if (x.size === 0) return;
     if (kind === 'subgroup')
-      run(rowSubgroupWgsl, 'layerNormGradRows', rows, { ...rowParams(attrs), ...given }, launch);
+      run(rowSubgroupWgsl, 'layerNormGradRows', vectors, { ...subgroupParams(attrs), ...given }, launch);
     else if (kind === 'threads4') run(groupNormWgsl, 'gradThreads4', vectors, all, launch);
     else if (kind === 'groups4') run(groupNormWgsl, 'gradGroups4', vectors, all, launch);
     else run(groupNormWgsl, kind === 'threads' ? 'gradThreads' : 'gradGroups', scalars, all, launch);
@@ -156,29 +162,31 @@ export function normVariants(
   const others = rowVariants({ rows: samples * groups, n: spatial * width, inner: 1 }, traits);
   if (spatial > 1 || groups > 1 || width % 4 !== 0) return others;
   const paired = traits.software && samples >= FEWEST_PAIRED;
-  return withSubgroup<'pair' | RowVariant>(paired ? ['pair', ...others] : [...others, 'pair'], width, traits);
+  const variants = paired ? (['pair', ...others] as const) : ([...others, 'pair'] as const);
+  return withSubgroup<'pair' | RowVariant>(variants, { rows: samples, n: width }, traits);
 }
 
 function variantOf({ device }: Tensor, cells: Cells): NormVariant {
   return device.variants.choose('groupNorm', normVariants(cells, device.traits));
 }
 
-function rowParams({ samples, width, epsilon }: Attrs) {
-  return { rows: samples, quads: width / 4, zeroEmpty: 0, epsilon };
+function subgroupParams({ samples, width, epsilon }: Attrs) {
+  return rowParams({ rows: samples, n: width }, { epsilon });
 }
 
 function rowsOf({ samples, width, epsilon }: Attrs) {
   return { rows: samples, channels: width, epsilon };
 }
 
-function launchOf(x: Tensor, { samples, spatial, groups, width, epsilon }: Attrs) {
+function launchOf(
+  { device }: Tensor,
+  { samples, spatial, groups, width, epsilon }: Attrs,
+  variant: Exclude<NormVariant, 'pair'>,
+) {
   const dims = { rows: samples * groups, n: spatial * width };
-  const cells = { samples, spatial, groups, width };
-  const variant = variantOf(x, cells);
   const params = { samples, spatial, groups, width, epsilon };
-  if (variant === 'pair') return { kind: variant, params, launch: { groups: 0 } } as const;
   if (variant === 'subgroup')
-    return { kind: variant, params, launch: { groups: subgroupGroups(samples, x.device.traits) } } as const;
+    return { kind: variant, params, launch: { groups: subgroupGroups(samples, device.traits) } } as const;
   const vectors = width % 4 === 0;
   if (variant === 'thread') {
     const launch = { groups: Math.ceil(dims.rows / THREADS) };

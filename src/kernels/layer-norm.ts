@@ -31,7 +31,7 @@ export function normalisePairs(
   run(layerNormWgsl, 'pair', { x, gamma, beta, ...outputs }, params, pairLaunch(rows));
 }
 
-interface Upstream {
+interface GradientInputs {
   readonly [name: string]: Tensor | undefined;
   readonly x: Tensor;
   readonly g: Tensor;
@@ -44,7 +44,7 @@ interface GradientAttrs extends Rows {
 }
 
 /** The rules of the gradient by two passes over x and g, which compute all of it at once, and the statistics anew. */
-export function pairGradients(inputs: Upstream, attrs: GradientAttrs) {
+export function pairGradients(inputs: GradientInputs, attrs: GradientAttrs) {
   let known: readonly Tensor[] | undefined;
   const part = (i: number) => () => {
     known ??= pairGradientOp(inputs, attrs);
@@ -54,7 +54,7 @@ export function pairGradients(inputs: Upstream, attrs: GradientAttrs) {
 }
 
 /** dx and, with `sums`, dbeta and dgamma. */
-const pairGradientOp = defineOp<Upstream, GradientAttrs, readonly Spec[]>({
+const pairGradientOp = defineOp<GradientInputs, GradientAttrs, readonly Spec[]>({
   name: 'layerNormGrad',
   outputs: ({ x }, { channels, sums }) => [like(x), ...(sums ? [f32([channels]), f32([channels])] : [])],
   forward({ x, g, gamma }, [dx, first, second], attrs) {
@@ -79,15 +79,13 @@ function fillColumns(
   const launch = { groups: Math.ceil(threads / THREADS), constants: { SUMS: attrs.sums ? 1 : 0 } };
   const fill = (partial: Tensor) =>
     run(layerNormWgsl, 'gradColumns', { ...tensors, partial }, params, launch);
-  if (first && second) throughChunks('layerNorm', chunks, { first, second }, 'combineSums', fill);
-  else withNothing(tensors.x, fill);
-}
-
-/** Calls `fill` with a tensor for a binding that is not written. */
-function withNothing({ device }: Tensor, fill: (tensor: Tensor) => void): void {
-  const unused = device.allocate([4], 'f32', 'layerNorm');
-  fill(unused);
-  unused.dispose();
+  if (first && second) {
+    throughChunks('layerNorm', chunks, { first, second }, 'combineSums', fill);
+    return;
+  }
+  const unwritten = tensors.x.device.allocate([4], 'f32', 'layerNorm');
+  fill(unwritten);
+  unwritten.dispose();
 }
 
 function paramsOf({ rows, channels, epsilon }: Rows, gamma: Tensor | undefined) {

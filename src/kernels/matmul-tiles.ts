@@ -2,7 +2,7 @@ import type { Traits } from '../tensor/device.ts';
 
 /**
  * `quad`: four lanes share one operand through the subgroup, `octet`: eight do; `largeQuad`: four, with 8 rows in a thread
- * instead of 4, and up to 32 columns; `register`: each thread loads all it needs.
+ * instead of 4, and up to 32 columns instead of 16; `register`: each thread loads all it needs.
  */
 export type TileVariant = 'quad' | 'octet' | 'largeQuad' | 'register';
 
@@ -59,10 +59,14 @@ function tileCost(m: number, n: number, { share, rows, columns: most }: TileSize
 }
 
 /**
- * The tile of a variant for n columns; `vectors`: whether both operands can be loaded in whole vectors. `wide`: eight lanes
- * have up to 32 columns then, not 16, which takes a compiler long for the larger loops of convolutions.
+ * The tile of a variant for n columns. `vectors`: both operands can be loaded in whole vectors. `wide`: then `octet` has up to
+ * 32 columns too, which would take a compiler long for the larger loops of convolutions.
  */
-export function tileSize(variant: TileVariant, n: number, vectors: boolean, wide = false): TileSize {
+export function tileSize(
+  variant: TileVariant,
+  n: number,
+  { vectors, wide = false }: { readonly vectors: boolean; readonly wide?: boolean },
+): TileSize {
   const size = TILES[variant === 'octet' && wide && vectors ? 'wideOctet' : variant];
   // Sixteen scalar loads for each block, none of them shared, would take a compiler seconds.
   return { ...size, columns: variant === 'register' && !vectors ? 1 : columnBlocks(n, size.columns) };

@@ -3,7 +3,7 @@ import type { Traits } from '../tensor/device.ts';
 import { formatShape, type Shape, sizeOf, stridesOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { filledInF32 } from './elementwise-cast.ts';
-import { subgroupGroups } from './row-subgroup.ts';
+import { largestSubgroup, SHORTEST_ROW, subgroupGroups } from './row-subgroup.ts';
 import { run } from './run.ts';
 import { reduceSubgroupWgsl, reduceWgsl } from './wgsl.gen.ts';
 
@@ -86,7 +86,8 @@ export function reduceVariants(
   if (inner?.stride === 1 && (whole || (inner.size % 4 === 0 && aligned(outer) && aligned(kept)))) {
     const dense = kept.length === 0 || (kept.length === 1 && column?.stride === inner.size);
     if (!subgroups || outer.length > 0 || !dense) return ['rows', 'general'];
-    return software ? ['rows', 'general', 'subgroup'] : ['subgroup', 'rows', 'general'];
+    const early = !software && inner.size >= SHORTEST_ROW;
+    return early ? ['subgroup', 'rows', 'general'] : ['rows', 'general', 'subgroup'];
   }
   if (column?.stride === 1 && column.size % 4 === 0 && aligned(others) && aligned(reduced)) {
     if (column.size % 8 !== 0) return ['columns', 'general'];
@@ -164,7 +165,7 @@ function reduceRows(
 ): void {
   const { device } = x;
   const length = Math.ceil(elements / 4);
-  const lanes = device.traits.subgroupMinSize;
+  const lanes = largestSubgroup(device.traits);
   const chunks =
     length <= LONGEST_TURNS * lanes ? 1 : chunksOf(out.size * lanes, length / lanes, device.traits);
   const target = chunks === 1 ? out : device.allocate([out.size, chunks], 'f32', 'reduce');

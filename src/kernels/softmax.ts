@@ -4,7 +4,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { exp, mul, sub } from './elementwise.ts';
 import { checkFloats, defineOp, isTracked, like } from './op.ts';
 import { sum } from './reduce.ts';
-import { subgroupGroups, withSubgroup } from './row-subgroup.ts';
+import { rowParams, subgroupGroups, withSubgroup } from './row-subgroup.ts';
 import { run } from './run.ts';
 import { rowSubgroupWgsl, softmaxWgsl } from './wgsl.gen.ts';
 
@@ -60,7 +60,8 @@ const softmaxOp = defineOp<{ x: Tensor }, Attrs, [Spec]>({
     const params = { ...dims, zeroEmpty: zeroEmpty ? 1 : 0 };
     const vectors = dims.inner === 1 && dims.n % 4 === 0;
     const { variant, ...launch } = launchOf(x, dims, log);
-    if (variant === 'subgroup') run(rowSubgroupWgsl, 'softmaxRows', { x, y }, rowParams(params), launch);
+    if (variant === 'subgroup')
+      run(rowSubgroupWgsl, 'softmaxRows', { x, y }, rowParams(dims, { zeroEmpty: params.zeroEmpty }), launch);
     else if (variant === 'thread' && vectors) run(softmaxWgsl, 'threads4', { x, y }, params, launch);
     else if (variant === 'thread') run(softmaxWgsl, 'threads', { xScalar: x, yScalar: y }, params, launch);
     else if (vectors) run(softmaxWgsl, 'groups4', { x, y }, params, launch);
@@ -85,7 +86,8 @@ const softmaxGradOp = defineOp<{ y: Tensor; g: Tensor }, Attrs, [Spec]>({
     const { variant, ...launch } = launchOf(y, dims, log);
     const tensors = { x: g, saved: y, y: dx };
     const scalars = { xScalar: g, savedScalar: y, yScalar: dx };
-    if (variant === 'subgroup') run(rowSubgroupWgsl, 'softmaxGradRows', tensors, rowParams(params), launch);
+    if (variant === 'subgroup')
+      run(rowSubgroupWgsl, 'softmaxGradRows', { g, probabilities: y, y: dx }, rowParams(dims), launch);
     else if (variant === 'thread' && vectors) run(softmaxWgsl, 'gradThreads4', tensors, params, launch);
     else if (variant === 'thread') run(softmaxWgsl, 'gradThreads', scalars, params, launch);
     else if (vectors) run(softmaxWgsl, 'gradGroups4', tensors, params, launch);
@@ -99,7 +101,7 @@ export function softmaxVariants(
   traits: Traits,
 ): readonly [SoftmaxVariant, ...SoftmaxVariant[]] {
   const variants = rowVariants(dims, traits);
-  return dims.inner === 1 ? withSubgroup(variants, dims.n, traits) : variants;
+  return dims.inner === 1 ? withSubgroup(variants, dims, traits) : variants;
 }
 
 type SoftmaxVariant = RowVariant | 'subgroup';
@@ -111,10 +113,6 @@ function launchOf({ device: { traits, variants } }: Tensor, dims: RowDims, log: 
     return { variant, groups: subgroupGroups(dims.rows, traits), constants: { LOG } };
   if (variant === 'thread') return { variant, groups: Math.ceil(dims.rows / THREADS), constants: { LOG } };
   return { variant, groups: dims.rows, constants: { LOG, LANES: lanesFor(dims.n) } };
-}
-
-function rowParams({ rows, n, zeroEmpty }: RowDims & { zeroEmpty: number }) {
-  return { rows, quads: n / 4, zeroEmpty, hasGamma: 0, hasBeta: 0, epsilon: 0 };
 }
 
 /**

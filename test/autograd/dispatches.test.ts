@@ -6,6 +6,8 @@ import { relu } from '../../src/kernels/elementwise.ts';
 import { reshape } from '../../src/kernels/layout.ts';
 import { crossEntropy } from '../../src/kernels/loss.ts';
 import { matmul } from '../../src/kernels/matmul.ts';
+import { layerNorm } from '../../src/kernels/norm.ts';
+import { sum } from '../../src/kernels/reduce.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { openTestDevice } from '../open.ts';
@@ -82,4 +84,20 @@ test('frozen branches launch nothing backward', () => {
   const labels = launched(() => grad(() => loss() as Tensor, [other]));
   expect(labels.length).toBe(forward.length + 1); // the zeros
   expect(x.disposed).toBe(false);
+});
+
+test('layer norm forms sums over rows only where gamma or beta is wanted, and together with dx only where x is', () => {
+  const x = device.tensor(new Float32Array(64 * 8).fill(1), [64, 8]);
+  const [gamma, beta] = [device.tensor(new Float32Array(8)), device.tensor(new Float32Array(8))];
+  const launches = (wrt: readonly Tensor[]) => {
+    device.variants.forced.set('groupNorm', 'pair');
+    const labels = launched(() => grad(() => sum(layerNorm(x, gamma, beta)), wrt));
+    device.variants.forced.clear();
+    return ['gradRows', 'gradColumns', 'channelSums4', 'combineSums'].map((entry) =>
+      count(labels, new RegExp(`:${entry}$`)),
+    );
+  };
+  expect(launches([x])).toEqual([1, 1, 0, 0]);
+  expect(launches([gamma])).toEqual([0, 0, 1, 1]);
+  expect(launches([x, gamma, beta])).toEqual([1, 1, 0, 1]);
 });

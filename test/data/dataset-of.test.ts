@@ -26,11 +26,20 @@ test('what does not fit is named', () => {
     expect(() => datasetOf({ ...base, ...more } as Parameters<typeof datasetOf>[0])).toThrow(message);
   };
   refused({}, 'datasetOf: needs images, video or skeleton');
-  refused({ images, labels: [0, 2, 1] }, 'datasetOf: labels must be in [0, 2); got 2');
-  refused({ images, labels: [0, -1, 1] }, 'datasetOf: labels must be in [0, 2); got -1');
+  refused({ images, labels: [0, 2, 1] }, 'datasetOf: labels must be integers in [0, 2); got 2');
+  refused({ images, labels: [0, -1, 1] }, 'datasetOf: labels must be integers in [0, 2); got -1');
+  refused({ images, labels: [0, 0.5, 1] }, 'datasetOf: labels must be integers in [0, 2); got 0.5');
+  refused({ images, labels: [0, Number.NaN, 1] }, 'datasetOf: labels must be integers in [0, 2); got NaN');
+  refused({ images, subjects: ['ann'] }, 'datasetOf: needs 3 subjects; got 1');
+  refused(
+    { images, splits: { train: [0, 1], test: [1] } },
+    'datasetOf: splits must not share a sample, nor hold one twice',
+  );
+  const nameless = { ...skeleton, data: new Float32Array(18), joints: [] };
+  refused({ skeleton: nameless }, 'datasetOf: 1 joints need a name and a parent each; got 0 and 1');
   refused(
     { images, labels: [0, 1] },
-    'datasetOf: 2 labels and [1, 2, 2, 3] need 24 numbers of video; got 36',
+    'datasetOf: 2 labels and [1, 2, 2, 3] need 24 numbers of images; got 36',
   );
   refused({ skeleton }, 'datasetOf: 3 labels and [2, 1, 3] need 18 numbers of skeleton; got 17');
   refused({ images, splits: { test: [3] } }, 'datasetOf: splits must hold indices in [0, 3); got 3');

@@ -34,7 +34,7 @@ describe('matmulPlan', () => {
   test('eight lanes have wider tiles in matmul than in convolutions, where operands are whole vectors', () => {
     expect(matmulPlan(product(64, 64, 64), 'octet', { software: true }, true).size.columns).toBe(8);
     expect(matmulPlan(product(64, 63, 64), 'octet', { software: true }, true).size.columns).toBe(4);
-    expect(tileSize('octet', 64, true).columns).toBe(4);
+    expect(tileSize('octet', 64, { vectors: true }).columns).toBe(4);
   });
 
   test('an activation forbids splits', () => {

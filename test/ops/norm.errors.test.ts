@@ -82,3 +82,28 @@ test('pairs rows where an adapter without a GPU has many of them, in vectors', (
   expect(normVariants(rows, gpu)).toEqual(['subgroup', 'workgroup', 'thread', 'pair']);
   expect(normVariants({ ...rows, spatial: 2 }, gpu)).not.toContain('subgroup');
 });
+
+test('the gradient of huge and of tiny numbers is the same by every kernel', async () => {
+  const rows = (scale: number) =>
+    Array.from({ length: 64 }, () => [1, -1, 2, 0].map((v) => v * scale)).flat();
+  const weights = device.tensor(
+    Array.from({ length: 256 }, (_, i) => Number(i % 4 === 0)),
+    [64, 4],
+  );
+  const gradients = async (scale: number, variant: string) => {
+    device.variants.forced.set('groupNorm', variant);
+    const x = device.tensor(rows(scale), [64, 4]);
+    const [dx] = grad(() => sum(mul(layerNorm(x, undefined, undefined, { epsilon: 1e-35 }), weights)), [x]);
+    device.variants.forced.clear();
+    return [...(await (dx as Tensor).read())].slice(0, 4).map((v) => v * scale);
+  };
+  for (const scale of [1e16, 1, 1e-13]) {
+    const expected = await gradients(scale, 'thread');
+    expect(expected[0]).toBeGreaterThan(0.1);
+    for (const variant of ['pair', 'workgroup', 'subgroup']) {
+      const found = await gradients(scale, variant);
+      for (const [i, value] of found.entries())
+        expect(value, `${variant} ${scale}`).toBeCloseTo(expected[i] ?? 0, 4);
+    }
+  }
+});

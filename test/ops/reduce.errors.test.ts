@@ -64,6 +64,7 @@ describe('reduction plans', () => {
 
   test('give a chunk to a subgroup where rows are dense, on a GPU first of all', () => {
     expect(variants([100001], [0], false, true)).toEqual(['subgroup', 'rows', 'general']);
+    expect(variants([1_000_000, 4], [1], false, true)).toEqual(['rows', 'general', 'subgroup']);
     expect(variants([4, 8, 64], [2], true, true)).toEqual(['rows', 'general', 'subgroup']);
     expect(variants([4, 8, 64], [0, 2], false, true)).toEqual(['rows', 'general']);
     expect(variants([8, 63], [1], false, true)).toEqual(['general']);

@@ -153,17 +153,21 @@ function reduceCase(
 }
 
 /** NaN, infinities and ties, one row for each. */
-const SPECIAL = values(
-  [6, 5],
-  [
-    ...[1, NAN, 3, INF, 2],
-    ...[NAN, 5, NAN, -INF, 0],
-    ...[INF, -INF, 1, 2, INF],
-    ...[-INF, -INF, -INF, -INF, -INF],
-    ...[4, 4, 2, 2, 4],
-    ...[0, -INF, 1, -1, 0],
-  ],
-);
+const SPECIAL_ROWS = [
+  [1, NAN, 3, INF, 2],
+  [NAN, 5, NAN, -INF, 0],
+  [INF, -INF, 1, 2, INF],
+  [-INF, -INF, -INF, -INF, -INF],
+  [4, 4, 2, 2, 4],
+  [0, -INF, 1, -1, 0],
+];
+
+/** The same with the last column repeated: in whole vectors, and in several chunks of a row. */
+const specialRows = (columns: number) =>
+  values(
+    [6, columns],
+    SPECIAL_ROWS.flatMap((row) => Array.from({ length: columns }, (_, i) => row[Math.min(i, 4)] ?? 0)),
+  );
 
 function familyCases(family: Family): OpCase[] {
   const find = family.name.startsWith('arg');
@@ -178,9 +182,17 @@ function familyCases(family: Family): OpCase[] {
     ...[0, 1].map((axes) =>
       reduceCase(
         family,
-        SPECIAL,
+        specialRows(5),
         { axes },
         { gradients: [], linear: [], name: `${family.name} of special values over ${axes}` },
+      ),
+    ),
+    ...[8, 2052].map((columns) =>
+      reduceCase(
+        family,
+        specialRows(columns),
+        { axes: 1 },
+        { gradients: [], linear: [], name: `${family.name} of special values in ${columns} columns` },
       ),
     ),
     // Several chunks: a long row, a long odd row, long columns, many rows.

@@ -29,11 +29,12 @@ test('gives a row to a thread where rows are many or short', () => {
   expect([lanesFor(10), lanesFor(1000), lanesFor(1e6)]).toEqual([16, 64, 256]);
 });
 
-test('gives a row of whole vectors to a subgroup, first of all on a GPU where it is neither short nor long', () => {
-  const first = (n: number, inner = 1, software = false) =>
-    softmaxVariants({ rows: 4096, n, inner }, { software, subgroups: true } as Traits)[0];
+test('gives a row of whole vectors to a subgroup, first of all on a GPU where rows are many and neither short nor long', () => {
+  const first = (n: number, inner = 1, software = false, rows = 4096) =>
+    softmaxVariants({ rows, n, inner }, { software, subgroups: true } as Traits)[0];
   expect([first(1024), first(8192), first(64)]).toEqual(['subgroup', 'subgroup', 'subgroup']);
   expect([first(1023), first(32), first(1e6), first(64, 4)]).not.toContain('subgroup');
   expect(first(1024, 1, true)).toBe('thread');
+  expect(first(8192, 1, false, 1)).toBe('workgroup');
   expect(subgroupGroups(4096, { subgroupMaxSize: 32 })).toBe(1024);
 });

@@ -88,6 +88,13 @@ export const cases: readonly OpCase[] = [
     gradients: [],
   }),
   opCase<'x'>({
+    name: 'maskedSoftmax gives 0 for a row of -Infinity [2, 4]',
+    inputs: { x: values([2, 4], [-inf, -inf, -inf, -inf, 0, -inf, 0, -inf]) },
+    op: ({ x }) => maskedSoftmax(x),
+    reference: () => nd([2, 4], [0, 0, 0, 0, 0.5, 0, 0.5, 0]),
+    gradients: [],
+  }),
+  opCase<'x'>({
     name: 'maskedSoftmax gives 0 for a row of -Infinity [2, 3]',
     inputs: { x: values([2, 3], [-inf, -inf, -inf, 0, -inf, 0]) },
     op: ({ x }) => maskedSoftmax(x),

@@ -1,15 +1,18 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { NetworkStream } from '../../src/amr/network-stream.ts';
+import { grad } from '../../src/autograd/grad.ts';
 import { NO_AUGMENTATION } from '../../src/data/augment.ts';
 import { datasetOf } from '../../src/data/dataset-of.ts';
+import { sum } from '../../src/kernels/reduce.ts';
 import { CifarResNet } from '../../src/models/cifar-resnet.ts';
 import { Initialiser } from '../../src/nn/initialisers.ts';
 import { EVALUATION } from '../../src/nn/module.ts';
 import { saveTorch } from '../../src/nn/save-torch.ts';
 import type { Device } from '../../src/tensor/device.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
 import { evaluateAttack, evaluateClean } from '../../src/train/evaluate.ts';
 import { Trainer } from '../../src/train/trainer.ts';
-import { allBits, bits } from '../nn/tools.ts';
+import { allBits, bits, expectClose } from '../nn/tools.ts';
 import { openTestDevice } from '../open.ts';
 import { random } from '../ops/nd.ts';
 import { METHODS, TINY_OPTIONS } from './tiny.ts';
@@ -46,6 +49,26 @@ test('logits are those of the network, and so are its weights under the names of
   expect(stream.modalities).toEqual(['rgb']);
   const saved = await saveTorch(stream.network);
   expect(saved.byteLength).toBeGreaterThan(4 * stream.parameterCount());
+});
+
+test('pixels are normalised by channel before the network sees them, and the gradient goes through', async () => {
+  const normalise = { mean: [0.1, 0.2, 0.3], deviation: [0.5, 0.25, 2] };
+  const stream = new NetworkStream('rgb', network(), { images: true, normalise });
+  const data = Float32Array.from({ length: 96 }, (_, i) => (i % 7) / 7);
+  const x = device.tensor(data, [2, 1, 4, 4, 3]);
+  const by = data.map((v, i) => (v - (normalise.mean[i % 3] ?? 0)) / (normalise.deviation[i % 3] ?? 1));
+  const own = (input: Tensor) => stream.network.forward(input, EVALUATION);
+  const normal = device.tensor(by, [2, 4, 4, 3]);
+  const through = (input: Tensor) => stream.forward({ rgb: input }, EVALUATION).logits;
+  await expectClose(through(x), await own(normal).read());
+  const [outer] = grad(() => sum(through(x)), [x]);
+  const [inner] = grad(() => sum(own(normal)), [normal]);
+  const scaled = (await inner?.read())?.map((v, i) => v / (normalise.deviation[i % 3] ?? 1));
+  await expectClose(outer as Tensor, scaled as Float32Array);
+  const two = { mean: [0, 0], deviation: [1, 1] };
+  expect(() =>
+    new NetworkStream('rgb', network(), { images: true, normalise: two }).forward({ rgb: x }, EVALUATION),
+  ).toThrow('NetworkStream: normalise needs 3 means and deviations; got 2 and 2');
 });
 
 test('clips of several frames are refused by a network for images, and a missing stream by all', () => {

@@ -85,7 +85,7 @@ fn pair(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
 }
 
 // Of each component of the vectors so far: the moments of x, and the mean of h = g·gamma and Σ (x − mean)·h.
-struct Slope { x: Moments, level: vec4f, products: vec4f }
+struct Slope { moments: Moments, level: vec4f, products: vec4f }
 
 // What a loop over a block adds up: Σ d, Σ d², Σ h and Σ d·h.
 struct BlockSums { total: vec4f, squares: vec4f, heights: vec4f, products: vec4f }
@@ -97,21 +97,21 @@ fn gained(s: BlockSums, d: vec4f, h: vec4f) -> BlockSums {
 fn mergedSlope(m: Slope, begin: u32, end: u32, shift: vec4f, s: BlockSums) -> Slope {
   let count = f32(end - begin);
   let share = count / f32(end);
-  let distance = shift + s.total / count - m.x.mean;
+  let distance = shift + s.total / count - m.moments.mean;
   let rise = s.heights / count - m.level;
   let own = s.products - s.total * s.heights / count;
   return Slope(
-    merged(m.x, begin, end, shift, s.total, s.squares),
+    merged(m.moments, begin, end, shift, s.total, s.squares),
     m.level + rise * share, m.products + own + distance * rise * (share * f32(begin)));
 }
 
 // (mean, r, r·Σ h/n, r³·Σ h·(x − mean)/n) of the row, with r = 1/√(variance + ε).
 fn finishSlope(m: Slope) -> vec4f {
-  let moments = finish(m.x);
+  let found = finish(m.moments);
   let level = dot(m.level, vec4f(0.25));
-  let apart = (m.x.mean - moments.x) * (m.level - level);
+  let apart = (m.moments.mean - found.x) * (m.level - level);
   let slope = dot(m.products / f32(p.quads) + apart, vec4f(0.25));
-  return vec4f(moments, moments.y * level, moments.y * moments.y * moments.y * slope);
+  return vec4f(found, found.y * level, found.y * slope * found.y * found.y); // r³ alone may be 0 or Infinity
 }
 
 @compute @workgroup_size(16)

@@ -1,8 +1,8 @@
 enable subgroups;
 // Softmax and layer normalisation of rows of 4·quads elements, with the formulas of softmax.wgsl and group-norm.wgsl. A subgroup
 // has a row, so there is neither workgroup memory nor a barrier: for GPUs, where rows are of some thousand elements at most.
-// How large a subgroup is only the adapter knows: the rows are dealt out in turns, as many for each subgroup.
-alias T = f32; // of x, y, g and saved; what belongs to a channel is f32
+// How large a subgroup is only the adapter knows, so there may be more of them than rows: those do nothing.
+alias T = f32; // of x, y, g and probabilities; what belongs to a channel is f32
 override LOG: bool = false;
 const LOWEST = -0x1.fffffep+127f;
 
@@ -10,24 +10,19 @@ struct RowParams { rows: u32, quads: u32, zeroEmpty: u32, hasGamma: u32, hasBeta
 @group(0) @binding(0) var<uniform> p: RowParams;
 @group(0) @binding(1) var<storage, read> x: array<vec4<T>>;
 @group(0) @binding(2) var<storage, read_write> y: array<vec4<T>>;
-@group(0) @binding(3) var<storage, read> saved: array<vec4<T>>; // the result of softmax; for the gradient of layerNorm, g
+@group(0) @binding(3) var<storage, read> probabilities: array<vec4<T>>; // or their logarithms, with LOG
+@group(0) @binding(7) var<storage, read> g: array<vec4<T>>;
 @group(0) @binding(4) var<storage, read> gamma: array<vec4f>;
 @group(0) @binding(5) var<storage, read> beta: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> stats: array<vec2f>;
 @group(0) @binding(6) var<storage, read> savedStats: array<vec2f>;
 
-// What a thread knows of its subgroup: its place in it, the subgroup's first row, and how many rows are taken in a turn.
-struct Place { lane: u32, lanes: u32, row: u32, pace: u32 }
+// A thread's place in its subgroup, and the subgroup's row: `quads` vectors from `base`, none past the last row.
+struct Place { lane: u32, lanes: u32, row: u32, base: u32, quads: u32 }
 
-fn placeOf(thread: u32, group: u32, groups: u32, lane: u32, lanes: u32) -> Place {
-  let inGroup = 128u / lanes;
-  return Place(lane, lanes, group * inGroup + subgroupMin(thread) / lanes, groups * inGroup);
-}
-
-// Apart from the above, so that a compiler sees that it is the same for all lanes.
-fn turnsOf(groups: u32, lanes: u32) -> u32 {
-  let pace = groups * (128u / lanes);
-  return (p.rows + pace - 1u) / pace;
+fn placeOf(thread: u32, group: u32, lane: u32, lanes: u32) -> Place {
+  let row = group * (128u / lanes) + subgroupMin(thread) / lanes;
+  return Place(lane, lanes, row, row * p.quads, select(0u, p.quads, row < p.rows));
 }
 
 fn totalOf(v: vec4f) -> f32 { return subgroupAdd(v.x + v.y + v.z + v.w); }
@@ -47,12 +42,12 @@ fn scaleOf(most: f32, total: f32) -> f32 {
 }
 
 // (m, Σ exp(x − m)) of a row; +Infinity as m where there is a NaN.
-fn rowStats(base: u32, at: Place) -> vec2f {
+fn rowStats(at: Place) -> vec2f {
   var most = LOWEST;
   var total = vec4f();
   var bits = 0u;
-  for (var j = at.lane; j < p.quads; j += at.lanes) {
-    let v = vec4f(x[base + j]);
+  for (var j = at.lane; j < at.quads; j += at.lanes) {
+    let v = vec4f(x[at.base + j]);
     let next = max(most, widest(v));
     total = total * exp(most - next) + exp(v - next);
     most = next;
@@ -68,17 +63,12 @@ fn softmaxRows(
   @builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
   @builtin(subgroup_invocation_id) lane: u32, @builtin(subgroup_size) lanes: u32,
 ) {
-  let at = placeOf(thread, id.y * groups.x + id.x, groups.x * groups.y, lane, lanes);
-  let turns = turnsOf(groups.x * groups.y, lanes);
-  for (var turn = 0u; turn < turns; turn++) {
-    let row = at.row + turn * at.pace;
-    let base = min(row, p.rows - 1u) * p.quads;
-    let found = rowStats(base, at);
-    let scale = scaleOf(found.x, found.y);
-    for (var j = at.lane; j < p.quads && row < p.rows; j += at.lanes) {
-      let z = vec4f(x[base + j]) - found.x;
-      if (LOG) { y[base + j] = vec4<T>(z - scale); } else { y[base + j] = vec4<T>(exp(z) * scale); }
-    }
+  let at = placeOf(thread, id.y * groups.x + id.x, lane, lanes);
+  let found = rowStats(at);
+  let scale = scaleOf(found.x, found.y);
+  for (var j = at.lane; j < at.quads; j += at.lanes) {
+    let z = vec4f(x[at.base + j]) - found.x;
+    if (LOG) { y[at.base + j] = vec4<T>(z - scale); } else { y[at.base + j] = vec4<T>(exp(z) * scale); }
   }
 }
 
@@ -90,21 +80,16 @@ fn softmaxGradRows(
   @builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
   @builtin(subgroup_invocation_id) lane: u32, @builtin(subgroup_size) lanes: u32,
 ) {
-  let at = placeOf(thread, id.y * groups.x + id.x, groups.x * groups.y, lane, lanes);
-  let turns = turnsOf(groups.x * groups.y, lanes);
-  for (var turn = 0u; turn < turns; turn++) {
-    let row = at.row + turn * at.pace;
-    let base = min(row, p.rows - 1u) * p.quads;
-    var sum = vec4f();
-    for (var j = at.lane; j < p.quads; j += at.lanes) {
-      if (LOG) { sum += vec4f(x[base + j]); } else { sum += vec4f(x[base + j]) * vec4f(saved[base + j]); }
-    }
-    let total = totalOf(sum);
-    for (var j = at.lane; j < p.quads && row < p.rows; j += at.lanes) {
-      let g = vec4f(x[base + j]);
-      let s = vec4f(saved[base + j]);
-      if (LOG) { y[base + j] = vec4<T>(g - exp4(s) * total); } else { y[base + j] = vec4<T>(s * (g - total)); }
-    }
+  let at = placeOf(thread, id.y * groups.x + id.x, lane, lanes);
+  var sum = vec4f();
+  for (var j = at.lane; j < at.quads; j += at.lanes) {
+    if (LOG) { sum += vec4f(g[at.base + j]); } else { sum += vec4f(g[at.base + j]) * vec4f(probabilities[at.base + j]); }
+  }
+  let total = totalOf(sum);
+  for (var j = at.lane; j < at.quads; j += at.lanes) {
+    let upstream = vec4f(g[at.base + j]);
+    let s = vec4f(probabilities[at.base + j]);
+    if (LOG) { y[at.base + j] = vec4<T>(upstream - exp4(s) * total); } else { y[at.base + j] = vec4<T>(s * (upstream - total)); }
   }
 }
 
@@ -112,14 +97,14 @@ fn gammaOf(k: u32) -> vec4f { return select(vec4f(1.0), gamma[k], p.hasGamma != 
 fn betaOf(k: u32) -> vec4f { return select(vec4f(0.0), beta[k], p.hasBeta != 0u); }
 
 // (mean, 1/√(variance + ε)) of a row.
-fn momentsOf(base: u32, at: Place) -> vec2f {
+fn momentsOf(at: Place) -> vec2f {
   let count = 4.0 * f32(p.quads);
   var sum = vec4f();
-  for (var j = at.lane; j < p.quads; j += at.lanes) { sum += vec4f(x[base + j]); }
+  for (var j = at.lane; j < at.quads; j += at.lanes) { sum += vec4f(x[at.base + j]); }
   let mean = totalOf(sum) / count;
   var squares = vec4f();
-  for (var j = at.lane; j < p.quads; j += at.lanes) {
-    let d = vec4f(x[base + j]) - mean;
+  for (var j = at.lane; j < at.quads; j += at.lanes) {
+    let d = vec4f(x[at.base + j]) - mean;
     squares += d * d;
   }
   return vec2f(mean, inverseSqrt(totalOf(squares) / count + p.epsilon));
@@ -130,16 +115,11 @@ fn layerNormRows(
   @builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
   @builtin(subgroup_invocation_id) lane: u32, @builtin(subgroup_size) lanes: u32,
 ) {
-  let at = placeOf(thread, id.y * groups.x + id.x, groups.x * groups.y, lane, lanes);
-  let turns = turnsOf(groups.x * groups.y, lanes);
-  for (var turn = 0u; turn < turns; turn++) {
-    let row = at.row + turn * at.pace;
-    let base = min(row, p.rows - 1u) * p.quads;
-    let m = momentsOf(base, at);
-    if (at.lane == 0u && row < p.rows) { stats[row] = m; }
-    for (var j = at.lane; j < p.quads && row < p.rows; j += at.lanes) {
-      y[base + j] = vec4<T>((vec4f(x[base + j]) - m.x) * (gammaOf(j) * m.y) + betaOf(j));
-    }
+  let at = placeOf(thread, id.y * groups.x + id.x, lane, lanes);
+  let m = momentsOf(at);
+  if (at.lane == 0u && at.row < p.rows) { stats[at.row] = m; }
+  for (var j = at.lane; j < at.quads; j += at.lanes) {
+    y[at.base + j] = vec4<T>((vec4f(x[at.base + j]) - m.x) * (gammaOf(j) * m.y) + betaOf(j));
   }
 }
 
@@ -148,25 +128,20 @@ fn layerNormGradRows(
   @builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
   @builtin(subgroup_invocation_id) lane: u32, @builtin(subgroup_size) lanes: u32,
 ) {
-  let at = placeOf(thread, id.y * groups.x + id.x, groups.x * groups.y, lane, lanes);
-  let turns = turnsOf(groups.x * groups.y, lanes);
-  for (var turn = 0u; turn < turns; turn++) {
-    let row = at.row + turn * at.pace;
-    let base = min(row, p.rows - 1u) * p.quads;
-    let m = savedStats[min(row, p.rows - 1u)];
-    var a = vec4f();
-    var b = vec4f();
-    for (var j = at.lane; j < p.quads; j += at.lanes) {
-      let h = vec4f(saved[base + j]) * gammaOf(j);
-      a += h;
-      b += h * (vec4f(x[base + j]) - m.x);
-    }
-    let count = 4.0 * f32(p.quads);
-    let level = totalOf(a) / count;
-    let slope = totalOf(b) * m.y * m.y / count;
-    for (var j = at.lane; j < p.quads && row < p.rows; j += at.lanes) {
-      let h = vec4f(saved[base + j]) * gammaOf(j);
-      y[base + j] = vec4<T>(m.y * (h - level - (vec4f(x[base + j]) - m.x) * slope));
-    }
+  let at = placeOf(thread, id.y * groups.x + id.x, lane, lanes);
+  let m = savedStats[min(at.row, p.rows - 1u)];
+  var a = vec4f();
+  var b = vec4f();
+  for (var j = at.lane; j < at.quads; j += at.lanes) {
+    let h = vec4f(g[at.base + j]) * gammaOf(j);
+    a += h;
+    b += h * (vec4f(x[at.base + j]) - m.x);
+  }
+  let count = 4.0 * f32(p.quads);
+  let level = totalOf(a) / count;
+  let slope = totalOf(b) * m.y * m.y / count;
+  for (var j = at.lane; j < at.quads; j += at.lanes) {
+    let h = vec4f(g[at.base + j]) * gammaOf(j);
+    y[at.base + j] = vec4<T>(m.y * (h - level - (vec4f(x[at.base + j]) - m.x) * slope));
   }
 }
