@@ -9,10 +9,10 @@ import { convolveWinograd, isWinograd, winogradWins } from './conv-winograd.ts';
 import { type Epilogue, splitsOf, sumParts } from './matmul-launch.ts';
 import {
   groupsFor,
-  sizeConstants,
   type TileSize,
   type TileTraits,
   type TileVariant,
+  tileConstants,
   tileSize,
   tilesOver,
   tileVariants,
@@ -109,7 +109,7 @@ function convolveTiles(
     ROW_TAPS: Number(tiles.rowTaps),
     VEC_DEPTH: Number(tiles.vecDepth),
     VEC_COLUMNS: Number(tiles.columns % 4 === 0),
-    ...sizeConstants(tiles.size),
+    ...tileConstants(tiles.size, x.device.traits),
     HAS_BIAS: Number(epilogue.bias !== undefined),
     HAS_RESIDUAL: Number(epilogue.residual !== undefined),
     ACTIVATION: epilogue.activation,
@@ -200,7 +200,7 @@ function launchWeight(
   const constants = {
     VEC_DEPTH: Number(plan.depth % 4 === 0),
     VEC_COLUMNS: Number(plan.columns % 4 === 0),
-    ...sizeConstants(size),
+    ...tileConstants(size, x.device.traits),
   };
   const groups = groupsFor(plan.tiles * plan.splits, size);
   const options = { groups, constants, flops: convFlops(shape) };

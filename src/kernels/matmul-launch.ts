@@ -3,9 +3,9 @@ import type { Tensor } from '../tensor/tensor.ts';
 import {
   type Extent,
   groupsFor,
-  sizeConstants,
   type TileSize,
   type TileVariant,
+  tileConstants,
   tileSize,
   tilesOver,
   tileVariants,
@@ -163,7 +163,7 @@ function launch(
   const params = { ...paramsOf(product, plan), partSize, slope: epilogue.slope };
   const options = {
     groups: groupsFor(plan.tiles * plan.splits, plan.size),
-    constants: constantsOf(product, plan, epilogue),
+    constants: constantsOf(product, plan, epilogue, a.device.traits),
     flops: 2 * product.m * product.n * product.k * plan.batches,
   };
   const rows = rowsOfOut(product);
@@ -215,7 +215,7 @@ function isInVectors({ start, row }: Rows, strides: BatchAxes): boolean {
   return [start, row, ...strides].every((distance) => distance % 4 === 0);
 }
 
-function constantsOf(product: Product, plan: Plan, { bias, residual, activation }: Epilogue) {
+function constantsOf(product: Product, plan: Plan, { bias, residual, activation }: Epilogue, traits: Traits) {
   const [vecA, vecB] = vectorsOf(product);
   return {
     VEC_A: Number(vecA),
@@ -224,7 +224,7 @@ function constantsOf(product: Product, plan: Plan, { bias, residual, activation 
     TRANSPOSE_B: Number(product.transposeB),
     // Masks cost little; without them there is one more pipeline to build, so only the fast path goes without.
     TAIL: Number(plan.tail || !vecA || !vecB),
-    ...sizeConstants(plan.size),
+    ...tileConstants(plan.size, traits),
     STEPS: plan.steps,
     SUM_BATCHES: Number(product.sumBatches),
     HAS_BIAS: Number(bias !== undefined),

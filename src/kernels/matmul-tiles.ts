@@ -12,16 +12,18 @@ export type TileTraits = Pick<Traits, 'software' | 'subgroups' | 'subgroupMinSiz
 /** How many threads share an operand, and blocks of 4 rows in a thread and of 4 columns in a tile, at most. */
 export interface TileSize {
   readonly share: 4 | 8;
+  /** By the subgroup; otherwise each of them loads the operand. */
+  readonly bySubgroup: boolean;
   readonly rows: 1 | 2;
   readonly columns: 1 | 2 | 4 | 8;
 }
 
 const TILES: Readonly<Record<TileVariant | 'wideOctet', TileSize>> = {
-  register: { share: 4, rows: 1, columns: 4 },
-  quad: { share: 4, rows: 1, columns: 4 },
-  octet: { share: 8, rows: 1, columns: 4 },
-  wideOctet: { share: 8, rows: 1, columns: 8 },
-  largeQuad: { share: 4, rows: 2, columns: 8 },
+  register: { share: 4, bySubgroup: false, rows: 1, columns: 4 },
+  quad: { share: 4, bySubgroup: true, rows: 1, columns: 4 },
+  octet: { share: 8, bySubgroup: true, rows: 1, columns: 4 },
+  wideOctet: { share: 8, bySubgroup: true, rows: 1, columns: 8 },
+  largeQuad: { share: 4, bySubgroup: true, rows: 2, columns: 8 },
 };
 
 /** Whether every subgroup is made of whole groups of `lanes`. */
@@ -82,9 +84,14 @@ export function groupsFor(tiles: number, { share }: TileSize): number {
   return Math.ceil(tiles / (64 / share));
 }
 
-/** The size of a tile as the shaders' constants. */
-export function sizeConstants({ share, rows, columns }: TileSize) {
-  return { SHARE: share, ROWS: rows, COLS: columns };
+/** A tile as the shaders' constants. */
+export function tileConstants(
+  { share, bySubgroup, rows, columns }: TileSize,
+  { software, subgroupMinSize }: Pick<Traits, 'software' | 'subgroupMinSize'>,
+) {
+  // Where four lanes are a subgroup (SwiftShader), a broadcast takes five shuffles, a swap one.
+  const swap = software && subgroupMinSize === 4 && bySubgroup;
+  return { SHARE: share, ROWS: rows, COLS: columns, SWAP: Number(swap) };
 }
 
 /** Blocks of 4 columns in a tile for n columns, up to `most`: those that take least time, counting columns that are not there. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { matmulPlan, type Product, splitsOf } from '../../src/kernels/matmul-launch.ts';
-import { columnBlocks, tileSize, tileVariants } from '../../src/kernels/matmul-tiles.ts';
+import { columnBlocks, tileConstants, tileSize, tileVariants } from '../../src/kernels/matmul-tiles.ts';
 
 const NO_BATCH = { batch: [1, 1, 1], aStrides: [0, 0, 0], bStrides: [0, 0, 0], sumBatches: false } as const;
 
@@ -35,6 +35,15 @@ describe('matmulPlan', () => {
     expect(matmulPlan(product(64, 64, 64), 'octet', { software: true }, true).size.columns).toBe(8);
     expect(matmulPlan(product(64, 63, 64), 'octet', { software: true }, true).size.columns).toBe(4);
     expect(tileSize('octet', 64, { vectors: true }).columns).toBe(4);
+  });
+
+  test('lanes swap what they share where four of them are a subgroup of a software adapter', () => {
+    const swaps = (variant: 'quad' | 'octet' | 'register', subgroupMinSize: number, software = true) =>
+      tileConstants(tileSize(variant, 64, { vectors: true }), { software, subgroupMinSize }).SWAP;
+    expect([swaps('quad', 4), swaps('register', 4), swaps('quad', 8), swaps('octet', 8)]).toEqual([
+      1, 0, 0, 0,
+    ]);
+    expect(swaps('quad', 4, false)).toBe(0);
   });
 
   test('an activation forbids splits', () => {

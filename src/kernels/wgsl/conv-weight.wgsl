@@ -24,6 +24,7 @@ struct WeightParams {
 override VEC_DEPTH: bool = true; // depth is a multiple of 4
 override VEC_COLUMNS: bool = true;
 override SHARE: u32 = 4u; // threads in a group: 4 or 8
+override SWAP: bool = false; // lanes of a four swap what they loaded instead of broadcasting it, which SwiftShader does in a sixth of the time
 override ROWS: u32 = 1u; // blocks of 4 input channels in a thread: 1 or 2
 override COLS: u32 = 4u; // blocks of 4 columns in a tile: 1, 2, 4 or 8
 
@@ -69,10 +70,18 @@ fn gPair(j: u32) -> Pair {
   return Pair(gBlock(j), gBlock(j + 4u));
 }
 
+// With SWAP, part i of a shared block is the one that lane (own XOR i) loaded. So what goes with these parts is put in that order.
+fn ordered(v: vec4f) -> vec4f {
+  if (!SWAP) { return v; }
+  let pairs = select(v, v.yxwz, (lane & 1u) != 0u);
+  return select(pairs, pairs.zwxy, (lane & 2u) != 0u);
+}
+
 // Four pixels of x, 4 channels each.
 fn xBlock(at: vec4u, inside: vec4<bool>) -> mat4x4f {
-  return transpose(mat4x4f(
+  let block = transpose(mat4x4f(
     xVector(at.x, inside.x), xVector(at.y, inside.y), xVector(at.z, inside.z), xVector(at.w, inside.w)));
+  return mat4x4f(ordered(block[0]), ordered(block[1]), ordered(block[2]), ordered(block[3]));
 }
 
 // A block for each 4 rows of a thread, of x or of 4 columns of the gradient.

@@ -14,11 +14,8 @@ struct ConvParams {
   rows: u32, tilesM: u32, tilesN: u32, tiles: u32, phases: u32, groupsPerPhase: u32,
   depth: u32, columns: u32, xChannels: u32, yChannels: u32, // of a group; of all
   qD: u32, qH: u32, qW: u32, // positions of a phase
-  xD: u32, xH: u32, xW: u32,
-  yD: u32, yH: u32, yW: u32,
-  kD: u32, kH: u32, kW: u32,
-  strideD: u32, strideH: u32, strideW: u32,
-  padD: u32, padH: u32, padW: u32,
+  xD: u32, xH: u32, xW: u32, yD: u32, yH: u32, yW: u32, kD: u32, kH: u32, kW: u32,
+  strideD: u32, strideH: u32, strideW: u32, padD: u32, padH: u32, padW: u32,
   dilationD: u32, dilationH: u32, dilationW: u32,
   tapsD: u32, tapsH: u32, tapsW: u32, // from one tap of a phase to its next
   hopD: u32, hopH: u32, hopW: u32, // and from its input to the next one's, modulo 2³²
@@ -30,6 +27,7 @@ override ROW_TAPS: bool = false; // forward only: kW is 1, and depth covers all 
 override VEC_DEPTH: bool = true; // depth is a multiple of 4
 override VEC_COLUMNS: bool = true;
 override SHARE: u32 = 4u; // threads in a group: 4 or 8
+override SWAP: bool = false; // lanes of a four swap what they loaded instead of broadcasting it, which SwiftShader does in a sixth of the time
 override ROWS: u32 = 1u; // blocks of 4 positions in a thread: 1 or 2
 override COLS: u32 = 4u; // blocks of 4 columns in a tile: 1, 2, 4 or 8
 override HAS_BIAS: bool = false;
@@ -74,10 +72,19 @@ fn xVector(i: u32, c: u32, first: u32, count: u32) -> vec4f {
   return select(vec4f(), values, vec4u(c - first) + FOUR < vec4u(count));
 }
 
+// With SWAP, part i of a shared block is the one that lane (own XOR i) loaded. So what goes with these parts is put in that order.
+fn ordered(v: vec4f) -> vec4f {
+  if (!SWAP) { return v; }
+  let pairs = select(v, v.yxwz, (lane & 1u) != 0u);
+  return select(pairs, pairs.zwxy, (lane & 2u) != 0u);
+}
+
 fn xBlock(p: Inputs, c: u32) -> mat4x4f {
-  return mat4x4f(
+  let block = mat4x4f(
     xVector(p.at.x, c, p.low.x, p.span.x), xVector(p.at.y, c, p.low.y, p.span.y),
     xVector(p.at.z, c, p.low.z, p.span.z), xVector(p.at.w, c, p.low.w, p.span.w));
+  if (INPUT_GRAD) { return block; } // there the parts are columns of y, which are put in order as they are stored
+  return mat4x4f(ordered(block[0]), ordered(block[1]), ordered(block[2]), ordered(block[3]));
 }
 
 // Vector r, as it lies in memory, of the block of weights j columns behind the tile's first.
@@ -93,10 +100,7 @@ fn bPart(k: u32, j: u32, r: u32) -> vec4f {
   return select(vec4f(), values, select(vec4u(k + r), vec4u(k) + FOUR, vec4<bool>(INPUT_GRAD)) < vec4u(params.depth));
 }
 
-fn turned(block: mat4x4f) -> mat4x4f {
-  if (INPUT_GRAD) { return transpose(block); }
-  return block;
-}
+fn turned(block: mat4x4f) -> mat4x4f { if (INPUT_GRAD) { return transpose(block); } return block; }
 
 fn bBlock(k: u32, j: u32) -> mat4x4f {
   return turned(mat4x4f(bPart(k, j, 0u), bPart(k, j, 1u), bPart(k, j, 2u), bPart(k, j, 3u)));
@@ -222,10 +226,9 @@ fn pixelOf(i: u32) -> u32 {
 
 fn finished(v: vec4f, j: u32, at: u32) -> vec4f {
   var result = v;
-  if (HAS_BIAS) {
-    let i = channel + j;
-    result += vec4f(vec4<T>(bias[i], bias[i + 1u], bias[i + 2u], bias[i + 3u]));
-  }
+  if (INPUT_GRAD) { result = ordered(v); }
+  let i = channel + j;
+  if (HAS_BIAS) { result += vec4f(vec4<T>(bias[i], bias[i + 1u], bias[i + 2u], bias[i + 3u])); }
   if (HAS_RESIDUAL) { result += vec4f(vec4<T>(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u])); }
   if (ACTIVATION == 1u) { return select(result, vec4f(), result < vec4f()); }
   if (ACTIVATION == 2u) { return select(result, params.slope * result, result < vec4f()); }
@@ -270,20 +273,16 @@ fn storeScalars(t: Tile, r: u32) {
 }
 
 @compute @workgroup_size(64)
-fn conv(
-  @builtin(local_invocation_index) thread: u32,
-  @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
-) {
+fn conv(@builtin(local_invocation_index) thread: u32,
+  @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let t = tileProduct(thread, id.y * groups.x + id.x);
   storeVectors(t, 0u);
   if (ROWS > 1u) { storeVectors(t, 1u); }
 }
 
 @compute @workgroup_size(64)
-fn convAnyColumns(
-  @builtin(local_invocation_index) thread: u32,
-  @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
-) {
+fn convAnyColumns(@builtin(local_invocation_index) thread: u32,
+  @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let t = tileProduct(thread, id.y * groups.x + id.x);
   storeScalars(t, 0u);
   if (ROWS > 1u) { storeScalars(t, 1u); }

@@ -27,6 +27,7 @@ override TRANSPOSE_A: bool = false;
 override TRANSPOSE_B: bool = false;
 override TAIL: bool = true; // steps may reach past the end of k
 override SHARE: u32 = 4u; // threads in a group: 4 or 8
+override SWAP: bool = false; // lanes of a four swap what they loaded instead of broadcasting it, which SwiftShader does in a sixth of the time
 override ROWS: u32 = 1u; // blocks of 4 rows in a thread: 1 or 2
 override COLS: u32 = 4u; // blocks of 4 columns in a tile: 1, 2, 4 or 8
 override STEPS: u32 = 1u; // of 4 along k before the tile is carried over to the next turn of the loop, which costs SwiftShader much: 1 or 2
@@ -66,14 +67,19 @@ fn bVector(i: u32) -> vec4f {
 }
 
 // Zeros for k and behind where they are past the end.
-fn maskAlong(v: vec4f, k: u32) -> vec4f {
-  if (!TAIL) { return v; }
-  return select(vec4f(), v, vec4u(k) + FOUR < vec4u(kEnd));
+fn maskAlong(v: vec4f, k: u32) -> vec4f { if (TAIL) { return select(vec4f(), v, vec4u(k) + FOUR < vec4u(kEnd)); } return v; }
+fn maskAcross(v: vec4f, k: u32) -> vec4f { if (TAIL) { return select(vec4f(), v, k < kEnd); } return v; }
+
+// With SWAP, part i of a shared block is the one that lane (own XOR i) loaded. So what goes with these parts is put in that order.
+fn ordered(v: vec4f) -> vec4f {
+  if (!SWAP) { return v; }
+  let pairs = select(v, v.yxwz, (lane & 1u) != 0u);
+  return select(pairs, pairs.zwxy, (lane & 2u) != 0u);
 }
 
-fn maskAcross(v: vec4f, k: u32) -> vec4f {
-  if (!TAIL) { return v; }
-  return select(vec4f(), v, k < kEnd);
+fn orderedBlock(block: mat4x4f) -> mat4x4f {
+  if (TRANSPOSE_B) { return block; } // there the parts are columns of C, which are put in order as they are stored
+  return mat4x4f(ordered(block[0]), ordered(block[1]), ordered(block[2]), ordered(block[3]));
 }
 
 // Block r of this thread's rows.
@@ -81,10 +87,10 @@ fn aBlock(k: u32, r: u32) -> mat4x4f {
   let i = aAt + vec4u(k * select(1u, params.aRow, TRANSPOSE_A) + 4u * r * select(params.aRow, 1u, TRANSPOSE_A));
   let block = mat4x4f(aVector(i.x), aVector(i.y), aVector(i.z), aVector(i.w));
   if (TRANSPOSE_A) {
-    return transpose(mat4x4f(
-      maskAcross(block[0], k), maskAcross(block[1], k + 1u), maskAcross(block[2], k + 2u), maskAcross(block[3], k + 3u)));
+    return orderedBlock(transpose(mat4x4f(
+      maskAcross(block[0], k), maskAcross(block[1], k + 1u), maskAcross(block[2], k + 2u), maskAcross(block[3], k + 3u))));
   }
-  return mat4x4f(maskAlong(block[0], k), maskAlong(block[1], k), maskAlong(block[2], k), maskAlong(block[3], k));
+  return orderedBlock(mat4x4f(maskAlong(block[0], k), maskAlong(block[1], k), maskAlong(block[2], k), maskAlong(block[3], k)));
 }
 
 // Vector r, as it lies in memory, of the block of B that is j columns behind the tile's first.
@@ -93,10 +99,7 @@ fn bPart(k: u32, j: u32, r: u32) -> vec4f {
   return maskAcross(bVector(bAt + (k + r) * params.bRow + col + j), k + r);
 }
 
-fn turned(block: mat4x4f) -> mat4x4f {
-  if (TRANSPOSE_B) { return transpose(block); }
-  return block;
-}
+fn turned(block: mat4x4f) -> mat4x4f { if (TRANSPOSE_B) { return transpose(block); } return block; }
 
 fn bBlock(k: u32, j: u32) -> mat4x4f {
   return turned(mat4x4f(bPart(k, j, 0u), bPart(k, j, 1u), bPart(k, j, 2u), bPart(k, j, 3u)));
@@ -110,9 +113,7 @@ fn bPair(k: u32, j: u32) -> Pair {
 }
 
 // Batch z along axes 0, 1 and 2.
-fn alongAxes(z: u32) -> vec3u {
-  return vec3u(z / params.size2 / params.size1, z / params.size2 % params.size1, z % params.size2);
-}
+fn alongAxes(z: u32) -> vec3u { return vec3u(z / params.size2 / params.size1, z / params.size2 % params.size1, z % params.size2); }
 
 // Where batch z of the operands begins: up to three axes, along which an operand may be repeated.
 fn enterBatch(z: u32) {
@@ -226,6 +227,7 @@ fn activate(v: vec4f) -> vec4f {
 
 fn finished(v: vec4f, j: u32, at: u32) -> vec4f {
   var result = v;
+  if (TRANSPOSE_B) { result = ordered(v); }
   if (HAS_BIAS) { result += vec4f(vec4<T>(bias[j], bias[j + 1u], bias[j + 2u], bias[j + 3u])); }
   if (HAS_RESIDUAL) { result += vec4f(vec4<T>(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u])); }
   return activate(result);
@@ -267,20 +269,16 @@ fn storeScalars(t: Tile, r: u32) {
 }
 
 @compute @workgroup_size(64)
-fn matmul(
-  @builtin(local_invocation_index) thread: u32,
-  @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
-) {
+fn matmul(@builtin(local_invocation_index) thread: u32,
+  @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let t = tileProduct(thread, id.y * groups.x + id.x);
   storeVectors(t, 0u);
   if (ROWS > 1u) { storeVectors(t, 1u); }
 }
 
 @compute @workgroup_size(64)
-fn matmulAnyN(
-  @builtin(local_invocation_index) thread: u32,
-  @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
-) {
+fn matmulAnyN(@builtin(local_invocation_index) thread: u32,
+  @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let t = tileProduct(thread, id.y * groups.x + id.x);
   storeScalars(t, 0u);
   if (ROWS > 1u) { storeScalars(t, 1u); }
