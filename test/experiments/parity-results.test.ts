@@ -35,6 +35,19 @@ test.each(STRONGEST_FIRST)('%s leaves no more images robust than %s', (stronger,
   }
 });
 
+test('every attack was run', () => {
+  const minimal = ['cw-l2', 'deepfool'];
+  const bounded = ['fgsm', 'pgd10', 'apgd-ce', 'apgd-t', 'fab-t', 'square', 'autoattack'];
+  expect(Object.keys(robust).sort()).toEqual([...minimal, ...bounded].sort());
+});
+
+test('the smallest changes that CW and DeepFool find are of one size', () => {
+  expect(robust['cw-l2']?.['fooled l2']).toBe(1);
+  const ratio = (robust['cw-l2']?.['mean l2'] ?? 0) / (robust.deepfool?.['mean l2'] ?? 1);
+  expect(ratio).toBeGreaterThan(0.8);
+  expect(ratio).toBeLessThan(1.25);
+});
+
 test('DeepFool fools every image, by about half a grey level in the mean', () => {
   expect(robust.deepfool).toMatchObject({ 'fooled l2': 1, 'fooled linf': 1 });
   expect(robust.deepfool?.['mean linf']).toBeLessThan(0.6 / 255);
