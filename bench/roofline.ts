@@ -9,7 +9,7 @@ import { keepRoof, type MeasuredRoof, type Roof } from './roof.ts';
 import { RoofKernels } from './roof-kernels.ts';
 
 const ROUNDS = 3;
-const LAUNCHES = 640;
+export const LAUNCHES = 640;
 
 /** `seconds`: about how long it may take on a GPU; a software adapter takes twice as long. Below 1 only for tests. */
 export async function measureRoof(device: Device, seconds = 6): Promise<Roof> {
@@ -32,15 +32,17 @@ export async function measureRoof(device: Device, seconds = 6): Promise<Roof> {
   }
 }
 
-/** Ops on a tensor so small that only launching it costs. */
+/** `LAUNCHES` ops on a tensor so small that only launching it costs, each reading the one before: a replay leaves out what nothing reads. */
+export function smallOps(x: Tensor): Tensor {
+  let y = x;
+  for (let i = 0; i < LAUNCHES; i++) y = add(y, 1);
+  return y;
+}
+
 async function launches(device: Device): Promise<Pick<Roof, 'dispatch' | 'replayed' | 'smallOp'>> {
   const x = device.tensor([1]);
-  const eager = (y: Tensor) => {
-    for (let i = 1; i < LAUNCHES; i++) device.scope(() => void add(y, 1));
-    return add(y, 1);
-  };
-  const replay = capture(eager);
-  const eagerly = await launchTime(device, () => device.scope(() => void eager(x)));
+  const replay = capture(smallOps);
+  const eagerly = await launchTime(device, () => device.scope(() => void smallOps(x)));
   const replayed = await launchTime(device, () => replay(x));
   replay.dispose();
   x.dispose();

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { keepRoof, knownRoof, type Roof, shareOf } from '../../bench/roof.ts';
-import { formatRoof, measureRoof } from '../../bench/roofline.ts';
+import { formatRoof, LAUNCHES, measureRoof, smallOps } from '../../bench/roofline.ts';
+import { capture } from '../../src/tensor/capture.ts';
 import { openTestDevice } from '../open.ts';
 
 const ROOF: Roof = {
@@ -22,6 +23,15 @@ test('every figure of an adapter is measured', async () => {
   }
   expect(roof.smallOp).toBeGreaterThanOrEqual(roof.dispatch);
   expect(device.memory().live).toBe(live);
+  device.dispose();
+});
+
+test('a replay of the small ops launches all of them', async () => {
+  const device = await openTestDevice();
+  const replay = capture(smallOps);
+  const x = device.tensor([1]);
+  for (let i = 0; i < 2; i++) expect(await replay(x).item()).toBe(1 + LAUNCHES);
+  expect(replay.dispatches).toBe(LAUNCHES);
   device.dispose();
 });
 
