@@ -18,7 +18,7 @@ import type { Tensor } from '../../src/tensor/tensor.ts';
 import { openTestDevice } from '../open.ts';
 
 /**
- * What PyTorch 2.13 computes (torchvision 0.28; the public code of HCN, ST-GCN, CTR-GCN and TimeSformer) with the weights
+ * What PyTorch 2.13 computes (torchvision 0.28, by pytorch-reference.py; the public code of HCN, ST-GCN, CTR-GCN and TimeSformer) with the weights
  * and the input of `fill`: the first 8 logits, and of the gradient of the cross-entropy of class 0 by the input its first 8
  * numbers and its norm, in our layout.
  */
@@ -74,7 +74,11 @@ async function fillAll(network: Network): Promise<void> {
 
 const MAKERS: Readonly<Record<string, (init: Initialiser) => Network>> = {
   resnet18: (init) => new ResNet(init, { depth: 18, classes: 1000 }),
+  resnet34: (init) => new ResNet(init, { depth: 34, classes: 1000 }),
+  resnet50: (init) => new ResNet(init, { depth: 50, classes: 1000 }),
+  r3d: (init) => VideoResNet.published(init, 'r3d', { classes: 400 }),
   mc3: (init) => VideoResNet.published(init, 'mc3', { classes: 400 }),
+  r2plus1d: (init) => VideoResNet.published(init, 'r2plus1d', { classes: 400 }),
   hcn: (init) => new Hcn(init, { classes: 60 }),
   'st-gcn': (init) => new StGcn18(init, { classes: 60, partition: 'mmskeleton' }),
   'ctr-gcn': (init) => new CtrGcn(init, { classes: 60 }),

@@ -1,0 +1,70 @@
+"""Prints what torchvision's networks compute with the weights and inputs of pytorch.test.ts, for pytorch.json.
+
+python3 -m venv /tmp/torch && /tmp/torch/bin/pip install torch==2.13.0 torchvision==0.28.0
+/tmp/torch/bin/python test/models/pytorch-reference.py resnet34 resnet50 r3d r2plus1d
+"""
+
+import json
+import sys
+
+import torch
+
+# torchvision's compiled operators (detection) are not used, and need not match the build of torch.
+operators = torch.library.Library("torchvision", "DEF")
+for name in ("nms", "qnms"):
+    operators.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
+from torchvision.models import resnet18, resnet34, resnet50
+from torchvision.models.video import mc3_18, r2plus1d_18, r3d_18
+
+# Constructor, classes, and the shape of the input in our layout (channels last).
+NETWORKS = {
+    "resnet18": (resnet18, 1000, [1, 32, 32, 3]),
+    "resnet34": (resnet34, 1000, [1, 32, 32, 3]),
+    "resnet50": (resnet50, 1000, [1, 32, 32, 3]),
+    "mc3": (mc3_18, 400, [1, 2, 16, 16, 3]),
+    "r3d": (r3d_18, 400, [1, 2, 16, 16, 3]),
+    "r2plus1d": (r2plus1d_18, 400, [1, 2, 16, 16, 3]),
+}
+
+
+def hashed(size, seed):
+    """`hashed` of pytorch.test.ts for i = 0 … size - 1."""
+    mask = 2**32 - 1
+    h = (torch.arange(size, dtype=torch.int64) * 2654435761 + seed * 40503) & mask
+    h = wrapped(h ^ (h >> 15), 2246822519)
+    return (h ^ (h >> 13)).double() / 2**32
+
+
+def wrapped(h, factor):
+    """h · factor modulo 2³², without leaving int64."""
+    low, high = h & 0xFFFF, h >> 16
+    return (low * factor + (((high * factor) & 0xFFFF) << 16)) & (2**32 - 1)
+
+
+def fill(name, shape, seed):
+    """`fill` of pytorch.test.ts."""
+    v = hashed(shape.numel(), seed)
+    if len(shape) > 1:
+        return ((2 * v - 1) * (3 / shape[1:].numel()) ** 0.5).float().reshape(shape)
+    if name.endswith("running_var"):
+        return (1 + v / 2).float()
+    return (0.9 + 0.2 * v if name.endswith(".weight") else 0.2 * (v - 0.5)).float()
+
+
+def reference(name):
+    build, classes, shape = NETWORKS[name]
+    network = build(num_classes=classes).eval()
+    state = network.state_dict()
+    filled = {key: fill(key, state[key].shape, i + 1) for i, key in enumerate(sorted(state))}
+    filled = {key: t for key, t in filled.items() if not key.endswith("num_batches_tracked")}
+    network.load_state_dict(filled, strict=False)
+    x = hashed(torch.Size(shape).numel(), 999).float().reshape(shape).requires_grad_()
+    logits = network(x.movedim(-1, 1))
+    torch.nn.functional.cross_entropy(logits, torch.tensor([0])).backward()
+    digits = lambda t: [float(f"{v:.9g}") for v in t.flatten()[:8].tolist()]
+    norm = float(f"{x.grad.double().norm():.9g}")
+    return {"shape": shape, "logits": digits(logits), "gradient": digits(x.grad), "gradientNorm": norm}
+
+
+print(json.dumps({name: reference(name) for name in sys.argv[1:]}, indent=2))
