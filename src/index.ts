@@ -54,6 +54,7 @@ export { encodeTorch } from './formats/torch-writer.ts';
 export type { InflateOptions } from './formats/zip.ts';
 export { type AttentionOptions, attention } from './kernels/attention.ts';
 export { boneProjection } from './kernels/bone-projection.ts';
+export { type ChannelMatmulOptions, channelMatmul } from './kernels/channel-matmul.ts';
 export {
   type ConvGeometry,
   type ConvOptions,

@@ -1,6 +1,6 @@
 import { families as tested } from '../../test/ops/index.ts';
 import { type BenchCase, fromOpCase } from '../case.ts';
-import { convolutions, graphConvolutions, matmuls } from './product.ts';
+import { channelMatmuls, convolutions, graphConvolutions, matmuls } from './product.ts';
 import { elementwise, layouts, losses, norms, pools, reductions, softmaxes, updates } from './row.ts';
 import { attentions, gradients, steps } from './whole.ts';
 
@@ -9,6 +9,7 @@ export const shapes: Readonly<Record<string, readonly BenchCase[]>> = {
   matmul: matmuls,
   conv: convolutions,
   'graph-conv': graphConvolutions,
+  'channel-matmul': channelMatmuls,
   attention: attentions,
   softmax: softmaxes,
   norm: norms,

@@ -1,4 +1,5 @@
 // Convolutions and products of matrices, at the sizes of networks they occur in.
+import { channelMatmul } from '../../src/kernels/channel-matmul.ts';
 import { type ConvOptions, conv1d, conv2d, conv3d } from '../../src/kernels/conv.ts';
 import { graphConv } from '../../src/kernels/graph-conv.ts';
 import { matmul } from '../../src/kernels/matmul.ts';
@@ -88,4 +89,20 @@ export const convolutions: readonly BenchCase[] = [
 export const graphConvolutions: readonly BenchCase[] = [
   graph('stgcn.graphconv', [16, 64, 25, 64], 3, 64),
   graph('stgcn.graphconv.first', [16, 64, 25, 3], 3, 64),
+];
+
+/** x [N, T, V, C] gathered by a topology [N, V, V, C] of each sample and channel. */
+function aggregation(name: string, x: Shape): BenchCase {
+  const [n = 0, t = 0, v = 0, c = 0] = x;
+  const flops = 2 * n * t * v * v * c;
+  return workload(name, {
+    inputs: { x, topology: [n, v, v, c] },
+    op: (i) => channelMatmul(i.x, i.topology, { transposeB: true }),
+    ...{ flops, writes: 4 * n * t * v * c, wrt: ['x', 'topology'], gradFlops: 3 * flops },
+  });
+}
+
+export const channelMatmuls: readonly BenchCase[] = [
+  aggregation('ctrgcn.unit1.aggregate', [8, 64, 25, 64]),
+  aggregation('ctrgcn.unit8.aggregate', [8, 16, 25, 256]),
 ];

@@ -1,6 +1,6 @@
+import { channelMatmul } from '../kernels/channel-matmul.ts';
 import { add, mul, relu, sub, tanh } from '../kernels/elementwise.ts';
 import { concat, reshape, slice, transpose } from '../kernels/layout.ts';
-import { matmul } from '../kernels/matmul.ts';
 import { mean } from '../kernels/reduce.ts';
 import { type Layers, runLayers } from '../nn/chain.ts';
 import type { Initialiser } from '../nn/initialisers.ts';
@@ -153,9 +153,8 @@ class ChannelTopology extends Module {
     const relation = this.conv4.forward(tanh(sub(receiver, sender)));
     const fixed = inTypeOf(x, reshape(adjacency, [joints, joints, 1]));
     const topology = add(mul(relation, inTypeOf(x, alpha)), fixed);
-    // A product of matrices for each sample and channel: [T, v] · [v, u].
-    const values = transpose(this.conv3.forward(x), [0, 3, 1, 2]);
-    return transpose(matmul(values, transpose(topology, [0, 3, 2, 1])), [0, 2, 3, 1]);
+    // For each sample and channel [T, v] · [u, v]ᵀ.
+    return channelMatmul(this.conv3.forward(x), topology, { transposeB: true });
   }
 }
 

@@ -48,6 +48,7 @@ export const HALVES: Readonly<Record<string, Halves>> = {
     kept: ['gamma', 'beta', 'mean', 'variance'],
   },
   attention: { cases: /./, forced: [] },
+  'channel-matmul': { cases: /./, forced: [] },
   conv: { cases: /^(?!.*workgroups)/, forced: ['conv', 'convWeight', 'depthwise'] },
   'graph-conv': { cases: /^(?!A\[)/, forced: [] }, // whose weights are f32 whatever x is
   matmul: { cases: /^(?!.*(workgroups|range))/, forced: ['matmul'] },

@@ -1,5 +1,6 @@
 import { cases as attention } from './attention.ts';
 import type { OpCase } from './case.ts';
+import { cases as channelMatmul } from './channel-matmul.ts';
 import { cases as conv } from './conv.ts';
 import { cases as elementwise } from './elementwise.ts';
 import { cases as graphConv } from './graph-conv.ts';
@@ -17,6 +18,7 @@ import { cases as update } from './update.ts';
 /** Every case by op family. */
 export const families: Readonly<Record<string, readonly OpCase[]>> = {
   attention,
+  'channel-matmul': channelMatmul,
   conv,
   elementwise,
   'graph-conv': graphConv,

@@ -3,8 +3,8 @@ import { IMPORTS, measureSizes } from '../../scripts/size.ts';
 
 /** gzip bytes that no change may go beyond unnoticed. Raise a number only with a reason in the commit. */
 const BUDGET: Readonly<Record<string, number>> = {
-  all: 137_500,
-  'core: tensors, kernels, autograd': 79_000,
+  all: 139_500,
+  'core: tensors, kernels, autograd': 80_500,
   'conv2d and relu': 41_500,
   'matmul and softmax': 33_000,
   'train a perceptron': 40_000,
