@@ -43,7 +43,7 @@ export interface CwL2Options {
   readonly steps?: number;
   /** Values of c that are tried: 9; 1 for a fixed c. */
   readonly searches?: number;
-  /** The first c: 1. */
+  /** The first c: 0.01. */
   readonly c?: number;
   /** κ: by how much the wrong class must be preferred: 0. */
   readonly confidence?: number;
@@ -77,7 +77,7 @@ const UNKNOWN = 1e10;
  * x(w) = (tanh w + 1)/2 in the range, and a binary search for each sample finds the smallest c that succeeds.
  */
 export function cwL2Attack(options: CwL2Options): Attack {
-  const { budgets, steps = 50, searches = 9, c = 1, confidence = 0, learningRate = 0.01 } = options;
+  const { budgets, steps = 50, searches = 9, c = 0.01, confidence = 0, learningRate = 0.01 } = options;
   const { restarts = 1 } = options;
   const name = 'CW ℓ2';
   jointNorm(name, budgets, ['l2']);

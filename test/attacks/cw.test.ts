@@ -69,3 +69,11 @@ describe('CW ℓ2 on a tanh network is that of section VI-A in float64, in all i
     for (const pattern of patterns) expect(whole.some((one) => pattern.test(one))).toBe(true);
   });
 });
+
+test('CW ℓ2 begins with c = 0.01, near what small changes need', async () => {
+  const net = tanhNet(device, { n: 3, size: SIZE, hidden: 8, classes: 4, seed: 41, steep: 2, range: [0, 1] });
+  const budgets = { x: { epsilon: Number.POSITIVE_INFINITY, norm: 'l2' } } as const;
+  const seen = await walk(cwL2Attack({ budgets }), net, look(0, 1), { steps: 0 });
+  for (const c of seen[0]?.c ?? []) expect(c).toBeCloseTo(0.01, 8);
+  expect(seen[0]?.c).toHaveLength(3);
+});
