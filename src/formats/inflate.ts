@@ -18,12 +18,15 @@ export async function inflate(deflated: Deflated, fail: (problem: string) => nev
   if (size > data.length * MOST_GROWTH) fail(`${data.length} compressed bytes cannot hold ${size}`);
   const out = new Uint8Array(size);
   let length = 0;
+  let more = false;
   const reader = gzipped(deflated).pipeThrough(new DecompressionStream('gzip')).getReader();
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
-      if (length + value.length > size) break;
+      // Stopping here leaves the trailer unread, so this is no success even where the buffer is full.
+      more = length + value.length > size;
+      if (more) break;
       out.set(value, length);
       length += value.length;
     }
@@ -32,7 +35,7 @@ export async function inflate(deflated: Deflated, fail: (problem: string) => nev
   } finally {
     await reader.cancel().catch(() => {});
   }
-  return length === size ? out : fail(`its compressed bytes do not hold ${size} bytes`);
+  return length === size && !more ? out : fail(`its compressed bytes do not hold ${size} bytes`);
 }
 
 function gzipped({ data, size, crc }: Deflated): ReadableStream<Uint8Array<ArrayBuffer>> {

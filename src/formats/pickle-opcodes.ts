@@ -32,8 +32,10 @@ const long4: Opcode = (m) => {
 const reduce: Opcode = (m) => {
   const args = m.pop();
   const callable = m.pop();
-  if (callable instanceof PickleCallable && Array.isArray(args)) m.push(callable.call(args, m.fail));
-  else m.fail(`REDUCE at byte ${m.reader.at - 1} calls what cannot be called`);
+  if (!(callable instanceof PickleCallable && Array.isArray(args)))
+    return m.fail(`REDUCE at byte ${m.reader.at - 1} calls what cannot be called`);
+  m.count(args);
+  m.push(callable.call(args, m.fail));
 };
 
 /** Attributes of a dictionary, such as the `_metadata` of a state_dict: checked to be plain, and dropped. */

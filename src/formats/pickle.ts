@@ -18,8 +18,8 @@ export interface PickleOptions {
 
 /**
  * The machine that reads pickles of protocols 2 to 5. It knows numbers, strings, bytes, lists, tuples (as lists),
- * dictionaries, and the globals it is given; it imports nothing and runs nothing of the file. Memory stays in proportion to
- * the file, since each opcode makes at most one value of the bytes that follow it.
+ * dictionaries, and the globals it is given; it imports nothing and runs nothing of the file. Time and memory stay in
+ * proportion to the file, since each opcode makes at most one value of the bytes that follow it, and calls are counted.
  */
 export class PickleMachine {
   readonly reader: ByteReader;
@@ -28,6 +28,8 @@ export class PickleMachine {
   stack: unknown[] = [];
   /** Stacks below each open mark. */
   readonly marks: unknown[][] = [];
+  /** Elements of the lists that calls were given. */
+  #given = 0;
 
   constructor(bytes: Uint8Array, options: PickleOptions) {
     this.reader = new ByteReader(bytes, options);
@@ -78,6 +80,13 @@ export class PickleMachine {
     return items;
   }
 
+  /** Counts what a call will read: a remembered list can be given to a call again for a few bytes. */
+  count(args: readonly unknown[]): void {
+    const lists = args.slice(0, MOST_ARGUMENTS).filter(Array.isArray);
+    this.#given += lists.reduce((sum, { length }) => sum + length, 0);
+    if (this.#given > this.reader.bytes.length) this.fail('its lists are read too many times over');
+  }
+
   global(name: string): unknown {
     return (
       this.options.global(name) ??
@@ -114,6 +123,8 @@ export function setItem(
 }
 
 const STOP = 0x2e;
+/** No callable looks at more. */
+const MOST_ARGUMENTS = 8;
 const PLAIN = 'only tensors and plain containers are read';
 
 function nameOf(code: number): string {

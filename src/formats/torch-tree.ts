@@ -6,6 +6,9 @@ type Fail = (problem: string) => never;
 /** Where training scripts put the state_dict beside epoch, accuracy and optimiser. */
 const STATE_KEYS = ['state_dict', 'model_state_dict', 'model', 'net', 'network', 'weights', 'state'];
 const DEEPEST = 32;
+/** Names may take this many characters for each byte of the file, and `NAME_ROOM` more. */
+const NAME_GROWTH = 4;
+const NAME_ROOM = 1e6;
 
 /**
  * The part of a checkpoint that holds the weights: what the path `root` leads to, else what stands under one of the usual
@@ -35,14 +38,17 @@ function follow(value: unknown, path: readonly string[], fail: Fail): unknown {
 }
 
 /**
- * Tensors by their path through dictionaries and lists, keys joined by dots; other values are left out. `most` bounds how
- * many values are looked at, for containers that hold each other many times over.
+ * Tensors by their path through dictionaries and lists, keys joined by dots; other values are left out. `size`, the bytes of
+ * the file, bounds how many values are looked at and how long paths are together, for containers that hold each other many times over.
  */
-export function namedViews(value: unknown, most: number, fail: Fail): Map<string, TorchView> {
+export function namedViews(value: unknown, size: number, fail: Fail): Map<string, TorchView> {
   const found = new Map<string, TorchView>();
   let seen = 0;
+  let spelled = 0;
   const visit = (part: unknown, path: string, depth: number): void => {
-    if (++seen > most) fail('its containers hold each other too many times over');
+    if (++seen > size) fail('its containers hold each other too many times over');
+    spelled += path.length;
+    if (spelled > NAME_GROWTH * size + NAME_ROOM) fail('the names of its tensors are too long together');
     if (depth > DEEPEST) fail(`its containers are nested more than ${DEEPEST} deep`);
     if (part instanceof TorchView) {
       if (found.has(path)) fail(`two tensors have the name "${path}"`);

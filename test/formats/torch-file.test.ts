@@ -214,6 +214,26 @@ describe('what is refused', () => {
     expect(await refusal(zipFile(bomb, []))).toContain('hold each other too many times');
   });
 
+  test('a long key above a list of many references to one tensor', async () => {
+    const many = [...new Array<number[]>(1000).fill([0x68, 1])];
+    const remembered = [...tensor(w, [2], [1]), 0x71, 1, 0x30];
+    const bomb = [...remembered, ...dict([str('k'.repeat(100_000)), list(...many)])];
+    expect(await refusal(zipFile(bomb, [w]))).toContain('names of its tensors are too long together');
+  });
+
+  test.each<[string, number[]]>([
+    ['OrderedDict', global('collections', 'OrderedDict')],
+    ['torch.Size', global('torch', 'Size')],
+  ])('a list that %s is called with again and again', async (name, callable) => {
+    const item = name === 'OrderedDict' ? (i: number) => tuple(int(i), int(1)) : int;
+    const items = Array.from({ length: 3000 }, (_, i) => item(i));
+    const begin = [...tuple(list(...items)), 0x71, 0, 0x30, ...callable, 0x71, 1, 0x30];
+    const calls = new Array<number[]>(3000).fill([0x68, 1, 0x68, 0, 0x52, 0x30]).flat();
+    expect(await refusal(zipFile([...begin, ...calls, ...NONE], []))).toContain(
+      'lists are read too many times',
+    );
+  });
+
   test('copies that together are larger than the file', async () => {
     const large = floats('0', ...new Array<number>(20_000).fill(1));
     const columns = Array.from({ length: 30 }, (_, i): [string, number[]] => [

@@ -8,6 +8,8 @@ import { type Entry, zipOf } from './zip-tools.ts';
 const bytes = (text: string) => new TextEncoder().encode(text);
 const a: Entry = { name: 'a', data: bytes('alpha') };
 const b: Entry = { name: 'b', data: bytes('beta'.repeat(100)) };
+/** More than one chunk of a `DecompressionStream`. */
+const long: Entry = { name: 'long', data: Uint8Array.from({ length: 70_000 }, (_, i) => (i * i) >> 5) };
 
 async function readAll(file: Uint8Array): Promise<Record<string, string>> {
   const archive = new ZipArchive(file, 'test', 'x.zip');
@@ -70,6 +72,16 @@ describe('refuses', () => {
     ['less than it promises', zipOf([{ ...b, deflated: true, size: 401 }]), '"b": its compressed bytes'],
     ['more than it promises', zipOf([{ ...b, deflated: true, size: 399 }]), '"b": its compressed bytes'],
     ['much more than it promises', zipOf([{ ...b, deflated: true, size: 1 }]), '"b": its compressed bytes'],
+    [
+      'a chunk of the stream less than there is',
+      zipOf([{ ...long, deflated: true, size: 16384 }]),
+      '"long": its compressed bytes',
+    ],
+    [
+      'the same with another checksum',
+      zipOf([{ ...long, deflated: true, size: 65536, crc: 12345 }]),
+      '"long": its compressed bytes',
+    ],
     [
       'a size that deflate cannot reach',
       zipOf([{ ...b, deflated: true, size: 2 ** 31 }]),
