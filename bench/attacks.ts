@@ -67,8 +67,6 @@ export interface AttackLine {
   readonly measured: Measured;
   /** Samples × steps a second. */
   readonly rate: number;
-  /** 1 − time in kernels / wall time, at least 0; undefined without timestamps. */
-  readonly outside: number | undefined;
 }
 
 /** Measures attacks by name. Throws `RangeError` for a name that is none. */
@@ -123,11 +121,9 @@ function runOnce({ model, x, labels }: Prepared, recipe: Attack, stepper: Steppe
 
 function lineOf(attack: string, batch: number, measured: Measured): AttackLine {
   const taken = attacks[attack]?.steps ?? 0;
-  const { wall, gpu } = measured;
   return {
     ...{ attack, batch, steps: taken, measured },
-    rate: (1000 * batch * taken) / wall.median,
-    outside: gpu && Math.max(0, 1 - gpu.median / wall.median),
+    rate: (1000 * batch * taken) / measured.wall.median,
   };
 }
 
@@ -135,7 +131,8 @@ const HEAD = ['attack', 'steps', 'ms', 'samples × steps / s', 'launches', 'outs
 
 export function formatAttacks(lines: readonly AttackLine[]): string {
   const table = newTable(HEAD, 1);
-  for (const { attack, steps: taken, measured, rate, outside } of lines) {
+  for (const { attack, steps: taken, measured, rate } of lines) {
+    const { outside } = measured;
     const share = outside === undefined ? '–' : `${(100 * outside).toFixed(0)} %`;
     table.push([
       attack,

@@ -20,6 +20,8 @@ export interface Measured {
   readonly wall: Timing;
   /** By timestamps, the sum over its kernels; undefined without them. */
   readonly gpu: Timing | undefined;
+  /** Share of a call's wall time in none of its kernels, both of one profiled call, which adds to it: a bound. Undefined without timestamps. */
+  readonly outside: number | undefined;
   readonly dispatches: number;
 }
 
@@ -57,7 +59,8 @@ class Runner {
   readonly #repeats: number;
   readonly #dispatches: number;
   readonly #wall: number[] = [];
-  readonly #gpu: (number | undefined)[] = [];
+  readonly #gpu: number[] = [];
+  readonly #outside: number[] = [];
 
   private constructor(device: Device, job: Job, repeats: number, dispatches: number) {
     this.#device = device;
@@ -77,15 +80,19 @@ class Runner {
 
   async round(): Promise<void> {
     this.#wall.push((await callOften(this.#device, this.job, this.#repeats)) / this.#repeats);
-    const { kernels, timed } = await this.#device.profile(() => callOnce(this.#device, this.job));
-    this.#gpu.push(timed ? kernels.reduce((sum, { time }) => sum + (time ?? 0), 0) : undefined);
+    const { kernels, timed, wall } = await this.#device.profile(() => callOnce(this.#device, this.job));
+    if (!timed) return;
+    const gpu = kernels.reduce((sum, { time }) => sum + (time ?? 0), 0);
+    this.#gpu.push(gpu);
+    this.#outside.push(1 - gpu / wall);
   }
 
   result(): Measured {
-    const gpu = this.#gpu.filter((time) => time !== undefined);
+    const timed = this.#gpu.length > 0;
     return {
       wall: timingOf(this.#wall),
-      gpu: gpu.length > 0 ? timingOf(gpu) : undefined,
+      gpu: timed ? timingOf(this.#gpu) : undefined,
+      outside: timed ? timingOf(this.#outside).median : undefined,
       dispatches: this.#dispatches,
     };
   }

@@ -8,9 +8,9 @@ import { type AdapterChoice, openGpu } from '../../src/node/gpu.ts';
 import { openDevice } from '../../src/tensor/device.ts';
 import { explain } from '../errors.ts';
 import { readCifarFolder } from './data.ts';
-import { writeParity } from './file.ts';
-import { measureParity } from './measure.ts';
-import { formatParity } from './report.ts';
+import { earlierParity, writeParity } from './file.ts';
+import { measureParity, type Parity } from './measure.ts';
+import { formatLeftOut, formatParity } from './report.ts';
 import { type AttackRun, RUNS } from './runs.ts';
 import { STRONG_RUNS } from './strong-runs.ts';
 
@@ -29,12 +29,17 @@ async function resnet20({ data, json, adapter, attacks }: Flags): Promise<void> 
   const opened = await openGpu({ adapter });
   const device = await openDevice(opened);
   try {
+    // Before the hours that the attacks may take.
+    if (json !== undefined) earlierParity(json, opened.description);
+    const onMeasured = (found: Parity) => {
+      if (json !== undefined) writeParity(json, found, opened.description);
+    };
     const network = new CifarResNet(new Initialiser(device, 0));
     await loadTorch(network, folder.weights, { what: data });
-    const parity = await measureParity(device, network, folder, { runs: attacks, onProgress });
+    const parity = await measureParity(device, network, folder, { runs: attacks, onProgress, onMeasured });
     process.stderr.write('\n');
     process.stdout.write(`${opened.description}\n${formatParity(parity)}`);
-    if (json !== undefined) writeParity(json, parity, opened.description);
+    process.stdout.write(formatLeftOut(EVERY_RUN.filter((run) => !attacks.includes(run))));
   } finally {
     await device.dispose();
   }

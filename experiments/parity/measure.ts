@@ -22,6 +22,15 @@ export interface Parity {
   readonly inputGradNorm: number;
   /** Of the first 200 of the 1000 images, by attack and by ε as a share of the pixel range. */
   readonly robust: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** What each of these attacks was made with. */
+  readonly options: Readonly<Record<string, AttackRun['options']>>;
+}
+
+export interface MeasureOptions {
+  readonly runs: readonly AttackRun[];
+  readonly onProgress?: (what: string) => void;
+  /** Called with all there is so far, after the clean figures and after each attack. */
+  readonly onMeasured?: (parity: Parity) => void;
 }
 
 const SHOWN = 8;
@@ -32,7 +41,7 @@ export async function measureParity(
   device: Device,
   network: Network,
   { test1000, foolbox20 }: Pick<CifarFolder, 'test1000' | 'foolbox20'>,
-  { runs, onProgress }: { runs: readonly AttackRun[]; onProgress?: (what: string) => void },
+  { runs, onProgress, onMeasured }: MeasureOptions,
 ): Promise<Parity> {
   const on = (images: Images) => ({ device, network, images, onProgress });
   onProgress?.('clean images');
@@ -41,9 +50,14 @@ export async function measureParity(
     foolbox20: await accuracy(on(foolbox20)),
     ...(await derivative(device, network, firstOf(test1000, SHOWN))),
   };
-  const robust: Record<string, Record<string, number>> = {};
-  for (const run of runs) robust[run.name] = await run.measure(on(firstOf(test1000, ATTACKED)));
-  return { ...clean, robust };
+  let parity: Parity = { ...clean, robust: {}, options: {} };
+  onMeasured?.(parity);
+  for (const { name, options, measure } of runs) {
+    const robust = { ...parity.robust, [name]: await measure(on(firstOf(test1000, ATTACKED))) };
+    parity = { ...parity, robust, options: { ...parity.options, [name]: options } };
+    onMeasured?.(parity);
+  }
+  return parity;
 }
 
 /** Logits, the loss and the norm of its gradient. */

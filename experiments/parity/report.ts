@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
 import type { Parity } from './measure.ts';
+import type { AttackRun } from './runs.ts';
 
 /** The figures as text, for people. */
 export function formatParity(parity: Parity): string {
@@ -12,6 +13,14 @@ export function formatParity(parity: Parity): string {
   const measured = Object.entries(robust);
   if (measured.length > 0) lines.push('robust accuracy of the first 200 of the 1000:', table(measured));
   return `${lines.join('\n')}\n`;
+}
+
+/** Says which attacks were not run, and how to run them. */
+export function formatLeftOut(runs: readonly AttackRun[]): string {
+  const names = runs.map(({ name }) => name).join(',');
+  return names === ''
+    ? ''
+    : `not run: ${names} (--attacks all runs every attack, --attacks ${names} these)\n`;
 }
 
 function table(measured: [string, Readonly<Record<string, number>>][]): string {

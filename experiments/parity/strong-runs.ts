@@ -31,9 +31,10 @@ async function outcome(subject: Subject, recipe: Attack | readonly Attack[]): Pr
 }
 
 /** Robust accuracy at ε of half a grey level and of one, in ℓ∞. */
-function atHalfLevels(name: string, recipe: Recipe): AttackRun {
+function atHalfLevels(name: string, options: AttackRun['options'], recipe: Recipe): AttackRun {
   return {
     name,
+    options,
     measure: async (subject) => {
       const found: Record<string, number> = {};
       for (const level of [0.5, 1]) {
@@ -47,9 +48,15 @@ function atHalfLevels(name: string, recipe: Recipe): AttackRun {
 }
 
 /** Mean norm of the smallest changes, over the images that are right as they are and were fooled, and their share of these. */
-function smallest(name: string, norms: readonly Norm[], recipe: Recipe): AttackRun {
+function smallest(
+  name: string,
+  norms: readonly Norm[],
+  options: AttackRun['options'],
+  recipe: Recipe,
+): AttackRun {
   return {
     name,
+    options,
     measure: async (subject) => {
       const found: Record<string, number> = {};
       for (const norm of norms) {
@@ -66,13 +73,22 @@ function smallest(name: string, norms: readonly Norm[], recipe: Recipe): AttackR
   };
 }
 
+const CW = { searches: 9, steps: 50, c: 0.01, learningRate: 0.01 };
+const DEEP_FOOL = { steps: 50, overshoot: 0.02, candidates: 9 };
+const APGD = { steps: 100, restarts: 1 };
+const FAB = { steps: 100, restarts: 1, targets: 9 };
+const SQUARE = { queries: 1000 };
+const AUTO = { version: 'standard' } as const;
+
 /** Attacks that take minutes on a GPU and hours on a software adapter. */
 export const STRONG_RUNS: readonly AttackRun[] = [
-  smallest('cw-l2', ['l2'], (budgets) => cwL2Attack({ budgets })),
-  smallest('deepfool', ['l2', 'linf'], (budgets) => deepFoolAttack({ budgets })),
-  atHalfLevels('apgd-ce', (budgets) => apgdAttack({ budgets })),
-  atHalfLevels('apgd-t', (budgets) => apgdAttack({ budgets, loss: dlrObjective, targets: 9 })),
-  atHalfLevels('fab-t', (budgets) => fabAttack({ budgets })),
-  atHalfLevels('square', (budgets) => squareAttack({ budgets, queries: 1000 })),
-  atHalfLevels('autoattack', (budgets) => autoAttack({ budgets })),
+  smallest('cw-l2', ['l2'], CW, (budgets) => cwL2Attack({ budgets, ...CW })),
+  smallest('deepfool', ['l2', 'linf'], DEEP_FOOL, (budgets) => deepFoolAttack({ budgets, ...DEEP_FOOL })),
+  atHalfLevels('apgd-ce', APGD, (budgets) => apgdAttack({ budgets, ...APGD })),
+  atHalfLevels('apgd-t', { ...APGD, targets: 9 }, (budgets) =>
+    apgdAttack({ budgets, ...APGD, loss: dlrObjective, targets: 9 }),
+  ),
+  atHalfLevels('fab-t', FAB, (budgets) => fabAttack({ budgets, ...FAB })),
+  atHalfLevels('square', SQUARE, (budgets) => squareAttack({ budgets, ...SQUARE })),
+  atHalfLevels('autoattack', AUTO, (budgets) => autoAttack({ budgets, ...AUTO })),
 ];

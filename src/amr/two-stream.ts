@@ -41,7 +41,7 @@ export class TwoStreamNetwork extends ActionNetwork {
     this.rgb = rgb;
     this.skeleton = skeleton;
     check(rgb !== skeleton, 'TwoStreamNetwork', () => 'needs two backbones; got the same one twice');
-    const { classes, dropout = 0, taps = { rgb: rgb.taps, skeleton: skeleton.taps } } = options;
+    const { classes, dropout = 0, taps = lastTaps(rgb, skeleton) } = options;
     check(
       Number.isInteger(classes) && classes > 0,
       'TwoStreamNetwork',
@@ -126,6 +126,13 @@ function end(backbone: Backbone, map: Tensor, mode: Mode): StreamEnd {
   const features = pooled(backbone, map, mode);
   const logits = backbone instanceof Network && backbone.head && (() => backbone.classify(features, mode));
   return { features, logits: logits || undefined };
+}
+
+/** The taps of both, of one with more its last ones: fusions are for late stages. */
+function lastTaps(rgb: Backbone, skeleton: Backbone): Pair<readonly number[]> {
+  const count = Math.min(rgb.taps.length, skeleton.taps.length);
+  const last = ({ taps }: Backbone) => taps.slice(taps.length - count);
+  return { rgb: last(rgb), skeleton: last(skeleton) };
 }
 
 function checkTaps(

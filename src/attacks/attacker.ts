@@ -22,9 +22,9 @@ export interface AttackerOptions {
 export interface AttackOptions {
   /** The true classes, i32 [N]. */
   readonly labels: Tensor;
-  /** The classes that the model shall choose, i32 [N]: a targeted attack. */
-  readonly targets?: Tensor | undefined;
-  /** A whole number below 2³²; 0 when left out. */
+  /** The classes that the model shall choose, i32 [N]: a targeted attack. Leave the key out for an untargeted one. */
+  readonly targets?: Tensor;
+  /** A whole number below 2³²; 0 when left out. Seeds 2²⁶ apart draw alike. */
   readonly seed?: number;
   /** Whether the loss at each step is returned. */
   readonly losses?: boolean;

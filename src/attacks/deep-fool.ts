@@ -29,10 +29,9 @@ interface DeepFoolState extends Track {
   readonly others: readonly Tensor[];
 }
 
-/** The nearest linearised boundary: its distance, the value f < 0 and the joint gradient of f there. */
+/** The nearest linearised boundary of an f: its distance, and the joint gradient of f there. */
 interface Boundary {
   readonly distance: Tensor;
-  readonly value: Tensor;
   readonly w: Tensor;
 }
 
@@ -101,7 +100,7 @@ function nearest(problem: Problem, found: readonly Found[], norm: 'linf' | 'l2')
     const w = toJointGradient(problem, grads);
     // A gradient of 0 leads nowhere: its boundary is far.
     const slope = lengths(w, norm === 'l2' ? 'l2' : 'l1');
-    return { distance: div(abs(losses), add(slope, 1e-20)), value: losses, w };
+    return { distance: div(abs(losses), add(slope, 1e-20)), w };
   });
   const far = full(problem.labels.device, [problem.labels.size], NEVER);
   const [one] = boundaries as [Boundary];
@@ -112,7 +111,6 @@ function closer(a: Boundary, b: Boundary): Boundary {
   const flag = less(b.distance, a.distance);
   return {
     distance: where(flag, b.distance, a.distance),
-    value: where(flag, b.value, a.value),
     w: where(perSample(flag, b.w), b.w, a.w),
   };
 }

@@ -58,7 +58,19 @@ export interface Problem extends ProblemTensors {
 
 export interface Truth {
   readonly labels: Tensor;
-  readonly targets?: Tensor | undefined;
+  readonly targets?: Tensor;
+}
+
+/** Labels, and targets where there are any. Throws `ShapeError` for targets that were lost: the attack would go on untargeted. */
+function truthOf(op: string, truth: Truth): Truth {
+  const { labels, targets } = truth;
+  if (targets) return { labels, targets };
+  check(
+    !('targets' in truth),
+    op,
+    () => `targets is ${targets}; give i32 [N], or leave it out for an untargeted attack`,
+  );
+  return { labels };
 }
 
 /**
@@ -68,7 +80,7 @@ export interface Truth {
 export function makeProblem(
   model: AttackModel,
   inputs: AttackInputs,
-  { labels, targets }: Truth,
+  truth: Truth,
   budgets: AttackBudgets,
   op = 'attack',
 ): { readonly problem: Problem; readonly logits: Tensor } {
@@ -85,15 +97,16 @@ export function makeProblem(
     op,
     () => `the model has ${classes} class, which it is right to choose; an attack needs 2`,
   );
-  for (const [name, tensor] of Object.entries({ labels, ...(targets && { targets }) })) {
+  const given = truthOf(op, truth);
+  for (const [name, tensor] of Object.entries(given)) {
     const fits = tensor.dtype === 'i32' && tensor.shape.length === 1 && tensor.size === total;
     check(fits, op, () => `${name} must be i32 [${total}]; got ${tensor}`);
   }
   const tensors: ProblemTensors = {
     origins: moving.map(({ name }) => inputs[name] as Tensor),
     clean: still.map((name) => inputs[name] as Tensor),
-    ...{ labels, targets },
-    rows: labels.device.tensor(Int32Array.from({ length: total }, (_, i) => i)),
+    ...{ labels: given.labels, targets: given.targets },
+    rows: given.labels.device.tensor(Int32Array.from({ length: total }, (_, i) => i)),
   };
   return { problem: { model, moved: moving, still, classes, total, ...tensors }, logits };
 }

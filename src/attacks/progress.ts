@@ -21,7 +21,7 @@ export interface AttackOutcome {
    * others, did not fool: there is no such change that they know of.
    */
   readonly norms: Readonly<Record<string, readonly number[]>>;
-  /** What was maximised, for each step of all runs a row of the batch; NaN for samples that had left. */
+  /** The attack's objective where each step begins, for each step of all runs a row of the batch; NaN for samples that had left. */
   readonly losses: readonly (readonly number[])[];
 }
 

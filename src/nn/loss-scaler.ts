@@ -14,7 +14,7 @@ export interface LossScalerOptions {
   readonly initial?: number;
   /** Factor of the scale after `interval` good steps in a row; 2 when left out, 1 keeps it. */
   readonly growth?: number;
-  /** Factor of the scale after a step whose gradients overflowed; 0.5 when left out, 1 keeps it. */
+  /** Factor of the scale after a step whose gradients overflowed; 0.5 when left out. */
   readonly backoff?: number;
   /** 2000 when left out. */
   readonly interval?: number;

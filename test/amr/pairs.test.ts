@@ -11,9 +11,12 @@ import { grad } from '../../src/autograd/grad.ts';
 import { add, square } from '../../src/kernels/elementwise.ts';
 import { sum } from '../../src/kernels/reduce.ts';
 import type { Network } from '../../src/models/backbone.ts';
+import { CifarResNet } from '../../src/models/cifar-resnet.ts';
 import { CtrGcn } from '../../src/models/ctr-gcn.ts';
 import { Hcn } from '../../src/models/hcn.ts';
 import { InflatedResNet } from '../../src/models/inflated-resnet.ts';
+import { Mlp } from '../../src/models/mlp.ts';
+import { ResNet } from '../../src/models/resnet.ts';
 import { SkeletonTransformer } from '../../src/models/skeleton-transformer.ts';
 import { StGcn18 } from '../../src/models/st-gcn-18.ts';
 import { TimeSformer } from '../../src/models/timesformer.ts';
@@ -54,6 +57,15 @@ const SKELETONS: Readonly<Record<string, Make>> = {
   'CTR-GCN': (init) => new CtrGcn(init, { ...skeleton, parents: PARENTS, persons: 2 }),
   'skeleton transformer': (init) =>
     new SkeletonTransformer(init, { ...small, joints: PARENTS.length, frames: 16, span: 4 }),
+};
+
+const IMAGE = [1, 16, 16, 3] as const;
+
+/** Networks for one frame, and one with a single tap. */
+const IMAGES: Readonly<Record<string, Make>> = {
+  'CIFAR ResNet-20': (init) => new CifarResNet(init, { classes: CLASSES, width: 2 }),
+  'ResNet-18': (init) => new ResNet(init, { classes: CLASSES, width: 2 }),
+  MLP: (init) => new Mlp(init, { in: 16 * 16 * 3, classes: CLASSES, width: 8 }),
 };
 
 const FUSIONS: Readonly<Record<string, () => Fusion>> = {
@@ -97,9 +109,10 @@ type Alone = ReturnType<typeof alone>;
 /** All parts of a fusion of two backbones, which keep the shapes of what they exchange. */
 function join(rgb: Alone, skeleton: Alone, fusion: Fusion): void {
   const net = twoStream({ rgb: rgb.network, skeleton: skeleton.network, classes: CLASSES, fusion });
-  expect(net.fusion.length).toBe(fusion.stage ? 3 : 0);
+  const count = Math.min(rgb.maps.length, skeleton.maps.length);
+  expect(net.fusion.length).toBe(fusion.stage ? count : 0);
   for (const [i, stage] of net.fusion.entries()) {
-    const [r, s] = [rgb.maps[i], skeleton.maps[i]] as [Tensor, Tensor];
+    const [r, s] = [rgb.maps.at(i - count), skeleton.maps.at(i - count)] as [Tensor, Tensor];
     const out = stage.forward(r, s, EVALUATION);
     expect([out.rgb.shape, out.skeleton.shape]).toEqual([r.shape, s.shape]);
   }
@@ -114,10 +127,26 @@ test('every fusion joins every two backbones', async () => {
   const given = inputs(device);
   const made = (makers: Readonly<Record<string, Make>>, x: Tensor) =>
     Object.values(makers).map((make) => alone(make(new Initialiser(device, 1)), x));
-  const [videos, skeletons] = [made(RGB, given.rgb), made(SKELETONS, given.skeleton)];
+  const videos = [...made(RGB, given.rgb), ...made(IMAGES, input(device, IMAGE, 3))];
+  expect(videos.map(({ maps }) => maps.length)).toEqual([3, 3, 3, 3, 3, 2, 3, 1]);
+  const skeletons = made(SKELETONS, given.skeleton);
   for (const rgb of videos)
     for (const skeleton of skeletons)
       for (const fusion of Object.values(FUSIONS)) device.scope(() => join(rgb, skeleton, fusion()));
+  await device.dispose();
+});
+
+test('taps of one’s own must be as many of each, and ascend', async () => {
+  const device = await openDevice({ gpu: await nullGpu() });
+  const [rgb, skeleton] = [RGB['R3D-18'], SKELETONS.HCN].map((make) =>
+    (make as Make)(new Initialiser(device, 1)),
+  );
+  const join = (taps: Pair<readonly number[]>) =>
+    twoStream({ rgb: rgb as Network, skeleton: skeleton as Network, classes: CLASSES, fusion: amr(), taps });
+  expect(join({ rgb: [2], skeleton: [1] }).fusion).toHaveLength(1);
+  const message = /as many ascending taps of both backbones; got stages/;
+  expect(() => join({ rgb: [1, 2], skeleton: [1] })).toThrow(message);
+  expect(() => join({ rgb: [2, 1], skeleton: [1, 2] })).toThrow(message);
   await device.dispose();
 });
 

@@ -139,6 +139,15 @@ describe('a ShapeError that says what to do', () => {
     );
   });
 
+  test('targets that were lost on the way', async () => {
+    const lost = { targets: undefined } as object as Partial<AttackOptions>;
+    await fails(
+      () => run(pgdAttack({ budgets }), lost),
+      ShapeError,
+      /targets is undefined; give i32 \[N\], or leave it out for an untargeted attack/,
+    );
+  });
+
   test('targets for an attack that chooses its own', async () => {
     const options = { targets: device.tensor(Int32Array.of(0, 1, 2, 0)) };
     const four = linear(device, { n: 4, size: 4, classes: 4 });

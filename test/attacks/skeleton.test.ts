@@ -155,7 +155,12 @@ describe('attacks on skeletons', () => {
     '%s fools the model, captured as eager, targeted too',
     async (name, make) => {
       const run = async (captured: boolean, targets?: Tensor) => {
-        const found = await attack(model, make(), { skeleton: x }, { ...options({ targets }), captured });
+        const found = await attack(
+          model,
+          make(),
+          { skeleton: x },
+          { ...options(targets && { targets }), captured },
+        );
         return {
           success: found.success,
           bits: await bits(found.inputs.skeleton as Tensor),

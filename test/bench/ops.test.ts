@@ -117,7 +117,18 @@ describe('measured lines', () => {
 function line(name: string, variant: string | undefined, picked: boolean, times: [number, number]): Line {
   const wall = { min: times[0], median: times[1], max: times[1] + 1 };
   const none = { flops: undefined, bytes: undefined, gflops: undefined, gbs: undefined };
-  return { name, variant, picked, wall, gpu: undefined, dispatches: 1, ...none, share: 0.5, bound: 'memory' };
+  return {
+    name,
+    variant,
+    picked,
+    wall,
+    gpu: undefined,
+    outside: undefined,
+    dispatches: 1,
+    ...none,
+    share: 0.5,
+    bound: 'memory',
+  };
 }
 
 describe('wrong picks', () => {

@@ -6,9 +6,9 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { UsageError } from '../../experiments/errors.ts';
 import { type Images, readCifarFolder } from '../../experiments/parity/data.ts';
-import { writeParity } from '../../experiments/parity/file.ts';
+import { earlierParity, writeParity } from '../../experiments/parity/file.ts';
 import { measureParity, type Parity } from '../../experiments/parity/measure.ts';
-import { formatParity } from '../../experiments/parity/report.ts';
+import { formatLeftOut, formatParity } from '../../experiments/parity/report.ts';
 import { type AttackRun, RUNS } from '../../experiments/parity/runs.ts';
 import { STRONG_RUNS } from '../../experiments/parity/strong-runs.ts';
 import { encodeSafetensors } from '../../src/formats/safetensors.ts';
@@ -113,9 +113,27 @@ describe('what is measured', () => {
   test('an attack is an entry of a list', async () => {
     const run: AttackRun = {
       name: 'count',
+      options: { some: 1 },
       measure: async ({ images }) => ({ images: images.labels.length }),
     };
-    expect((await measured([run])).robust).toEqual({ count: { images: 200 } });
+    const parity = await measured([run]);
+    expect(parity.robust).toEqual({ count: { images: 200 } });
+    expect(parity.options).toEqual({ count: { some: 1 } });
+  });
+
+  test('all there is so far is told after each attack, so that a killed run loses one', async () => {
+    const runs = ['a', 'b'].map(
+      (name): AttackRun => ({ name, options: {}, measure: async () => ({ x: 1 }) }),
+    );
+    const seen: string[][] = [];
+    const onMeasured = ({ robust }: Parity) => void seen.push(Object.keys(robust));
+    await measureParity(device, new Brightness(), { test1000, foolbox20 }, { runs, onMeasured });
+    expect(seen).toEqual([[], ['a'], ['a', 'b']]);
+  });
+
+  test('what was not run is named', () => {
+    expect(formatLeftOut(STRONG_RUNS.slice(0, 2))).toContain('not run: cw-l2,deepfool (--attacks all');
+    expect(formatLeftOut([])).toBe('');
   });
 
   test('and is shown as text', async () => {
@@ -181,11 +199,14 @@ test('a file keeps the attacks of earlier runs on the same adapter, and of no ot
   const measured = (robust: Parity['robust']): Parity => ({
     ...{ clean1000: 0.8, foolbox20: 1, logits: [], loss: 0.1, inputGradNorm: 1 },
     robust,
+    options: Object.fromEntries(Object.keys(robust).map((name) => [name, { steps: 3 }])),
   });
   writeParity(file, measured({ fgsm: { '1/255': 0.2 } }), 'here');
   writeParity(file, measured({ pgd10: { '1/255': 0.1 } }), 'here');
   const kept = { fgsm: { '1/255': 0.2 }, pgd10: { '1/255': 0.1 } };
   expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ adapter: 'here', robust: kept });
+  expect(earlierParity(file, 'here').options).toEqual({ fgsm: { steps: 3 }, pgd10: { steps: 3 } });
+  expect(() => earlierParity(file, 'there')).toThrow(UsageError);
   expect(() => writeParity(file, measured({}), 'there')).toThrow(UsageError);
   expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ adapter: 'here', robust: kept });
   expect(await readdir(join(folder, 'new'))).toEqual(['parity.json']);

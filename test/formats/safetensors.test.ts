@@ -98,6 +98,20 @@ describe('safetensors', () => {
     expect(() => decodeSafetensors(bytes, 'file.safetensors')).toThrow('file.safetensors');
   });
 
+  it('says in a few lines what is wrong with a huge name or shape', () => {
+    const bytes = file({ ['n'.repeat(10_000)]: entry('U8', [...new Array(5000).fill(3), -1], 0, 1) }, 1);
+    const said = (() => {
+      try {
+        decodeSafetensors(bytes, 'file.safetensors');
+      } catch (error) {
+        return String(error);
+      }
+      return '';
+    })();
+    expect(said).toContain('nnnn');
+    expect(said.length).toBeLessThan(600);
+  });
+
   it('does not write arrays that are not what their entry says', () => {
     const wrong = { dtype: 'F32', shape: [3], data: new Float32Array(2) } as const;
     expect(() => encodeSafetensors([['w', { ...wrong, shape: [3] }]])).toThrow(ShapeError);

@@ -1,4 +1,4 @@
-"""Prints what torchvision's networks compute with the weights and inputs of pytorch.test.ts, for pytorch.json.
+"""Prints what torchvision's networks and the ResNet-20 of CIFAR-10 compute with the weights and inputs of pytorch.test.ts, for pytorch.json.
 
 python3 -m venv /tmp/torch && /tmp/torch/bin/pip install torch==2.13.0 torchvision==0.28.0
 /tmp/torch/bin/python test/models/pytorch-reference.py resnet34 resnet50 r3d r2plus1d
@@ -17,8 +17,48 @@ for name in ("nms", "qnms"):
 from torchvision.models import resnet18, resnet34, resnet50
 from torchvision.models.video import mc3_18, r2plus1d_18, r3d_18
 
+
+class CifarBlock(torch.nn.Module):
+    """A block of He et al. 2016, section 4.2, with the names of akamaster/pytorch_resnet_cifar10."""
+
+    def __init__(self, narrow, wide):
+        super().__init__()
+        stride = 1 if narrow == wide else 2
+        self.conv1 = torch.nn.Conv2d(narrow, wide, 3, stride, 1, bias=False)
+        self.bn1 = torch.nn.BatchNorm2d(wide)
+        self.conv2 = torch.nn.Conv2d(wide, wide, 3, 1, 1, bias=False)
+        self.bn2 = torch.nn.BatchNorm2d(wide)
+        self.stride, self.pad = stride, (wide - narrow) // 2
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(self.bn1(self.conv1(x)).relu()))
+        # Option A: every second pixel, and channels of zeros on both sides.
+        short = torch.nn.functional.pad(x[:, :, :: self.stride, :: self.stride], [0] * 4 + [self.pad] * 2)
+        return (y + short).relu()
+
+
+class CifarResNet20(torch.nn.Module):
+    """Takes pixels in [0, 1]."""
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.conv1 = torch.nn.Conv2d(3, 16, 3, 1, 1, bias=False)
+        self.bn1 = torch.nn.BatchNorm2d(16)
+        stage = lambda narrow, wide: torch.nn.Sequential(
+            CifarBlock(narrow, wide), CifarBlock(wide, wide), CifarBlock(wide, wide)
+        )
+        self.layer1, self.layer2, self.layer3 = stage(16, 16), stage(16, 32), stage(32, 64)
+        self.linear = torch.nn.Linear(64, num_classes)
+
+    def forward(self, x):
+        mean, deviation = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).to(x).reshape(2, 3, 1, 1)
+        y = self.bn1(self.conv1((x - mean) / deviation)).relu()
+        return self.linear(self.layer3(self.layer2(self.layer1(y))).mean((2, 3)))
+
+
 # Constructor, classes, and the shape of the input in our layout (channels last).
 NETWORKS = {
+    "resnet20": (CifarResNet20, 10, [1, 32, 32, 3]),
     "resnet18": (resnet18, 1000, [1, 32, 32, 3]),
     "resnet34": (resnet34, 1000, [1, 32, 32, 3]),
     "resnet50": (resnet50, 1000, [1, 32, 32, 3]),

@@ -4,6 +4,7 @@ import { valueAndGrad } from '../../src/autograd/grad.ts';
 import type { StoredTensor } from '../../src/formats/stored.ts';
 import { crossEntropy } from '../../src/kernels/loss.ts';
 import type { Network } from '../../src/models/backbone.ts';
+import { CifarResNet } from '../../src/models/cifar-resnet.ts';
 import { CtrGcn } from '../../src/models/ctr-gcn.ts';
 import { Hcn } from '../../src/models/hcn.ts';
 import { ResNet } from '../../src/models/resnet.ts';
@@ -73,6 +74,7 @@ async function fillAll(network: Network): Promise<void> {
 }
 
 const MAKERS: Readonly<Record<string, (init: Initialiser) => Network>> = {
+  resnet20: (init) => new CifarResNet(init),
   resnet18: (init) => new ResNet(init, { depth: 18, classes: 1000 }),
   resnet34: (init) => new ResNet(init, { depth: 34, classes: 1000 }),
   resnet50: (init) => new ResNet(init, { depth: 50, classes: 1000 }),
