@@ -66,7 +66,11 @@ export class Attacker {
    */
   attack(inputs: AttackInputs, options: AttackOptions): Promise<AttackOutcome> {
     const { seed = 0, labels } = options;
-    check(labels instanceof Tensor, this.#name, () => `needs labels, i32 [N]; got ${labels}`);
+    check(
+      labels instanceof Tensor,
+      this.#name,
+      () => `needs labels, a Tensor i32 [N]; got ${String(labels).slice(0, 50)}`,
+    );
     check(seed >>> 0 === seed, this.#name, () => `seed must be a whole number below 2^32; got ${seed}`);
     check(this.#attacks.length > 0, 'attack', () => 'needs at least one attack');
     const norms = normsOf(this.#attacks);

@@ -1,12 +1,13 @@
-import { add, mul } from '../kernels/elementwise.ts';
+import { check } from '../errors.ts';
+import { add, clamp, lessEqual, mul, sub } from '../kernels/elementwise.ts';
 import { zerosLike } from '../kernels/fill.ts';
 import { randomNormal, randomUniform } from '../kernels/random.ts';
 import type { Device } from '../tensor/device.ts';
-import type { Shape } from '../tensor/shape.ts';
+import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Attack, PHASE } from './attack.ts';
 import { type AttackObjective, checkClasses } from './losses.ts';
-import { ascend, type Norm, normalized, perSample, project, startNoise } from './norms.ts';
+import { ascend, lengths, type Norm, normalized, perSample, project, startNoise } from './norms.ts';
 import { type AttackBudgets, checkCount, checkOption, type Moved, type Problem } from './problem.ts';
 import type { StepSeed } from './stepper.ts';
 import { begin, climb, draw, evaluate, observe, type Track } from './track.ts';
@@ -18,7 +19,10 @@ export type Start = (problem: Problem, seed: StepSeed) => readonly Tensor[];
 /** What to climb along, from the gradient and what the last step remembered; what is returned is remembered. */
 export type Direction = (gradient: Tensor, memory: Tensor) => Tensor;
 
-/** What the points must fulfil beyond ball and range. Both [n, …] → the same shape. */
+/**
+ * What the points must fulfil beyond ball and range. Both [n, …] → the same shape. Points that it moves out of ball or range are
+ * climbed on from, but count as no success.
+ */
 export type Constraint = (points: Tensor, origins: Tensor, moved: Moved) => Tensor;
 
 /** The four parts that make a first-order attack; ball, range and the steepest direction of the norm are the loop's. */
@@ -38,6 +42,9 @@ export interface Parts {
   /** Nothing more when left out. */
   readonly project?: Constraint | undefined;
 }
+
+/** Rounding: of ε, and of the range. */
+const SLACK = 1e-5;
 
 /** The track, and what directions remember. */
 interface Climb extends Track {
@@ -63,11 +70,15 @@ export function iterativeAttack(parts: Parts): Attack {
     const points = problem.moved.map((moved, i) => {
       const [point, origin] = [state.points[i] as Tensor, problem.origins[i] as Tensor];
       const along = (direction ? memory[i] : grads[i]) as Tensor;
+      checkPart(name, 'direction', along, origin);
       const next = ascend(point, along, origin, moved, stepOf(moved));
-      return parts.project?.(next, origin, moved) ?? next;
+      return checkPart(name, 'project', parts.project?.(next, origin, moved) ?? next, origin);
     });
     return { points, memory };
   };
+  // A constraint has the last word on the points, so they may be outside ball or range.
+  const allowed = (problem: Problem, points: readonly Tensor[]) =>
+    parts.project && insideBudgets(problem, points);
   checkCount(name, 'restarts', restarts, 1);
   for (const share of Object.values(typeof relativeStep === 'number' ? [relativeStep] : relativeStep))
     checkOption(name, 'relativeStep', share, 0, 1e6);
@@ -77,20 +88,51 @@ export function iterativeAttack(parts: Parts): Attack {
     start(problem, run, seed) {
       const from = run > 0 && start === cleanStart ? ballStart : start;
       const points = from(problem, seed).map((point, i) => {
-        if (!parts.project || from === cleanStart) return point;
-        return parts.project(point, problem.origins[i] as Tensor, problem.moved[i] as Moved);
+        const [origin, moved] = [problem.origins[i] as Tensor, problem.moved[i] as Moved];
+        checkPart(name, 'start', point, origin);
+        if (from === cleanStart) return point;
+        const inside = from === ballStart ? point : project(point, origin, moved);
+        return checkPart(name, 'project', parts.project?.(inside, origin, moved) ?? inside, origin);
       });
       return { ...begin(problem, points), memory: direction ? points.map(zerosLike) : [] };
     },
     step(state, problem, seed) {
       const found = climb(problem, state.points, loss, seed);
-      const seen = observe(state, problem, state.points, found);
+      const seen = observe(state, problem, state.points, found, allowed(problem, state.points));
       return { ...seen, ...advance(problem, state, found.grads) };
     },
     finish: (state, problem, seed) =>
-      observe(state, problem, state.points, evaluate(problem, state.points, loss, seed)),
+      observe(
+        state,
+        problem,
+        state.points,
+        evaluate(problem, state.points, loss, seed),
+        allowed(problem, state.points),
+      ),
   };
   return recipe;
+}
+
+/** The tensor, which must have the shape of the clean input. Throws `ShapeError` that names the part that made it. */
+function checkPart(name: string, part: string, made: Tensor, origin: Tensor): Tensor {
+  check(
+    sameShape(made.shape, origin.shape),
+    name,
+    () => `${part} must give ${formatShape(origin.shape)}; got ${formatShape(made.shape)}`,
+  );
+  return made;
+}
+
+/** u32 [n]: whether all points of a sample are in their balls and ranges, but for rounding. */
+function insideBudgets({ moved, origins }: Problem, points: readonly Tensor[]): Tensor {
+  const flags = moved.flatMap(({ norm, epsilon, range }, i) => {
+    const point = points[i] as Tensor;
+    const near = lessEqual(lengths(sub(point, origins[i] as Tensor), norm), epsilon * (1 + SLACK) + SLACK);
+    if (!range) return [near];
+    const beyond = sub(point, clamp(point, range[0], range[1]));
+    return [near, lessEqual(lengths(beyond, 'linf'), SLACK * (range[1] - range[0]))];
+  });
+  return flags.reduce((a, b) => mul(a, b));
 }
 
 /** At the clean inputs. */

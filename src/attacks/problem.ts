@@ -160,6 +160,7 @@ export async function checkValues(op: string, problem: Problem, logits: Tensor):
   for (const [name, range] of Object.entries(model.inputs)) {
     const extent = await extentOf(inputs[name] as Tensor);
     const [low, high] = range ?? [-LARGEST, LARGEST];
+    if (extent.some(Number.isNaN)) throw new AttackError(op, `${name} has an element that is NaN`);
     if (!(extent[0] >= low && extent[1] <= high))
       throw new AttackError(
         op,

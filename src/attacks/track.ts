@@ -1,10 +1,11 @@
 import { valueAndGrad } from '../autograd/grad.ts';
+import { check } from '../errors.ts';
 import { add, less, lessEqual, maximum, minimum, mul, where } from '../kernels/elementwise.ts';
 import { full, zeros } from '../kernels/fill.ts';
 import { gather } from '../kernels/layout.ts';
 import { sum } from '../kernels/reduce.ts';
 import { mapScalars } from '../tensor/scalar.ts';
-import type { Shape } from '../tensor/shape.ts';
+import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { AttackObjective } from './losses.ts';
 import { perSample } from './norms.ts';
@@ -77,7 +78,14 @@ export function evaluate(
   const inputs = assemble(problem, points);
   const drawn = Array.from({ length: draws }, (_, d): Evaluation => {
     const logits = model.logits(inputs, d === 0 ? seed : mapScalars((s) => s + d * 2 ** 20, seed));
-    return { logits, losses: objective.loss({ logits, labels, targets, points, origins }) };
+    const losses = objective.loss({ logits, labels, targets, points, origins });
+    check(
+      sameShape(losses.shape, labels.shape),
+      'attack',
+      () =>
+        `the loss '${objective.name}' must give a number for each sample, ${formatShape(labels.shape)}; got ${losses}`,
+    );
+    return { logits, losses };
   });
   const mean = (all: readonly Tensor[]) =>
     draws === 1
@@ -104,15 +112,20 @@ export function climb(
   return { logits: value.logits, losses: value.losses, grads };
 }
 
-/** The track after an evaluation at `points`, which are kept where they fool the model, unless the balls are larger than the budgets. */
+/**
+ * The track after an evaluation at `points`, which are kept where they fool the model, unless the balls are larger than the budgets;
+ * of given `allowed`, u32 [n], only where that holds.
+ */
 export function observe<T extends Track>(
   track: T,
   problem: Problem,
   points: readonly Tensor[],
   found: Evaluation,
+  allowed?: Tensor,
 ): T {
   if ((problem.widening ?? 1) > 1) return { ...track, ...notice(track, found) };
-  const fooled = isFooled(found.logits, problem);
+  const wrong = isFooled(found.logits, problem);
+  const fooled = allowed ? mul(wrong, allowed) : wrong;
   return {
     ...track,
     ...notice(track, found),

@@ -19,6 +19,7 @@ export interface DatasetParts {
 }
 
 const OP = 'datasetOf';
+const SPLITS: readonly string[] = ['train', 'validation', 'test'] satisfies SplitName[];
 
 /**
  * A data set of arrays in memory, for `Trainer` and the metrics. labels [n], images [n, H, W, C], clips [n, T, H, W, C],
@@ -32,6 +33,8 @@ export function datasetOf({ name = 'arrays', classes, splits = {}, ...arrays }: 
   check(subjects.length === samples, OP, () => `needs ${samples} subjects; got ${subjects.length}`);
   const video = videoOf(arrays);
   const { skeleton } = arrays;
+  if (video) checkArray(arrays.images ? 'images' : 'video', video.data, Uint8Array);
+  if (skeleton) checkArray('skeleton', skeleton.data, Float32Array);
   if (video) checkLength(arrays.images ? 'images' : 'video', video, samples);
   if (skeleton) checkSkeleton(skeleton, samples);
   check(video !== undefined || skeleton !== undefined, OP, () => 'needs images, video or skeleton');
@@ -74,7 +77,15 @@ function checkLength(name: string, { data, shape }: VideoData | SkeletonData, sa
   );
 }
 
+/** Other arrays would be read as if they were these: pixels in [0, 1] as bytes 0 and 1. */
+function checkArray(name: string, data: unknown, type: typeof Uint8Array | typeof Float32Array): void {
+  const given = Object.prototype.toString.call(data).slice(8, -1);
+  check(data instanceof type, OP, () => `data of ${name} must be a ${type.name}; got ${given}`);
+}
+
 function splitsOf(splits: NonNullable<DatasetParts['splits']>, samples: number): Record<SplitName, number[]> {
+  const unknown = Object.keys(splits).find((name) => !SPLITS.includes(name));
+  check(unknown === undefined, OP, () => `splits may be ${SPLITS.join(', ')}; got '${unknown}'`);
   const given = Object.keys(splits).length > 0;
   const {
     train = given ? [] : Array.from({ length: samples }, (_, i) => i),

@@ -1,3 +1,4 @@
+import { FormatError } from '../errors.ts';
 import { decodeNpy, decodeNpz, isNpy } from './npy.ts';
 import { decodeSafetensors } from './safetensors.ts';
 import type { StoredTensor } from './stored.ts';
@@ -16,7 +17,12 @@ export async function decodeArrays(
   if (isNpy(bytes)) return new Map([['', decodeNpy(bytes, what)]]);
   // The header of safetensors is JSON from its eighth byte.
   if (bytes[0] === 0x80 && bytes[8] !== 0x7b) return decodeTorch(bytes, what, options);
-  if (!isZip(bytes)) return decodeSafetensors(bytes, what).tensors;
+  if (!isZip(bytes)) {
+    // Long headers are refused by its reader; text such as an error page is not one.
+    if (bytes.length < 9 || bytes[8] !== 0x7b)
+      throw new FormatError('decodeArrays', `${what}: is none of safetensors, PyTorch, .npz and .npy`);
+    return decodeSafetensors(bytes, what).tensors;
+  }
   const isNpz = new ZipArchive(bytes, 'decodeArrays', what, options.limit).names.every((name) =>
     name.endsWith('.npy'),
   );

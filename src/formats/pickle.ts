@@ -90,7 +90,9 @@ export class PickleMachine {
   global(name: string): unknown {
     return (
       this.options.global(name) ??
-      this.fail(`refuses the global ${JSON.stringify(name.slice(0, 100))}: ${PLAIN}`)
+      this.fail(
+        `refuses the global ${JSON.stringify(name.slice(0, 100))}: ${PLAIN}; save model.state_dict() instead`,
+      )
     );
   }
 

@@ -39,6 +39,11 @@ export async function loadTorch(
 ): Promise<StateDifference> {
   const entries = new Map(model.torchState().map((entry) => [entry.name, entry]));
   const state = file instanceof Uint8Array ? await decodeArrays(file, what, { root }) : file;
+  if (!(state instanceof Map))
+    throw new FormatError(
+      OP,
+      `needs the bytes of a file (Uint8Array) or a Map of its arrays; got ${kindOf(file)}`,
+    );
   const found = withoutPrefixes(state, entries);
   const difference = {
     missing: [...entries.values()].filter((entry) => 'parts' in entry && !found.has(entry.name)).map(nameOf),
@@ -56,6 +61,11 @@ export async function loadTorch(
   }
   for (const write of writes) write();
   return difference;
+}
+
+function kindOf(value: unknown): string {
+  if (typeof value === 'string') return `the text "${value.slice(0, 100)}"; read the file first`;
+  return Object.prototype.toString.call(value).slice(8, -1);
 }
 
 function nameOf({ name }: { readonly name: string }): string {

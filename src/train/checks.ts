@@ -1,4 +1,5 @@
 import { check } from '../errors.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 
 /** Throws `ShapeError` unless a number of steps, samples or passes is a whole one of at least 1. */
 export function checkCount(op: string, name: string, value: number): void {
@@ -16,4 +17,10 @@ export function checkWeight(op: string, name: string, value: number): void {
     op,
     () => `${name} must be a finite number of at least 0; got ${value}`,
   );
+}
+
+/** Throws `ShapeError` where logits [N, C] have fewer classes than the data, whose other labels would give NaN. */
+export function checkLogits(op: string, logits: Tensor, classes: number): void {
+  const [, given = 0] = logits.shape;
+  check(given >= classes, op, () => `the network has ${given} logits for the ${classes} classes of the data`);
 }

@@ -11,6 +11,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { type NetworkAttack, NetworkAttacker } from './attack-network.ts';
 import { AttackWatch, type Watched } from './attack-watch.ts';
 import { uploadBatch } from './batch.ts';
+import { checkLogits } from './checks.ts';
 
 export interface EvaluateOptions {
   readonly batchSize: number;
@@ -70,6 +71,7 @@ export async function evaluateClean(
     await device.scope(async () => {
       const { inputs, labels } = uploadBatch(device, dataset, part, network.modalities);
       const output = network.forward(inputs, EVALUATION);
+      checkLogits('evaluateClean', output.logits, dataset.classes.length);
       const predictions = await argmax(output.logits, { axes: -1 }).read();
       found.predictions.push(...predictions);
       const losses = await crossEntropy(output.logits, labels, { reduction: 'none' }).read();

@@ -2,7 +2,7 @@ import type { ActionNetwork } from '../amr/action-network.ts';
 import { batches } from '../data/batches.ts';
 import type { ActionDataset } from '../data/dataset.ts';
 import { Rng } from '../data/rng.ts';
-import { KernelwrightError } from '../errors.ts';
+import { check, KernelwrightError } from '../errors.ts';
 import { add, mul } from '../kernels/elementwise.ts';
 import { sum } from '../kernels/reduce.ts';
 import { GradientSum } from '../nn/gradient-sum.ts';
@@ -66,6 +66,7 @@ export class Trainer {
     const { captured = true, averageDecay: decay, accumulation = 1, clip } = options;
     const { method = naturalTraining(), weightDecay, batchSize } = options;
     checkOptions(method, options, device.traits);
+    check(indices.length > 0, 'Trainer', () => 'needs samples to train on; got none');
     this.network = network;
     this.#device = device;
     this.#dataset = dataset;
@@ -87,7 +88,14 @@ export class Trainer {
     const parts = { free: this.#free, sum: this.#sum, scaler: this.#scaler, average: this.average };
     const rest = { optimiser: this.#optimiser, dropout: this.#dropout, loss: options, clip };
     this.#step = new UpdateStep(
-      { network: trained, method, attacked: this.#attacker?.modalities ?? [], ...rest, ...parts },
+      {
+        network: trained,
+        classes: dataset.classes.length,
+        method,
+        attacked: this.#attacker?.modalities ?? [],
+        ...rest,
+        ...parts,
+      },
       captured,
     );
   }

@@ -10,6 +10,7 @@ import type { WeightAverage } from '../nn/weight-average.ts';
 import { captureShapes } from '../tensor/capture-shapes.ts';
 import type { Scalar } from '../tensor/scalar.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { checkLogits } from './checks.ts';
 import type { FreePerturbation } from './free-perturbation.ts';
 import type { TrainingMethod } from './methods.ts';
 import { type Target, targetOf, targetTensors } from './target.ts';
@@ -17,6 +18,8 @@ import { type Target, targetOf, targetTensors } from './target.ts';
 /** What takes part in an update. */
 export interface UpdateParts {
   readonly network: ActionNetwork;
+  /** Of the data. */
+  readonly classes: number;
   readonly method: TrainingMethod;
   readonly optimiser: Optimiser;
   /** What the method's attack moves. */
@@ -105,6 +108,7 @@ export class UpdateStep {
       });
       return { ...found, mean: found.loss, loss: scaler?.scale(found.loss) ?? found.loss };
     }, [...parameters, ...rows]);
+    checkLogits('train', value.logits, this.#parts.classes);
     free?.advance(rows, grads.slice(parameters.length));
     use(grads.slice(0, parameters.length));
     return { loss: value.mean, correct: countCorrect(value.logits, labels) };

@@ -56,7 +56,7 @@ const cases: Readonly<Record<string, Case>> = {
   },
   'no labels': {
     make: () => pgdAttack({ budgets }),
-    message: /PGD: needs labels, i32 \[N\]; got undefined/,
+    message: /PGD: needs labels, a Tensor i32 \[N\]; got undefined/,
     labels: false,
   },
   'a range that does not ascend': {

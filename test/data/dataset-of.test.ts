@@ -35,6 +35,14 @@ test('what does not fit is named', () => {
     { images, splits: { train: [0, 1], test: [1] } },
     'datasetOf: splits must not share a sample, nor hold one twice',
   );
+  refused(
+    { images, splits: { trian: [0] } },
+    "datasetOf: splits may be train, validation, test; got 'trian'",
+  );
+  const floats = { ...images, data: new Float32Array(36) };
+  refused({ images: floats }, 'datasetOf: data of images must be a Uint8Array; got Float32Array');
+  const bytes = { ...skeleton, data: new Uint8Array(18) };
+  refused({ skeleton: bytes }, 'datasetOf: data of skeleton must be a Float32Array; got Uint8Array');
   const nameless = { ...skeleton, data: new Float32Array(18), joints: [] };
   refused({ skeleton: nameless }, 'datasetOf: 1 joints need a name and a parent each; got 0 and 1');
   refused(

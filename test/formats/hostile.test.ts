@@ -134,7 +134,14 @@ describe('headers of safetensors', () => {
 
   test.each<[string, Uint8Array, string]>([
     ['of 10 GB', file('{}', 0, 10e9), 'its header ends at byte 10000000008'],
-    ['of 2⁶⁴ bytes', new Uint8Array(16).fill(255), 'its header ends at byte'],
+    ['of 2⁶⁴ bytes', file('{}', 0, 2 ** 64 - 2048), 'its header ends at byte'],
+    ['that is no text', new Uint8Array(16).fill(255), 'is none of safetensors, PyTorch, .npz and .npy'],
+    [
+      'of an error page',
+      new TextEncoder().encode('<!doctype html><title>404</title>'),
+      'is none of safetensors',
+    ],
+    ['of no bytes', new Uint8Array(0), 'is none of safetensors'],
     ['with an array twice', file(`{"a":${entry},"a":${entry}}`, 1), 'has the key "a" twice'],
     ['with an array twice, once in other letters', file(`{"a":${entry},"\\u0061":${entry}}`, 1), '"a" twice'],
     [

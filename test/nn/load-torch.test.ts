@@ -209,6 +209,16 @@ describe('names', () => {
     expect(error.unexpected).toEqual(['module.x']);
   });
 
+  test('what is neither bytes nor arrays is named', async () => {
+    const layer = new Linear(init, { in: 3, out: 2 });
+    const load = (file: unknown) => loadTorch(layer, file as Uint8Array);
+    await expect(load('weights.pth')).rejects.toThrow(
+      'loadTorch: needs the bytes of a file (Uint8Array) or a Map of its arrays; got the text "weights.pth"; read the file first',
+    );
+    await expect(load(new ArrayBuffer(8))).rejects.toThrow('got ArrayBuffer');
+    await expect(load('weights.pth')).rejects.toThrow(FormatError);
+  });
+
   test('a whole file is read, whatever its format', async () => {
     const { net, state } = network();
     await loadTorch(net, encodeSafetensors(state), { what: 'x.safetensors' });

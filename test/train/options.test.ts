@@ -5,6 +5,7 @@ import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { attackNetwork } from '../../src/train/attack-network.ts';
 import { uploadBatch } from '../../src/train/batch.ts';
+import { evaluateClean } from '../../src/train/evaluate.ts';
 import {
   freeTraining,
   martTraining,
@@ -51,6 +52,26 @@ test.each<[Partial<TrainOptions>, string]>([
 ])('a trainer refuses: %#', (options, message) => {
   expect(() => make(options)).toThrow(ShapeError);
   expect(() => make(options)).toThrow(message);
+});
+
+test('a trainer refuses to train on no samples', () => {
+  const network = tinyNetwork(device, 'skeleton');
+  expect(() => new Trainer(device, network, DATASET, [], OPTIONS)).toThrow(
+    'Trainer: needs samples to train on; got none',
+  );
+});
+
+test('a network with fewer logits than the data has classes is neither trained nor evaluated', async () => {
+  const network = tinyNetwork(device, 'skeleton');
+  const more = { ...DATASET, classes: [...DATASET.classes, 'another'] };
+  const message = new RegExp(
+    `the network has ${DATASET.classes.length} logits for the ${more.classes.length} classes of the data`,
+  );
+  const trainer = new Trainer(device, network, more, more.splits.train, OPTIONS);
+  await expect(trainer.epoch()).rejects.toThrow(message);
+  await expect(evaluateClean(device, network, more, more.splits.train, { batchSize: 4 })).rejects.toThrow(
+    message,
+  );
 });
 
 type Regularised = (options: RegularisedOptions) => TrainingMethod;
