@@ -23,8 +23,15 @@ export class DisposedError extends KernelwrightError {}
 /** A step that cannot be recorded and replayed, or is called with what it was not recorded for. */
 export class CaptureError extends KernelwrightError {}
 
+/** Of a message about a file, whose names and shapes may be as long as it likes. */
+const LONGEST_PROBLEM = 2000;
+
 /** A file that is not what its format promises. */
-export class FormatError extends KernelwrightError {}
+export class FormatError extends KernelwrightError {
+  constructor(op: string, problem: string, options?: ErrorOptions) {
+    super(op, problem.length > LONGEST_PROBLEM ? `${problem.slice(0, LONGEST_PROBLEM)} …` : problem, options);
+  }
+}
 
 /** How a checkpoint differs from the network it is loaded into. */
 export interface StateDifference {
@@ -46,7 +53,7 @@ export class StateError extends FormatError implements StateDifference {
     const shapes = misshapen.map(({ name, found, expected }) => `${name} is ${found}, expected ${expected}`);
     const parts = [listed('lacks', missing), listed('has unexpected', unexpected), listed('', shapes)];
     const alike = missing.length === 0 && misshapen.length === 0;
-    const rest = alike ? ', or leave the rest out with strict: false' : '';
+    const rest = alike && op === 'loadTorch' ? ', or leave the rest out with strict: false' : '';
     const remedy = `load it into the network that it was saved from${rest}`;
     super(op, `${what} is a checkpoint of another network: ${[...parts, remedy].filter(Boolean).join('; ')}`);
     this.missing = missing;

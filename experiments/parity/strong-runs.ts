@@ -85,7 +85,7 @@ export const STRONG_RUNS: readonly AttackRun[] = [
   smallest('cw-l2', ['l2'], CW, (budgets) => cwL2Attack({ budgets, ...CW })),
   smallest('deepfool', ['l2', 'linf'], DEEP_FOOL, (budgets) => deepFoolAttack({ budgets, ...DEEP_FOOL })),
   atHalfLevels('apgd-ce', APGD, (budgets) => apgdAttack({ budgets, ...APGD })),
-  atHalfLevels('apgd-t', { ...APGD, targets: 9 }, (budgets) =>
+  atHalfLevels('apgd-t', { ...APGD, loss: 'dlr', targets: 9 }, (budgets) =>
     apgdAttack({ budgets, ...APGD, loss: dlrObjective, targets: 9 }),
   ),
   atHalfLevels('fab-t', FAB, (budgets) => fabAttack({ budgets, ...FAB })),

@@ -19,14 +19,14 @@ export interface TwoStreamOptions {
   /** How the streams meet; by concatenation of their final features when left out. */
   readonly fusion?: Fusion | undefined;
   readonly dropout?: number;
-  /** Stages of each backbone after which they exchange; those the backbones name when left out. */
+  /** Stages of each backbone after which they exchange; those the backbones name when left out, the last of the one that names more. */
   readonly taps?: Pair<readonly number[]>;
 }
 
 /**
  * A video and a skeleton backbone, of any kind, that a `Fusion` joins: between tapped stages, where both feature maps go
- * on into their backbones, and in a head. Throws `ShapeError` when a fusion between stages finds different numbers of
- * taps, or taps that do not ascend, for one backbone twice, and for no classes.
+ * on into their backbones, and in a head. Throws `ShapeError` when `taps` are not as many of both
+ * or do not ascend, for one backbone twice, and for no classes.
  */
 export class TwoStreamNetwork extends ActionNetwork {
   readonly modalities = ['rgb', 'skeleton'] as const;

@@ -8,7 +8,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { type Attack, PHASE } from './attack.ts';
 import { type AttackObjective, checkClasses } from './losses.ts';
 import { ascend, lengths, type Norm, normalized, perSample, project, startNoise } from './norms.ts';
-import { type AttackBudgets, checkCount, checkOption, type Moved, type Problem } from './problem.ts';
+import { type AttackBudgets, both, checkCount, checkOption, type Moved, type Problem } from './problem.ts';
 import type { StepSeed } from './stepper.ts';
 import { begin, climb, draw, evaluate, observe, type Track } from './track.ts';
 import { copy } from './tree.ts';
@@ -43,8 +43,10 @@ export interface Parts {
   readonly project?: Constraint | undefined;
 }
 
-/** Rounding: of ε, and of the range. */
+/** How far beyond ball and range a point may be, as a share of ε. */
 const SLACK = 1e-5;
+/** Of an f32, a few times over. */
+const ROUNDING = 5e-7;
 
 /** The track, and what directions remember. */
 interface Climb extends Track {
@@ -56,26 +58,7 @@ interface Climb extends Track {
  * every iterate that fools the model counts.
  */
 export function iterativeAttack(parts: Parts): Attack {
-  const { name, budgets, steps, restarts = 1, loss, start, direction, relativeStep } = parts;
-  const stepOf = ({ stepSize, norm, epsilon }: Moved) =>
-    stepSize ?? (typeof relativeStep === 'number' ? relativeStep : relativeStep[norm]) * epsilon;
-  const advance = (
-    problem: Problem,
-    state: Climb,
-    grads: readonly Tensor[],
-  ): Pick<Climb, 'points' | 'memory'> => {
-    const memory = direction
-      ? grads.map((grad, i) => direction(grad, state.memory[i] as Tensor))
-      : state.memory;
-    const points = problem.moved.map((moved, i) => {
-      const [point, origin] = [state.points[i] as Tensor, problem.origins[i] as Tensor];
-      const along = (direction ? memory[i] : grads[i]) as Tensor;
-      checkPart(name, 'direction', along, origin);
-      const next = ascend(point, along, origin, moved, stepOf(moved));
-      return checkPart(name, 'project', parts.project?.(next, origin, moved) ?? next, origin);
-    });
-    return { points, memory };
-  };
+  const { name, budgets, steps, restarts = 1, loss, direction, relativeStep } = parts;
   // A constraint has the last word on the points, so they may be outside ball or range.
   const allowed = (problem: Problem, points: readonly Tensor[]) =>
     parts.project && insideBudgets(problem, points);
@@ -86,31 +69,72 @@ export function iterativeAttack(parts: Parts): Attack {
     ...{ name, budgets, steps, runs: restarts, phase: PHASE },
     check: (problem) => checkClasses(name, loss, problem),
     start(problem, run, seed) {
-      const from = run > 0 && start === cleanStart ? ballStart : start;
-      const points = from(problem, seed).map((point, i) => {
-        const [origin, moved] = [problem.origins[i] as Tensor, problem.moved[i] as Moved];
-        checkPart(name, 'start', point, origin);
-        if (from === cleanStart) return point;
-        const inside = from === ballStart ? point : project(point, origin, moved);
-        return checkPart(name, 'project', parts.project?.(inside, origin, moved) ?? inside, origin);
-      });
+      const points = startPoints(parts, problem, run, seed);
       return { ...begin(problem, points), memory: direction ? points.map(zerosLike) : [] };
     },
     step(state, problem, seed) {
-      const found = climb(problem, state.points, loss, seed);
-      const seen = observe(state, problem, state.points, found, allowed(problem, state.points));
-      return { ...seen, ...advance(problem, state, found.grads) };
+      const { points } = state;
+      const found = climb(problem, points, loss, seed);
+      const seen = observe(state, problem, points, found, allowed(problem, points));
+      return { ...seen, ...advance(parts, problem, state, found.grads) };
     },
-    finish: (state, problem, seed) =>
-      observe(
-        state,
-        problem,
-        state.points,
-        evaluate(problem, state.points, loss, seed),
-        allowed(problem, state.points),
-      ),
+    finish(state, problem, seed) {
+      const { points } = state;
+      const found = evaluate(problem, points, loss, seed);
+      return observe(state, problem, points, found, allowed(problem, points));
+    },
   };
   return recipe;
+}
+
+/** Where a run begins: the clean inputs themselves, or points that ball, range and constraint hold for. */
+function startPoints(parts: Parts, problem: Problem, run: number, seed: StepSeed): readonly Tensor[] {
+  const { name } = parts;
+  const from = run > 0 && parts.start === cleanStart ? ballStart : parts.start;
+  const points = from(problem, seed);
+  const { length } = problem.moved;
+  check(
+    points.length === length,
+    name,
+    () => `start must give ${length} tensors of points; got ${points.length}`,
+  );
+  return points.map((point, i) => {
+    const [origin, moved] = [problem.origins[i] as Tensor, problem.moved[i] as Moved];
+    checkPart(name, 'start', point, origin);
+    if (from === cleanStart) return point;
+    const inside = from === ballStart ? point : project(point, origin, moved);
+    return constrained(parts, inside, origin, moved);
+  });
+}
+
+/** A step of the length that the budget names, else of its share of ε. */
+function advance(
+  { name, direction, relativeStep, ...parts }: Parts,
+  { moved, origins }: Problem,
+  state: Climb,
+  grads: readonly Tensor[],
+): Pick<Climb, 'points' | 'memory'> {
+  const memory = direction
+    ? grads.map((grad, i) => direction(grad, state.memory[i] as Tensor))
+    : state.memory;
+  const points = moved.map((budget, i) => {
+    const [point, origin] = [state.points[i] as Tensor, origins[i] as Tensor];
+    const along = (direction ? memory[i] : grads[i]) as Tensor;
+    checkPart(name, 'direction', along, origin);
+    const share = typeof relativeStep === 'number' ? relativeStep : relativeStep[budget.norm];
+    const next = ascend(point, along, origin, budget, budget.stepSize ?? share * budget.epsilon);
+    return constrained({ name, ...parts }, next, origin, budget);
+  });
+  return { points, memory };
+}
+
+function constrained(
+  { name, project: constraint }: Pick<Parts, 'name' | 'project'>,
+  points: Tensor,
+  origin: Tensor,
+  moved: Moved,
+): Tensor {
+  return checkPart(name, 'project', constraint?.(points, origin, moved) ?? points, origin);
 }
 
 /** The tensor, which must have the shape of the clean input. Throws `ShapeError` that names the part that made it. */
@@ -126,13 +150,15 @@ function checkPart(name: string, part: string, made: Tensor, origin: Tensor): Te
 /** u32 [n]: whether all points of a sample are in their balls and ranges, but for rounding. */
 function insideBudgets({ moved, origins }: Problem, points: readonly Tensor[]): Tensor {
   const flags = moved.flatMap(({ norm, epsilon, range }, i) => {
-    const point = points[i] as Tensor;
-    const near = lessEqual(lengths(sub(point, origins[i] as Tensor), norm), epsilon * (1 + SLACK) + SLACK);
+    const [point, origin] = [points[i] as Tensor, origins[i] as Tensor];
+    // Points are rounded as numbers of their own size, which may be far larger than ε.
+    const limit = add(mul(lengths(origin, norm), ROUNDING), epsilon * (1 + SLACK));
+    const near = lessEqual(lengths(sub(point, origin), norm), limit);
     if (!range) return [near];
     const beyond = sub(point, clamp(point, range[0], range[1]));
-    return [near, lessEqual(lengths(beyond, 'linf'), SLACK * (range[1] - range[0]))];
+    return [near, lessEqual(lengths(beyond, 'linf'), SLACK * epsilon)];
   });
-  return flags.reduce((a, b) => mul(a, b));
+  return flags.reduce(both);
 }
 
 /** At the clean inputs. */

@@ -125,7 +125,7 @@ export function observe<T extends Track>(
 ): T {
   if ((problem.widening ?? 1) > 1) return { ...track, ...notice(track, found) };
   const wrong = isFooled(found.logits, problem);
-  const fooled = allowed ? mul(wrong, allowed) : wrong;
+  const fooled = allowed ? both(wrong, allowed) : wrong;
   return {
     ...track,
     ...notice(track, found),

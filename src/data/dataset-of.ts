@@ -23,7 +23,7 @@ const SPLITS: readonly string[] = ['train', 'validation', 'test'] satisfies Spli
 
 /**
  * A data set of arrays in memory, for `Trainer` and the metrics. labels [n], images [n, H, W, C], clips [n, T, H, W, C],
- * joints [n, T, V, 3] in metres. Throws `ShapeError` where a length does not fit, a label or an index is not there or in two splits,
+ * joints [n, T, V, 3] in metres. Throws `ShapeError` where data are no `Uint8Array` (of skeletons `Float32Array`; of a canvas take `new Uint8Array(data.buffer)`), a length does not fit, a split is none of the three, a label or an index is not there or in two splits,
  * both images and video are given, or nothing is.
  */
 export function datasetOf({ name = 'arrays', classes, splits = {}, ...arrays }: DatasetParts): ActionDataset {

@@ -18,7 +18,7 @@ export async function decodeArrays(
   // The header of safetensors is JSON from its eighth byte.
   if (bytes[0] === 0x80 && bytes[8] !== 0x7b) return decodeTorch(bytes, what, options);
   if (!isZip(bytes)) {
-    // Long headers are refused by its reader; text such as an error page is not one.
+    // The JSON of safetensors begins here, which tells an error page from a broken file.
     if (bytes.length < 9 || bytes[8] !== 0x7b)
       throw new FormatError('decodeArrays', `${what}: is none of safetensors, PyTorch, .npz and .npy`);
     return decodeSafetensors(bytes, what).tensors;

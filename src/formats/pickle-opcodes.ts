@@ -34,7 +34,7 @@ const reduce: Opcode = (m) => {
   const callable = m.pop();
   if (!(callable instanceof PickleCallable && Array.isArray(args)))
     return m.fail(`REDUCE at byte ${m.reader.at - 1} calls what cannot be called`);
-  m.count(args);
+  m.countArguments(args);
   m.push(callable.call(args, m.fail));
 };
 

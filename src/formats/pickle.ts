@@ -81,7 +81,7 @@ export class PickleMachine {
   }
 
   /** Counts what a call will read: a remembered list can be given to a call again for a few bytes. */
-  count(args: readonly unknown[]): void {
+  countArguments(args: readonly unknown[]): void {
     const lists = args.slice(0, MOST_ARGUMENTS).filter(Array.isArray);
     this.#given += lists.reduce((sum, { length }) => sum + length, 0);
     if (this.#given > this.reader.bytes.length) this.fail('its lists are read too many times over');

@@ -171,10 +171,6 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A hostile name or shape may fill the file. */
-const LONGEST_PROBLEM = 500;
-
 function fail(what: string, problem: string): never {
-  const shown = problem.length > LONGEST_PROBLEM ? `${problem.slice(0, LONGEST_PROBLEM)} …` : problem;
-  throw new FormatError(OP, `${what}: ${shown}`);
+  throw new FormatError(OP, `${what}: ${problem}`);
 }

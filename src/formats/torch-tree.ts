@@ -20,14 +20,19 @@ export function findState(value: unknown, root: string | undefined, fail: Fail):
   const usual = STATE_KEYS.find((key) => holdsTensors(value.get(key)));
   if (usual !== undefined) return value.get(usual);
   if (holdsTensors(value)) return value;
-  const candidates = [...value].filter(([, part]) => holdsTensors(part));
+  // A part may stand under any number of keys: it is looked at once.
+  const parts = new Set([...value.values()].filter((part) => part instanceof Map));
+  const holding = new Set([...parts].filter(holdsTensors));
+  const candidates = [...value].filter(([, part]) => holding.has(part));
   if (candidates.length > 1)
     fail(`holds several state_dicts; name one as root: ${candidates.map(([key]) => String(key)).join(', ')}`);
   return candidates[0] ? candidates[0][1] : value;
 }
 
 function holdsTensors(value: unknown): boolean {
-  return value instanceof Map && [...value.values()].some((part) => part instanceof TorchView);
+  if (!(value instanceof Map)) return false;
+  for (const part of value.values()) if (part instanceof TorchView) return true;
+  return false;
 }
 
 function follow(value: unknown, path: readonly string[], fail: Fail): unknown {
@@ -39,7 +44,7 @@ function follow(value: unknown, path: readonly string[], fail: Fail): unknown {
 
 /**
  * Tensors by their path through dictionaries and lists, keys joined by dots; other values are left out. `size`, the bytes of
- * the file, bounds how many values are looked at and how long paths are together, for containers that hold each other many times over.
+ * the file, bounds how many values are looked at and how long the names are together, for containers that hold each other many times over.
  */
 export function namedViews(value: unknown, size: number, fail: Fail): Map<string, TorchView> {
   const found = new Map<string, TorchView>();
@@ -47,10 +52,10 @@ export function namedViews(value: unknown, size: number, fail: Fail): Map<string
   let spelled = 0;
   const visit = (part: unknown, path: string, depth: number): void => {
     if (++seen > size) fail('its containers hold each other too many times over');
-    spelled += path.length;
-    if (spelled > NAME_GROWTH * size + NAME_ROOM) fail('the names of its tensors are too long together');
     if (depth > DEEPEST) fail(`its containers are nested more than ${DEEPEST} deep`);
     if (part instanceof TorchView) {
+      spelled += path.length;
+      if (spelled > NAME_GROWTH * size + NAME_ROOM) fail('the names of its tensors are too long together');
       if (found.has(path)) fail(`two tensors have the name "${path}"`);
       found.set(path, part);
     } else if (part instanceof Map || Array.isArray(part)) {

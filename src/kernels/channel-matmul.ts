@@ -1,5 +1,5 @@
 import { check } from '../errors.ts';
-import { formatShape, type Spec, sizeOf } from '../tensor/shape.ts';
+import { formatShape, type Spec } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { checkFloats, defineOp, like } from './op.ts';
 import { run } from './run.ts';
@@ -74,7 +74,7 @@ function multiply({ a, b }: Operands, [y]: readonly [Tensor], attrs: Attrs): voi
     ...{ threads, rows, columns, inner, units, tilesI, tilesJ },
     ...{ aBatch: rows * inner * units, aRow, aInner, bBatch: inner * columns * units, bInner, bColumn },
   };
-  const launch = { groups: Math.ceil(threads / 64), flops: 2 * sizeOf(y.shape) * inner };
+  const launch = { groups: Math.ceil(threads / 64), flops: 2 * y.size * inner };
   if (vectors) run(channelMatmulWgsl, 'vectors', { a, b, y }, params, launch);
   else run(channelMatmulWgsl, 'scalars', { aScalar: a, bScalar: b, yScalar: y }, params, launch);
 }

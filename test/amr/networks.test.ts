@@ -129,15 +129,16 @@ describe('TwoStreamNetwork', () => {
     expect(() => network.forward({ skeleton }, EVALUATION)).toThrow('needs the rgb input; got skeleton');
   });
 
-  test('AMR between backbones of different depth is a ShapeError; concatenation does not mind', () => {
+  test('AMR joins the last stages of backbones of different depth; concatenation does not mind', () => {
     const init = new Initialiser(device, 1);
     const make = (fusion: Fusion, rgb: readonly number[], skeleton: readonly number[]) => () =>
       new TwoStreamNetwork(init, new Chain(init, 3, rgb), new Chain(init, 3, skeleton), {
         classes: 2,
         fusion,
       });
-    expect(make(amr(), [4, 4], [4, 4, 4])).toThrow(ShapeError);
-    expect(make(amr(), [4, 4, 4], [4, 4])).toThrow('got stages [1,2] of 3 and [1] of 2');
+    expect(make(amr(), [4, 4], [4, 4, 4])().fusion).toHaveLength(1);
+    const joined = make(amr(), [4, 4, 4], [4, 4])();
+    expect(joined.forward(inputs(), EVALUATION).weights).toHaveLength(1);
     const plain = make(concatenation(), [4, 4, 4], [4, 4])();
     expect(plain.forward(inputs(), EVALUATION).logits.shape).toEqual([N, 2]);
   });

@@ -2,11 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { attack } from '../../src/attacks/attacker.ts';
 import { cleanStart, iterativeAttack, type Parts } from '../../src/attacks/iterative.ts';
 import { marginObjective } from '../../src/attacks/losses.ts';
+import type { AttackInputs } from '../../src/attacks/model.ts';
 import { ShapeError } from '../../src/errors.ts';
-import { add, mul } from '../../src/kernels/elementwise.ts';
+import { add, mul, sub } from '../../src/kernels/elementwise.ts';
 import { slice } from '../../src/kernels/layout.ts';
-import { sum } from '../../src/kernels/reduce.ts';
+import { argmax, sum } from '../../src/kernels/reduce.ts';
 import type { Device } from '../../src/tensor/device.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
 import { openTestDevice } from '../open.ts';
 import { type Linear, linear } from './linear.ts';
 
@@ -43,7 +45,34 @@ describe('parts of one’s own', () => {
       expect(possible()[i]).toBe(true);
       expect(norms.x?.[i]).toBeLessThan(EPSILON * 1.001);
     }
+    // From any start of the ball the way to the boundary of a linear model is the same.
+    if (parts.start && !parts.steps) expect(success).toEqual((await run({})).success);
   });
+
+  test('a start for each input, no more and no fewer', async () => {
+    await expect(run({ start: ({ origins }) => [...origins, ...origins] })).rejects.toThrow(
+      'mine: start must give 1 tensors of points; got 2',
+    );
+  });
+
+  test.each(['linf', 'l2', 'l1'] as const)(
+    'coordinates in thousands are rounded by more than ε is, which costs no success (%s)',
+    async (norm) => {
+      const far = device.tensor([3000.123], [1]);
+      const x = add(net.x, far);
+      const model = {
+        logits: (inputs: AttackInputs) => net.model.logits({ x: sub(inputs.x as Tensor, far) }, 0),
+        inputs: { x: undefined },
+      };
+      const epsilon = { linf: 0.2, l2: 0.6, l1: 1.5 }[norm];
+      const parts = { ...base, budgets: { x: { epsilon, norm } } };
+      const labels = argmax(net.model.logits({ x: sub(x, far) }, 0), { axes: 1 });
+      const kept = { ...parts, project: (points: Tensor) => mul(points, 1) };
+      const found = await attack(model, iterativeAttack(parts), { x }, { labels });
+      expect((await attack(model, iterativeAttack(kept), { x }, { labels })).success).toEqual(found.success);
+      expect(found.success.filter(Boolean).length).toBeGreaterThan(2);
+    },
+  );
 
   test('a constraint that leaves points in ball and range costs no success', async () => {
     const { success } = await run({});

@@ -21,8 +21,8 @@ test('attacks are measured and leave nothing behind', async () => {
   ]);
   for (const { rate, batch, steps, measured } of lines) {
     expect(rate).toBeCloseTo((1000 * batch * steps) / measured.wall.median, 6);
-    // Kernels and wall are of one call, so neither can exceed the other.
-    if (measured.gpu) expect(measured.outside).toBeGreaterThan(0);
+    // Kernels and wall are of one call, so kernels take no more than all of it, but for two clocks.
+    if (measured.gpu) expect(measured.outside).toBeGreaterThan(-0.05);
     if (measured.gpu) expect(measured.outside).toBeLessThan(1);
   }
   expect(formatAttacks(lines)).toMatch(/pgd-linf.*10/);

@@ -2,8 +2,10 @@
 
 python3 -m venv /tmp/torch && /tmp/torch/bin/pip install torch==2.13.0 torchvision==0.28.0
 /tmp/torch/bin/python test/models/pytorch-reference.py resnet34 resnet50 r3d r2plus1d
+/tmp/torch/bin/python test/models/pytorch-reference.py published ../shared/data/cifar10-resnet20
 """
 
+import gzip
 import json
 import sys
 
@@ -51,7 +53,8 @@ class CifarResNet20(torch.nn.Module):
         self.linear = torch.nn.Linear(64, num_classes)
 
     def forward(self, x):
-        mean, deviation = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).to(x).reshape(2, 3, 1, 1)
+        constants = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]
+        mean, deviation = torch.tensor(constants, dtype=x.dtype).reshape(2, 3, 1, 1)
         y = self.bn1(self.conv1((x - mean) / deviation)).relu()
         return self.linear(self.layer3(self.layer2(self.layer1(y))).mean((2, 3)))
 
@@ -107,4 +110,28 @@ def reference(name):
     return {"shape": shape, "logits": digits(logits), "gradient": digits(x.grad), "gradientNorm": norm}
 
 
-print(json.dumps({name: reference(name) for name in sys.argv[1:]}, indent=2))
+def published(folder):
+    """Logits, loss and norm of the input gradient of the first 8 images, in f64, for test/experiments/pytorch-resnet20.json."""
+    data = open(f"{folder}/resnet20-12fca82f.safetensors", "rb").read()
+    start = 8 + int.from_bytes(data[:8], "little")
+    state = {}
+    header = json.loads(data[8:start])
+    header.pop("__metadata__", None)
+    for name, entry in header.items():
+        begin, end = (start + at for at in entry["data_offsets"])
+        state[name] = torch.frombuffer(bytearray(data[begin:end]), dtype=torch.float32).reshape(entry["shape"])
+    network = CifarResNet20(10)
+    network.load_state_dict(state, strict=False)
+    network = network.double().eval()
+    pixels = bytearray(gzip.open(f"{folder}/test1000.u8.gz").read()[: 8 * 32 * 32 * 3])
+    x = (torch.frombuffer(pixels, dtype=torch.uint8).reshape(8, 32, 32, 3).double() / 255).requires_grad_()
+    logits = network(x.movedim(-1, 1))
+    loss = torch.nn.functional.cross_entropy(logits, torch.arange(8))
+    loss.backward()
+    return {"logits": logits.tolist(), "loss": loss.item(), "inputGradNorm": x.grad.norm().item()}
+
+
+if sys.argv[1] == "published":
+    print(json.dumps(published(sys.argv[2]), indent=2))
+else:
+    print(json.dumps({name: reference(name) for name in sys.argv[1:]}, indent=2))

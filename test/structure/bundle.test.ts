@@ -3,7 +3,7 @@ import { IMPORTS, measureSizes } from '../../scripts/size.ts';
 
 /** gzip bytes that no change may go beyond unnoticed. Raise a number only with a reason in the commit. */
 const BUDGET: Readonly<Record<string, number>> = {
-  all: 139_500,
+  all: 141_000,
   'core: tensors, kernels, autograd': 80_500,
   'conv2d and relu': 41_500,
   'matmul and softmax': 33_000,
