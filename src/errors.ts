@@ -69,6 +69,11 @@ function listed(label: string, names: readonly string[]): string {
   return `${label} ${names.slice(0, 8).join(', ')}${more}`.trim();
 }
 
+/** `Float32Array`, `Map`, `Null`, …: unlike `instanceof` also for values of other frames and workers. */
+export function kindOf(value: unknown): string {
+  return Object.prototype.toString.call(value).slice(8, -1);
+}
+
 /** Throws a `ShapeError` of `op` unless `condition` holds. The message is only built on failure. */
 export function check(condition: boolean, op: string, message: () => string): asserts condition {
   if (!condition) throw new ShapeError(op, message());

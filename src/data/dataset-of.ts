@@ -1,4 +1,4 @@
-import { check, ShapeError } from '../errors.ts';
+import { check, kindOf, ShapeError } from '../errors.ts';
 import { formatShape, sizeOf } from '../tensor/shape.ts';
 import type { ActionDataset, SkeletonData, SplitName, VideoData } from './dataset.ts';
 
@@ -33,8 +33,8 @@ export function datasetOf({ name = 'arrays', classes, splits = {}, ...arrays }: 
   check(subjects.length === samples, OP, () => `needs ${samples} subjects; got ${subjects.length}`);
   const video = videoOf(arrays);
   const { skeleton } = arrays;
-  if (video) checkArray(arrays.images ? 'images' : 'video', video.data, Uint8Array);
-  if (skeleton) checkArray('skeleton', skeleton.data, Float32Array);
+  if (video) checkArray(arrays.images ? 'images' : 'video', video.data, 'Uint8Array');
+  if (skeleton) checkArray('skeleton', skeleton.data, 'Float32Array');
   if (video) checkLength(arrays.images ? 'images' : 'video', video, samples);
   if (skeleton) checkSkeleton(skeleton, samples);
   check(video !== undefined || skeleton !== undefined, OP, () => 'needs images, video or skeleton');
@@ -78,9 +78,9 @@ function checkLength(name: string, { data, shape }: VideoData | SkeletonData, sa
 }
 
 /** Other arrays would be read as if they were these: pixels in [0, 1] as bytes 0 and 1. */
-function checkArray(name: string, data: unknown, type: typeof Uint8Array | typeof Float32Array): void {
-  const given = Object.prototype.toString.call(data).slice(8, -1);
-  check(data instanceof type, OP, () => `data of ${name} must be a ${type.name}; got ${given}`);
+function checkArray(name: string, data: unknown, kind: 'Uint8Array' | 'Float32Array'): void {
+  const given = kindOf(data);
+  check(given === kind, OP, () => `data of ${name} must be a ${kind}; got ${given}`);
 }
 
 function splitsOf(splits: NonNullable<DatasetParts['splits']>, samples: number): Record<SplitName, number[]> {

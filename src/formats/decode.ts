@@ -19,7 +19,7 @@ export async function decodeArrays(
   if (bytes[0] === 0x80 && bytes[8] !== 0x7b) return decodeTorch(bytes, what, options);
   if (!isZip(bytes)) {
     // The JSON of safetensors begins here, which tells an error page from a broken file.
-    if (bytes.length < 9 || bytes[8] !== 0x7b)
+    if (bytes[8] !== 0x7b)
       throw new FormatError('decodeArrays', `${what}: is none of safetensors, PyTorch, .npz and .npy`);
     return decodeSafetensors(bytes, what).tensors;
   }

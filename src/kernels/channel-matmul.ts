@@ -2,6 +2,7 @@ import { check } from '../errors.ts';
 import { formatShape, type Spec } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { checkFloats, defineOp, like } from './op.ts';
+import { gradientOfA, gradientOfB } from './product-gradient.ts';
 import { run } from './run.ts';
 import { channelMatmulWgsl } from './wgsl.gen.ts';
 
@@ -22,17 +23,10 @@ const productOp = defineOp<Operands, Attrs, [Spec]>({
     return [like(operands.a, [batch, rows, columns, channels])];
   },
   forward: multiply,
-  gradient({ inputs: { a, b }, attrs: { transposeA, transposeB }, grads: [g] }) {
-    const dy = g as Tensor;
+  gradient({ inputs: { a, b }, attrs, grads: [g] }) {
     return {
-      a: () =>
-        transposeA
-          ? channelMatmul(b, dy, { transposeA: transposeB, transposeB: true })
-          : channelMatmul(dy, b, { transposeB: !transposeB }),
-      b: () =>
-        transposeB
-          ? channelMatmul(dy, a, { transposeA: true, transposeB: transposeA })
-          : channelMatmul(a, dy, { transposeA: !transposeA }),
+      a: () => gradientOfA(b, g as Tensor, attrs, channelMatmul),
+      b: () => gradientOfB(a, g as Tensor, attrs, channelMatmul),
     };
   },
 });

@@ -13,6 +13,7 @@ import {
 } from './matmul-activation.ts';
 import { type BatchAxes, multiply, type Product } from './matmul-launch.ts';
 import { checkFloats, defineOp, isTracked, like } from './op.ts';
+import { gradientOfA, gradientOfB } from './product-gradient.ts';
 import { sumTo } from './reduce.ts';
 
 export type { Activation } from './matmul-activation.ts';
@@ -67,38 +68,26 @@ const matmulOp = defineOp<Inputs, Attrs, [Spec]>({
       return product;
     };
     return {
-      a: () => gradientOfA(inputs, attrs, incoming()),
-      b: () => gradientOfB(inputs, attrs, incoming()),
+      a: () => gradientOfA(inputs.b, incoming(), attrs, productTo(inputs.a.shape)),
+      b: () => gradientOfB(inputs.a, incoming(), attrs, productTo(inputs.b.shape)),
       bias: inputs.bias && (() => sumTo(incoming(), (inputs.bias as Tensor).shape)),
       residual: inputs.residual && incoming,
     };
   },
 });
 
-/** g Bᵀ, or its transpose B gᵀ where a is stored transposed. */
-function gradientOfA({ a, b }: Inputs, { transposeA, transposeB }: Attrs, g: Tensor): Tensor {
-  return transposeA
-    ? productTo(b, g, { transposeA: transposeB, transposeB: true }, a.shape)
-    : productTo(g, b, { transposeB: !transposeB }, a.shape);
-}
-
-/** Aᵀ g, or its transpose gᵀ A where b is stored transposed. */
-function gradientOfB({ a, b }: Inputs, { transposeA, transposeB }: Attrs, g: Tensor): Tensor {
-  return transposeB
-    ? productTo(g, a, { transposeA: true, transposeB: transposeA }, b.shape)
-    : productTo(a, g, { transposeA: !transposeA }, b.shape);
-}
-
 /** The product summed over the batches along which a tensor of `shape` was repeated. */
-function productTo(a: Tensor, b: Tensor, options: MatmulOptions, shape: Shape): Tensor {
-  const [aBatch, bBatch] = [batchOf(a), batchOf(b)];
-  const attrs = attrsOf(options);
-  const oneMatrix = sizeOf(shape.slice(0, -2)) === 1;
-  if (oneMatrix && sizeOf(aBatch) > 1 && sameShape(aBatch, bBatch)) {
-    const [total] = matmulOp({ a, b, bias: undefined }, { ...attrs, sumBatches: true });
-    return reshape(total, shape);
-  }
-  return sumTo(matmulOp({ a, b, bias: undefined }, attrs)[0], shape);
+function productTo(shape: Shape) {
+  return (a: Tensor, b: Tensor, options: MatmulOptions): Tensor => {
+    const [aBatch, bBatch] = [batchOf(a), batchOf(b)];
+    const attrs = attrsOf(options);
+    const oneMatrix = sizeOf(shape.slice(0, -2)) === 1;
+    if (oneMatrix && sizeOf(aBatch) > 1 && sameShape(aBatch, bBatch)) {
+      const [total] = matmulOp({ a, b, bias: undefined }, { ...attrs, sumBatches: true });
+      return reshape(total, shape);
+    }
+    return sumTo(matmulOp({ a, b, bias: undefined }, attrs)[0], shape);
+  };
 }
 
 function attrsOf(options: MatmulOptions): Attrs {

@@ -1,4 +1,4 @@
-import { FormatError, type StateDifference, StateError } from '../errors.ts';
+import { FormatError, kindOf, type StateDifference, StateError } from '../errors.ts';
 import { decodeArrays } from '../formats/decode.ts';
 import { asFloats, asIntegers, describe, nativeDtype, type StoredTensor } from '../formats/stored.ts';
 import { formatShape, isFloat, sameShape } from '../tensor/shape.ts';
@@ -39,10 +39,10 @@ export async function loadTorch(
 ): Promise<StateDifference> {
   const entries = new Map(model.torchState().map((entry) => [entry.name, entry]));
   const state = file instanceof Uint8Array ? await decodeArrays(file, what, { root }) : file;
-  if (!(state instanceof Map))
+  if (kindOf(state) !== 'Map')
     throw new FormatError(
       OP,
-      `needs the bytes of a file (Uint8Array) or a Map of its arrays; got ${kindOf(file)}`,
+      `needs the bytes of a file (Uint8Array) or a Map of its arrays; got ${given(file)}`,
     );
   const found = withoutPrefixes(state, entries);
   const difference = {
@@ -63,9 +63,8 @@ export async function loadTorch(
   return difference;
 }
 
-function kindOf(value: unknown): string {
-  if (typeof value === 'string') return `the text "${value.slice(0, 100)}"; read the file first`;
-  return Object.prototype.toString.call(value).slice(8, -1);
+function given(file: unknown): string {
+  return typeof file === 'string' ? `the text "${file.slice(0, 100)}"; read the file first` : kindOf(file);
 }
 
 function nameOf({ name }: { readonly name: string }): string {

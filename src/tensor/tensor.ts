@@ -1,4 +1,4 @@
-import { check, DisposedError } from '../errors.ts';
+import { check, DisposedError, kindOf } from '../errors.ts';
 import { floatToHalf, halfToFloat } from '../formats/half.ts';
 import type { Device } from './device.ts';
 import type { PooledBuffer } from './pool.ts';
@@ -131,9 +131,9 @@ const DTYPES = new Map<string, DType>([
   ['Uint32Array', 'u32'],
 ]);
 
-/** The element type of `array`, by the name of its type, which arrays of other frames and workers have too. Throws `ShapeError` for other types. */
+/** The element type of `array`. Throws `ShapeError` for other types. */
 export function dtypeOf(array: TypedArray, op: string): DType {
-  const name = Object.prototype.toString.call(array).slice(8, -1);
+  const name = kindOf(array);
   const dtype = DTYPES.get(name);
   check(dtype !== undefined, op, () => `data must be one of ${[...DTYPES.keys()].join(', ')}; got ${name}`);
   return dtype;

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { gatherVideo } from '../../src/data/batches.ts';
 import { datasetOf } from '../../src/data/dataset-of.ts';
@@ -56,4 +57,10 @@ test('what does not fit is named', () => {
     { images, video: { data: images.data, shape: [1, 2, 2, 3], kind: 'rgb' } },
     'datasetOf: takes images or video, not both',
   );
+});
+
+test('arrays of another frame are as good', () => {
+  const data = runInNewContext('new Uint8Array(36).fill(7)') as Uint8Array;
+  expect(data instanceof Uint8Array).toBe(false);
+  expect(datasetOf({ ...base, images: { ...images, data } }).video?.data).toBe(data);
 });

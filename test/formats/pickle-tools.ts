@@ -1,4 +1,7 @@
 // Pickles and files of torch.save, written byte by byte.
+import { expect } from 'vitest';
+import { FormatError } from '../../src/errors.ts';
+import { decodeTorch } from '../../src/formats/torch-file.ts';
 import { type Entry, zipOf } from './zip-tools.ts';
 
 type Bytes = readonly number[];
@@ -18,6 +21,9 @@ export const global = (module: string, name: string): number[] => [0x63, ...text
 export const tuple = (...items: Bytes[]): number[] => [0x28, ...items.flat(), 0x74];
 export const list = (...items: Bytes[]): number[] => [0x5d, 0x28, ...items.flat(), 0x65];
 export const dict = (...pairs: [Bytes, Bytes][]): number[] => [0x7d, 0x28, ...pairs.flat(2), 0x75];
+/** A state_dict. */
+export const state = (...pairs: [string, number[]][]): number[] =>
+  dict(...pairs.map(([key, value]) => [str(key), value] as [number[], number[]]));
 export const call = (callable: Bytes, args: Bytes): number[] => [...callable, ...args, 0x52];
 export const pickle = (...body: Bytes[]): Uint8Array => Uint8Array.from([...PROTO, ...body.flat(), ...STOP]);
 
@@ -72,4 +78,15 @@ export function legacyFile(object: Bytes, storages: readonly Storage[]): Uint8Ar
   const head = [MAGIC, pickle(int(1001)), SYSTEM, pickle(object), keys];
   const data = storages.flatMap((storage) => [...u64(BigInt(storage.size)), ...bytesOf(storage.data)]);
   return Uint8Array.from([...head.flatMap((part) => [...part]), ...data]);
+}
+
+/** The message that a file is refused with. */
+export async function refusal(file: Uint8Array): Promise<string> {
+  const error = await decodeTorch(file, 'x.pth').then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(FormatError);
+  expect((error as FormatError).message).toContain('x.pth');
+  return (error as FormatError).message;
 }

@@ -15,8 +15,10 @@ import {
   NONE,
   PROTO,
   pickle,
+  refusal,
   type Storage,
   SYSTEM,
+  state,
   storageId,
   str,
   tensor,
@@ -30,24 +32,12 @@ import { zipOf } from './zip-tools.ts';
 
 const w = floats('0', 1, 2, 3, 4, 5, 6);
 const one = tensor(w, [2, 3], [3, 1]);
-const state = (...pairs: [string, number[]][]) =>
-  dict(...pairs.map(([key, value]) => [str(key), value] as [number[], number[]]));
 
 /** What the tensor of a state_dict with one of them is. */
 async function only(file: Uint8Array): Promise<StoredTensor> {
   const found = await decodeTorch(file, 'x.pth');
   expect([...found.keys()]).toEqual(['w']);
   return found.get('w') as StoredTensor;
-}
-
-async function refusal(file: Uint8Array): Promise<string> {
-  const error = await decodeTorch(file, 'x.pth').then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  expect(error).toBeInstanceOf(FormatError);
-  expect((error as FormatError).message).toContain('x.pth');
-  return (error as FormatError).message;
 }
 
 test.each(['zip', 'legacy'] as const)('a file that PyTorch wrote in its %s format', async (format) => {

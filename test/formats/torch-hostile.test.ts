@@ -1,20 +1,23 @@
 // Files that would make the reader work or hold more than in proportion to their size.
 import { describe, expect, test } from 'vitest';
-import { FormatError } from '../../src/errors.ts';
 import { decodeTorch } from '../../src/formats/torch-file.ts';
-import { dict, floats, global, int, list, NONE, str, tensor, tuple, zipFile } from './pickle-tools.ts';
+import {
+  dict,
+  floats,
+  global,
+  int,
+  list,
+  NONE,
+  refusal,
+  state,
+  str,
+  tensor,
+  tuple,
+  zipFile,
+} from './pickle-tools.ts';
 
 const w = floats('0', 1, 2, 3, 4, 5, 6);
 const one = tensor(w, [2, 3], [3, 1]);
-const state = (...pairs: [string, number[]][]) =>
-  dict(...pairs.map(([key, value]) => [str(key), value] as [number[], number[]]));
-
-async function refusal(file: Uint8Array): Promise<string> {
-  const error = await decodeTorch(file, 'x.pth').catch((thrown: unknown) => thrown);
-  expect(error).toBeInstanceOf(FormatError);
-  return (error as FormatError).message;
-}
-
 describe('what is refused', () => {
   test('containers nested too deep, or around themselves', async () => {
     const deep = [...new Array<number>(50).fill(0x5d), ...new Array<number>(49).fill(0x61)];

@@ -1,19 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ShapeError } from '../../src/errors.ts';
 import { channelMatmul } from '../../src/kernels/channel-matmul.ts';
-import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
-import { openTestDevice } from '../open.ts';
+import { fileDevice } from './file-device.ts';
 
-let device: Device;
-beforeAll(async () => {
-  device = await openTestDevice();
-});
-afterAll(() => device.dispose());
-
-function zeros(...shape: number[]): Tensor {
-  return device.tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
-}
+const { device, zeros } = fileDevice();
 
 describe('channelMatmul rejects', () => {
   const plain = /a and b must be \[N, I, K, C\] and \[N, K, J, C\]; got/;
@@ -29,7 +20,7 @@ describe('channelMatmul rejects', () => {
     ],
     [
       'integers',
-      () => channelMatmul(zeros(1, 2, 3, 4), device.tensor(new Int32Array(36), [1, 3, 3, 4])),
+      () => channelMatmul(zeros(1, 2, 3, 4), device().tensor(new Int32Array(36), [1, 3, 3, 4])),
       /b must be f32/,
     ],
   ];

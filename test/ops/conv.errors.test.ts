@@ -1,21 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { grad } from '../../src/autograd/grad.ts';
 import { ShapeError } from '../../src/errors.ts';
 import { conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d } from '../../src/kernels/conv.ts';
 import { sum } from '../../src/kernels/reduce.ts';
-import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
-import { openTestDevice } from '../open.ts';
+import { fileDevice } from './file-device.ts';
 
-let device: Device;
-beforeAll(async () => {
-  device = await openTestDevice();
-});
-afterAll(() => device.dispose());
-
-function zeros(...shape: number[]): Tensor {
-  return device.tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
-}
+const { device, zeros } = fileDevice();
 
 describe('convolutions reject', () => {
   const bad: [string, () => Tensor, RegExp][] = [
@@ -55,7 +46,11 @@ describe('convolutions reject', () => {
       () => conv1d(zeros(1, 5, 4), zeros(3, 4, 3), { residual: zeros(1, 5, 3) }),
       /residual must be \[1, 3, 3\]; got \[1, 5, 3\]/,
     ],
-    ['integers', () => conv1d(device.tensor(new Int32Array(8), [1, 2, 4]), zeros(1, 4, 3)), /x must be f32/],
+    [
+      'integers',
+      () => conv1d(device().tensor(new Int32Array(8), [1, 2, 4]), zeros(1, 4, 3)),
+      /x must be f32/,
+    ],
     [
       'transposed weights for other channels',
       () => convTranspose2d(zeros(1, 4, 4, 6), zeros(3, 3, 2, 5)),
@@ -84,7 +79,7 @@ describe('convolutions reject', () => {
 });
 
 test('leakyRelu with a negative slope has the gradient of the op of its own', async () => {
-  const [x, w] = [device.tensor([-2, 3], [1, 2, 1]), device.tensor([1], [1, 1, 1])];
+  const [x, w] = [device().tensor([-2, 3], [1, 2, 1]), device().tensor([1], [1, 1, 1])];
   const [g] = grad(() => sum(conv1d(x, w, { activation: 'leakyRelu', slope: -0.5 })), [x]);
   expect(await g?.read()).toEqual(Float32Array.of(-0.5, 1));
 });

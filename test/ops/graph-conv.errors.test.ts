@@ -1,19 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ShapeError } from '../../src/errors.ts';
 import { graphConv } from '../../src/kernels/graph-conv.ts';
-import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
-import { openTestDevice } from '../open.ts';
+import { fileDevice } from './file-device.ts';
 
-let device: Device;
-beforeAll(async () => {
-  device = await openTestDevice();
-});
-afterAll(() => device.dispose());
-
-function zeros(...shape: number[]): Tensor {
-  return device.tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
-}
+const { device, zeros } = fileDevice();
 
 describe('graphConv rejects', () => {
   const message = /x, w and adjacency must be \[N, T, V, C\], \[P, C, O\] and \[P, V, V\]; got/;
@@ -29,7 +20,7 @@ describe('graphConv rejects', () => {
     ],
     [
       'integers',
-      () => graphConv(zeros(1, 2, 3, 4), zeros(1, 4, 5), device.tensor(new Int32Array(9), [1, 3, 3])),
+      () => graphConv(zeros(1, 2, 3, 4), zeros(1, 4, 5), device().tensor(new Int32Array(9), [1, 3, 3])),
       /adjacency must be f32/,
     ],
   ];

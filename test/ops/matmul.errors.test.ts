@@ -1,21 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { grad } from '../../src/autograd/grad.ts';
 import { ShapeError } from '../../src/errors.ts';
 import { type Activation, matmul } from '../../src/kernels/matmul.ts';
 import { sum } from '../../src/kernels/reduce.ts';
-import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
-import { openTestDevice } from '../open.ts';
+import { fileDevice } from './file-device.ts';
 
-let device: Device;
-beforeAll(async () => {
-  device = await openTestDevice();
-});
-afterAll(() => device.dispose());
-
-function zeros(...shape: number[]): Tensor {
-  return device.tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
-}
+const { device, zeros } = fileDevice();
 
 describe('matmul rejects', () => {
   const bad: [string, () => Tensor, RegExp][] = [
@@ -46,7 +37,7 @@ describe('matmul rejects', () => {
       () => matmul(zeros(2, 3), zeros(3, 5), { residual: zeros(5) }),
       /residual must be \[2, 5\]; got \[5\]/,
     ],
-    ['integers', () => matmul(device.tensor(new Int32Array(4), [2, 2]), zeros(2, 2)), /a must be f32/],
+    ['integers', () => matmul(device().tensor(new Int32Array(4), [2, 2]), zeros(2, 2)), /a must be f32/],
     [
       'an unknown activation',
       () => matmul(zeros(2, 2), zeros(2, 2), { activation: 'swish' as Activation }),
@@ -60,7 +51,7 @@ describe('matmul rejects', () => {
 });
 
 test('leakyRelu with a negative slope has the gradient of the op of its own', async () => {
-  const [a, b] = [device.tensor([-2, 3], [2, 1]), device.tensor([1], [1, 1])];
+  const [a, b] = [device().tensor([-2, 3], [2, 1]), device().tensor([1], [1, 1])];
   const [g] = grad(() => sum(matmul(a, b, { activation: 'leakyRelu', slope: -0.5 })), [a]);
   expect(await g?.read()).toEqual(Float32Array.of(-0.5, 1));
 });
