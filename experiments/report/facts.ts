@@ -16,11 +16,7 @@ function facts(study: Study): (readonly [string, Content])[] {
     ['Data set', dataset.citation ? `${dataset.title}. ${dataset.citation}` : dataset.title],
     ['Modalities', listText(modalityNames(dataset))],
     ['Samples', `${sampleText(samples, holdOut)}, ${attackedText(study)} of them attacked`],
-    [
-      'Subjects to train',
-      subjectText(holdOut ? subjects.train : [...subjects.train, ...subjects.validation]),
-    ],
-    [holdOut ? 'Subjects to validate' : 'Hyper-parameters were chosen on', subjectText(subjects.validation)],
+    ...subjectRows(subjects, holdOut),
     ['Subjects to test', subjectText(subjects.test)],
     ['Adapter', `${adapter.description} (${adapter.kind})`],
     ['Preset and seed', `${preset}, seed ${seed}`],
@@ -36,10 +32,25 @@ function modalityNames({ modalities, video }: DatasetSummary): string[] {
   );
 }
 
-/** Where validation subjects chose the epochs beforehand, the final networks are fitted on them too. */
 function sampleText({ train, validation, test }: DatasetSummary['samples'], holdOut: boolean): string {
   if (holdOut) return `${train} to train, ${validation} to validate, ${test} to test`;
-  return `${train + validation} to train (the ${validation} that hyper-parameters were chosen on among them), ${test} to test`;
+  return `${train + validation} to train, ${test} to test`;
+}
+
+/** Where epochs and sizes were fixed beforehand, networks are fitted on the validation subjects too. */
+function subjectRows(
+  { train, validation }: DatasetSummary['subjects'],
+  holdOut: boolean,
+): (readonly [string, Content])[] {
+  if (holdOut)
+    return [
+      ['Subjects to train', subjectText(train)],
+      ['Subjects to validate', subjectText(validation)],
+    ];
+  return [
+    ['Subjects to train', subjectText([...train, ...validation])],
+    ['Epochs and sizes', 'fixed beforehand, on subjects held out of recorded data (docs/datasets.md)'],
+  ];
 }
 
 function attackedText({ results: { models, dataset } }: Study): string {

@@ -146,6 +146,15 @@ test('every figure says on how many samples it is', async () => {
   expect(text).toMatch(/Nothing \(clean\) 192 0\.844 may be chance .* RGB and skeleton 96 0\.031 more than/);
 });
 
+test('subjects that were held out are told from those that were trained on', async () => {
+  const heldOut = visibleText(await renderReport(figuresResults(), []));
+  expect(heldOut).toMatch(/576 to train, 144 to validate.* Subjects to validate 3:/);
+  expect(heldOut).not.toContain('fixed beforehand');
+  const recorded = visibleText(await renderReport(skeletonResults(), []));
+  expect(recorded).toMatch(/189 to train, 192 to test.* Subjects to train 3: bd, bk, dg .*fixed beforehand/);
+  expect(recorded).not.toMatch(/validate|chosen on/);
+});
+
 test('the main finding follows from the numbers', async () => {
   const found = visibleText(await renderReport(figuresResults(), []));
   expect(found).toContain(
