@@ -33,10 +33,7 @@ export function convTiles(shape: ConvShape, direction: Direction, variant: TileV
   const { q, rows, phases } = positions(shape, direction);
   const { tilesM, tilesN } = tilesOver(rows, columns, size);
   const tiles = tilesM * tilesN * shape.groups;
-  return {
-    ...{ depth, columns, rowTaps, vecDepth, q, rows, size, tilesM, tilesN, tiles, phases },
-    groupsPerPhase: groupsFor(tiles, size),
-  };
+  return { depth, columns, rowTaps, vecDepth, q, rows, size, tilesM, tilesN, tiles, phases };
 }
 
 /** Channels of a group on the side that is summed over, and on the other. */
@@ -100,21 +97,24 @@ function convolveTiles(
   epilogue: Epilogue,
 ): void {
   const shader = variant === 'register' ? convWgsl : convSubgroupWgsl;
+  const { traits } = x.device;
   const tiles = convTiles(shape, direction, variant);
+  const { threads, count: groupsPerPhase } = groupsFor(tiles.tiles, tiles.size, traits);
   const { bias = w, residual = w } = epilogue;
   const inputs = { x, xScalar: x, w, wScalar: w, bias, residual };
-  const params = { ...paramsOf(shape, direction, tiles), slope: epilogue.slope };
+  const params = { ...paramsOf(shape, direction, tiles), groupsPerPhase, slope: epilogue.slope };
   const constants = {
     INPUT_GRAD: Number(direction === 'inputGrad'),
     ROW_TAPS: Number(tiles.rowTaps),
     VEC_DEPTH: Number(tiles.vecDepth),
     VEC_COLUMNS: Number(tiles.columns % 4 === 0),
-    ...tileConstants(tiles.size, x.device.traits),
+    ...tileConstants(tiles.size, traits),
+    THREADS: threads,
     HAS_BIAS: Number(epilogue.bias !== undefined),
     HAS_RESIDUAL: Number(epilogue.residual !== undefined),
     ACTIVATION: epilogue.activation,
   };
-  const options = { groups: tiles.groupsPerPhase * tiles.phases, constants, flops: convFlops(shape) };
+  const options = { groups: groupsPerPhase * tiles.phases, constants, flops: convFlops(shape) };
   if (tiles.columns % 4 === 0) run(shader, 'conv', { ...inputs, y }, params, options);
   else run(shader, 'convAnyColumns', { ...inputs, yScalar: y }, params, options);
 }
@@ -122,9 +122,9 @@ function convolveTiles(
 function paramsOf(shape: ConvShape, direction: Direction, tiles: ReturnType<typeof convTiles>) {
   const forward = direction === 'forward';
   const { channels, filters, input, output } = shape;
-  const { rows, tilesM, tilesN, phases, groupsPerPhase, depth, columns, size } = tiles;
+  const { rows, tilesM, tilesN, phases, depth, columns, size } = tiles;
   return {
-    ...{ rows, tilesM, tilesN, tiles: tiles.tiles, phases, groupsPerPhase, depth, columns },
+    ...{ rows, tilesM, tilesN, tiles: tiles.tiles, phases, depth, columns },
     ...axes('q', tiles.q),
     xChannels: forward ? channels : filters,
     yChannels: forward ? filters : channels,
@@ -197,12 +197,13 @@ function launchWeight(
     ...{ ...cut, partSize, xChannels: shape.channels, gChannels: shape.filters, vectors: 4 * size.columns },
     ...{ ...axes('g', shape.output), ...axes('x', shape.input), ...kernel, ...windowOf(shape) },
   };
+  const { threads, count: groups } = groupsFor(plan.tiles * plan.splits, size, x.device.traits);
   const constants = {
     VEC_DEPTH: Number(plan.depth % 4 === 0),
     VEC_COLUMNS: Number(plan.columns % 4 === 0),
     ...tileConstants(size, x.device.traits),
+    THREADS: threads,
   };
-  const groups = groupsFor(plan.tiles * plan.splits, size);
   const options = { groups, constants, flops: convFlops(shape) };
   const inputs = { x, xScalar: x, g, gScalar: g };
   if (plan.columns % 4 === 0) run(shader, 'convWeight', { ...inputs, out }, params, options);

@@ -161,9 +161,11 @@ function launch(
   const { bias = b, residual = b } = epilogue;
   const inputs = { a, aScalar: a, b, bScalar: b, bias, residual };
   const params = { ...paramsOf(product, plan), partSize, slope: epilogue.slope };
+  const { traits } = a.device;
+  const { threads, count } = groupsFor(plan.tiles * plan.splits, plan.size, traits);
   const options = {
-    groups: groupsFor(plan.tiles * plan.splits, plan.size),
-    constants: constantsOf(product, plan, epilogue, a.device.traits),
+    groups: count,
+    constants: { ...constantsOf(product, plan, epilogue, traits), THREADS: threads },
     flops: 2 * product.m * product.n * product.k * plan.batches,
   };
   const rows = rowsOfOut(product);

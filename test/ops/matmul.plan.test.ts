@@ -1,7 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { matmulPlan, type Product, splitsOf } from '../../src/kernels/matmul-launch.ts';
-import { columnBlocks, tileConstants, tileSize, tileVariants } from '../../src/kernels/matmul-tiles.ts';
+import {
+  columnBlocks,
+  groupsFor,
+  tileConstants,
+  tileSize,
+  tileVariants,
+} from '../../src/kernels/matmul-tiles.ts';
 
 const NO_BATCH = { batch: [1, 1, 1], aStrides: [0, 0, 0], bStrides: [0, 0, 0], sumBatches: false } as const;
 
@@ -35,6 +41,16 @@ describe('matmulPlan', () => {
     expect(matmulPlan(product(64, 64, 64), 'octet', { software: true }, true).size.columns).toBe(8);
     expect(matmulPlan(product(64, 63, 64), 'octet', { software: true }, true).size.columns).toBe(4);
     expect(tileSize('octet', 64, { vectors: true }).columns).toBe(4);
+  });
+
+  test('workgroups are small where few tiles would leave cores idle, and where four lanes are a subgroup', () => {
+    const size = tileSize('octet', 64, { vectors: true });
+    const groups = (tiles: number, subgroupMinSize: number, software = true) =>
+      groupsFor(tiles, size, { software, subgroupMinSize });
+    expect(groups(3, 8)).toEqual({ threads: 16, count: 2 });
+    expect(groups(64, 8)).toEqual({ threads: 64, count: 8 });
+    expect(groups(64, 4)).toEqual({ threads: 16, count: 32 });
+    expect(groups(3, 32, false)).toEqual({ threads: 64, count: 1 });
   });
 
   test('lanes swap what they share where four of them are a subgroup of a software adapter', () => {

@@ -20,6 +20,7 @@ struct WeightParams {
 
 override VEC_DEPTH: bool = true; // depth is a multiple of 4
 override VEC_COLUMNS: bool = true;
+override THREADS: u32 = 64u; // of a workgroup, a multiple of SHARE
 override SHARE: u32 = 4u; // threads in a group: 4 or 8
 override SWAP: bool = false; // lanes of a four swap what they loaded instead of broadcasting it, which SwiftShader does in a sixth of the time
 override ROWS: u32 = 1u; // blocks of 4 input channels in a thread: 1 or 2
@@ -116,7 +117,7 @@ fn gainedPair(c: Columns, b: Pair, a: Strip) -> Columns {
 struct Tile { c0: Columns, c1: Columns, c2: Columns, c3: Columns }
 
 fn tileProduct(thread: u32, group: u32) -> Tile {
-  let index = group * (64u / SHARE) + thread / SHARE;
+  let index = group * (THREADS / SHARE) + thread / SHARE;
   let split = min(index / params.tiles, params.splits - 1u);
   let tile = index % params.tiles;
   let channelGroup = tile / (params.tilesM * params.tilesN);
@@ -208,7 +209,7 @@ fn storeScalars(t: Tile, r: u32) {
   }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn convWeight(
   @builtin(local_invocation_index) thread: u32, @builtin(subgroup_invocation_id) subgroupLane: u32,
   @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,
@@ -218,7 +219,7 @@ fn convWeight(
   if (ROWS > 1u) { storeVectors(t, 1u); }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn convWeightAnyColumns(
   @builtin(local_invocation_index) thread: u32, @builtin(subgroup_invocation_id) subgroupLane: u32,
   @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u,

@@ -26,6 +26,7 @@ override INPUT_GRAD: bool = false;
 override ROW_TAPS: bool = false; // forward only: kW is 1, and depth covers all taps along W
 override VEC_DEPTH: bool = true; // depth is a multiple of 4
 override VEC_COLUMNS: bool = true;
+override THREADS: u32 = 64u; // of a workgroup, a multiple of SHARE
 override SHARE: u32 = 4u; // threads in a group: 4 or 8
 override SWAP: bool = false; // lanes of a four swap what they loaded instead of broadcasting it, which SwiftShader does in a sixth of the time
 override ROWS: u32 = 1u; // blocks of 4 positions in a thread: 1 or 2
@@ -43,7 +44,6 @@ override ACTIVATION: u32 = 0u; // 0 none, 1 relu, 2 leakyRelu
 @group(0) @binding(7) var<storage, read> residual: array<T>;
 @group(0) @binding(6) var<storage, read_write> y: array<vec4<T>>;
 @group(0) @binding(6) var<storage, read_write> yScalar: array<T>;
-
 const FOUR = vec4u(0u, 1u, 2u, 3u);
 const NOWHERE = 0xffffffffu;
 var<private> lane: u32;
@@ -169,7 +169,7 @@ fn tileProduct(thread: u32, group: u32) -> Tile {
   let phase = group / params.groupsPerPhase;
   let first = vec3u(phase / params.strideW / params.strideH, phase / params.strideW % params.strideH, phase % params.strideW);
   residue = first; // which no uniform control flow may depend on
-  let index = group % params.groupsPerPhase * (64u / SHARE) + thread / SHARE;
+  let index = group % params.groupsPerPhase * (THREADS / SHARE) + thread / SHARE;
   let tile = min(index, params.tiles - 1u);
   let channelGroup = tile / (params.tilesM * params.tilesN);
   let inGroup = tile % (params.tilesM * params.tilesN);
@@ -272,7 +272,7 @@ fn storeScalars(t: Tile, r: u32) {
   }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn conv(@builtin(local_invocation_index) thread: u32,
   @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let t = tileProduct(thread, id.y * groups.x + id.x);
@@ -280,7 +280,7 @@ fn conv(@builtin(local_invocation_index) thread: u32,
   if (ROWS > 1u) { storeVectors(t, 1u); }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn convAnyColumns(@builtin(local_invocation_index) thread: u32,
   @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let t = tileProduct(thread, id.y * groups.x + id.x);

@@ -22,6 +22,7 @@ override VEC_B: bool = true;
 override TRANSPOSE_A: bool = false;
 override TRANSPOSE_B: bool = false;
 override TAIL: bool = true; // steps may reach past the end of k
+override THREADS: u32 = 64u; // of a workgroup, a multiple of SHARE
 override SHARE: u32 = 4u; // threads in a group: 4 or 8
 override SWAP: bool = false; // lanes of a four swap what they loaded instead of broadcasting it, which SwiftShader does in a sixth of the time
 override ROWS: u32 = 1u; // blocks of 4 rows in a thread: 1 or 2
@@ -168,7 +169,7 @@ fn gainedTile(before: Tile, k: u32) -> Tile {
 }
 
 fn tileProduct(thread: u32, group: u32) -> Tile {
-  let index = group * (64u / SHARE) + thread / SHARE;
+  let index = group * (THREADS / SHARE) + thread / SHARE;
   let split = min(index / params.tiles, params.splits - 1u);
   let tile = index % params.tiles;
   let z = tile / (params.tilesM * params.tilesN);
@@ -281,7 +282,7 @@ fn storeScalars(t: Tile, r: u32) {
   }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn matmul(@builtin(local_invocation_index) thread: u32, @builtin(subgroup_invocation_id) subgroupLane: u32,
   @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let t = tileProduct(inGroups(thread, subgroupLane), id.y * groups.x + id.x);
@@ -289,7 +290,7 @@ fn matmul(@builtin(local_invocation_index) thread: u32, @builtin(subgroup_invoca
   if (ROWS > 1u) { storeVectors(t, 1u); }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn matmulAnyN(@builtin(local_invocation_index) thread: u32, @builtin(subgroup_invocation_id) subgroupLane: u32,
   @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let t = tileProduct(inGroups(thread, subgroupLane), id.y * groups.x + id.x);
