@@ -9,7 +9,7 @@ import { fgsmAttack } from './first-order.ts';
 import { cleanStart, iterativeAttack } from './iterative.ts';
 import { type AttackObjective, crossEntropyObjective, marginObjective } from './losses.ts';
 import { type AttackInputs, type AttackModel, checkModalities } from './model.ts';
-import { checkBudget, rowsOf } from './norms.ts';
+import { checkBall, elementsOf, rowsOf, wholeRange } from './norms.ts';
 import { type AttackBudgets, checkCount, checkOption, makeProblem } from './problem.ts';
 import { squareAttack } from './square.ts';
 import { climb } from './track.ts';
@@ -73,7 +73,8 @@ export async function auditRobustness(
   checkCount(OP, 'queries', queries, 1);
   checkOption(OP, 'tolerance', tolerance, 0, 1);
   checkModalities(OP, model, Object.keys(budgets));
-  for (const [name, budget] of Object.entries(budgets)) checkBudget(OP, budget, `${name}: `);
+  for (const [name, budget] of Object.entries(budgets))
+    checkBall(OP, { ...budget, range: model.inputs[name] }, `${name}: `, elementsIn(batches, name));
   const accuracyUnder = (...attacks: readonly Attack[]) => measure(model, batches, attacks, seed);
   const pgd = (scaled: AttackBudgets, count: number) => accuracyUnder(climber(scaled, count));
   const wide = await unbounded(model, batches, budgets);
@@ -83,8 +84,8 @@ export async function auditRobustness(
     FGSM: await accuracyUnder(fgsmAttack({ budgets })),
     [`PGD-${steps}`]: await pgd(budgets, steps),
     [`PGD-${many}`]: await pgd(budgets, many),
-    [`PGD-${steps} at 2ε`]: await pgd(times(budgets, 2), steps),
-    [`PGD-${steps} at 4ε`]: await pgd(times(budgets, 4), steps),
+    [`PGD-${steps} at 2ε`]: await pgd(times(budgets, 2, wide), steps),
+    [`PGD-${steps} at 4ε`]: await pgd(times(budgets, 4, wide), steps),
     'PGD at any ε': await accuracyUnder(climber(wide, many), climber(wide, many, marginObjective)),
     'black box': await accuracyUnder(squareAttack({ budgets, queries })),
     APGD: await accuracyUnder(apgdAttack({ budgets, steps: many })),
@@ -137,12 +138,19 @@ function climber(
   return iterativeAttack({ name: `PGD-${steps}`, budgets: Object.fromEntries(own), ...parts });
 }
 
-function times(budgets: AttackBudgets, factor: number): AttackBudgets {
-  const pairs = Object.entries(budgets).map(([name, budget]) => [
-    name,
-    { ...budget, epsilon: budget.epsilon * factor },
-  ]);
+/** Balls so many times as large, but none beyond `wide`, which would bound nothing. */
+function times(budgets: AttackBudgets, factor: number, wide: AttackBudgets): AttackBudgets {
+  const pairs = Object.entries(budgets).map(([name, budget]) => {
+    const most = Math.max(budget.epsilon, wide[name]?.epsilon ?? 0);
+    return [name, { ...budget, epsilon: Math.min(factor * budget.epsilon, most) }];
+  });
   return Object.fromEntries(pairs);
+}
+
+/** Of a sample of a modality; unknown without one. */
+function elementsIn(batches: readonly AuditBatch[], name: string): number | undefined {
+  const x = batches[0]?.inputs[name];
+  return x && elementsOf(x);
 }
 
 /** Budgets without effect: the whole range of an input, or ten times its largest value where it has none. */
@@ -153,13 +161,13 @@ async function unbounded(
 ): Promise<AttackBudgets> {
   const wide: [string, AttackBudgets[string]][] = [];
   for (const [name, budget] of Object.entries(budgets)) {
-    const range = model.inputs[name];
+    const [low, high] = model.inputs[name] ?? [0, Number.POSITIVE_INFINITY];
     const inputs = batches.flatMap(({ inputs: all }) => all[name] ?? []);
-    const reach = range ? range[1] - range[0] : 10 * Math.max(...(await Promise.all(inputs.map(largest))));
-    const count = (inputs[0]?.size ?? 1) / (inputs[0]?.shape[0] || 1);
-    const power = { linf: 0, l2: 0.5, l1: 1 }[budget.norm ?? 'linf'];
+    const ends = Number.isFinite(high - low);
+    const reach = ends ? high - low : 10 * Math.max(...(await Promise.all(inputs.map(largest))));
+    const most = wholeRange({ norm: budget.norm, range: [0, reach] }, elementsIn(batches, name) ?? 1);
     // A modality that stays clean does so here too.
-    wide.push([name, { ...budget, epsilon: budget.epsilon > 0 ? reach * count ** power : 0 }]);
+    wide.push([name, { ...budget, epsilon: budget.epsilon > 0 ? most : 0 }]);
   }
   return Object.fromEntries(wide);
 }

@@ -46,20 +46,50 @@ export function checkBudget(
 /** How a distance grows with the number of elements that go all the way. */
 const POWERS: Readonly<Record<Norm, number>> = { linf: 0, l2: 0.5, l1: 1 };
 
+/** The smallest ε that holds the whole range from any point of it, for samples of so many elements; Infinity where it has no ends. */
+export function wholeRange({ norm = 'linf', range }: Omit<Budget, 'epsilon'>, elements: number): number {
+  const [low, high] = range ?? [0, Number.POSITIVE_INFINITY];
+  return (high - low) * elements ** POWERS[norm];
+}
+
+/**
+ * `checkBudget`, and `ShapeError` for a finite ε beyond the whole range, which bounds nothing: 8 where 8/255 is meant. Without
+ * `elements`, those of a sample, only ℓ∞ can tell.
+ */
+export function checkBall(
+  op: string,
+  budget: Parameters<typeof checkBudget>[1],
+  of = '',
+  elements = Number.POSITIVE_INFINITY,
+): void {
+  checkBudget(op, budget, of);
+  const { epsilon, range } = budget;
+  const most = wholeRange(budget, elements);
+  check(
+    epsilon === Number.POSITIVE_INFINITY || !(epsilon > most * ROUNDED),
+    op,
+    () =>
+      `${of}epsilon must be at most ${most}, which is all of [${range}], or Infinity; got ${epsilon}. It is in units of the input: 8/255, not 8`,
+  );
+}
+
+/** Whoever computes the whole range may round otherwise. */
+const ROUNDED = 1 + 1e-6;
+
 /**
  * The budget, with ε = Infinity as what holds the whole range from any point of it; `elements` are those of a sample. Throws
  * `ShapeError` where the range has no ends.
  */
 export function finiteBudget<B extends Budget>(op: string, budget: B, elements: number, of = ''): B {
-  const { epsilon, norm = 'linf', range: [low, high] = [0, Number.POSITIVE_INFINITY] } = budget;
-  if (epsilon !== Number.POSITIVE_INFINITY) return budget;
+  if (budget.epsilon !== Number.POSITIVE_INFINITY) return budget;
+  const epsilon = wholeRange(budget, elements);
   check(
-    high - low < Number.POSITIVE_INFINITY,
+    epsilon < Number.POSITIVE_INFINITY,
     op,
     () =>
       `${of}epsilon = Infinity means the whole range, and there is none; give a finite epsilon, or declare a range`,
   );
-  return { ...budget, epsilon: (high - low) * elements ** POWERS[norm] };
+  return { ...budget, epsilon };
 }
 
 /** Elements of a sample of x [n, …]. */

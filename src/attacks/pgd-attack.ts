@@ -4,7 +4,7 @@ import { slice } from '../kernels/layout.ts';
 import { type Captured, canCapture } from '../tensor/capture.ts';
 import { captureShapes } from '../tensor/capture-shapes.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { ascend, type Budget, checkBudget, randomStart } from './norms.ts';
+import { ascend, type Budget, checkBall, randomStart } from './norms.ts';
 
 /** What an attack sees at one iterate. Tensors hold until `observe` returns; copy what must last (`slice`). */
 export interface Iterate<R> {
@@ -50,13 +50,13 @@ export class PgdAttack<R extends Valued> {
   readonly #moved: readonly PgdBudget[];
   readonly #captured: Captured<readonly Tensor[], Step<R>> | undefined;
 
-  /** Throws `ShapeError` for ε < 0, a negative step size and a range that does not ascend. */
+  /** Throws `ShapeError` for ε < 0 or (in ℓ∞) beyond the range, a negative step size and a range that does not ascend. */
   constructor(
     loss: (points: readonly Tensor[], fixed: readonly Tensor[]) => R,
     moved: readonly PgdBudget[],
     { captured = true }: { readonly captured?: boolean } = {},
   ) {
-    for (const budget of moved) checkBudget('pgd', budget);
+    for (const budget of moved) checkBall('pgd', budget);
     this.#loss = loss;
     this.#moved = moved;
     if (captured) this.#captured = captureShapes((...all: readonly Tensor[]) => this.#advance(all));

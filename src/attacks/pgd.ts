@@ -1,7 +1,7 @@
 import { ShapeError } from '../errors.ts';
 import { reshape } from '../kernels/layout.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type Budget, checkBudget, elementsOf, finiteBudget } from './norms.ts';
+import { type Budget, checkBall, elementsOf, finiteBudget } from './norms.ts';
 import { checkSteps, type Iterate, PgdAttack, type PgdRunOptions } from './pgd-attack.ts';
 
 /** What an attack maximises: a loss of one element; further results are handed to `observe`. */
@@ -33,7 +33,7 @@ export interface JointOptions<R> extends PgdRunOptions<R> {
  * Projected gradient descent on the negative loss: `x ← P(x + α sign ∇ₓ loss(x))` in ℓ∞ (for other norms see `ascend`),
  * from a random point of the ε-ball (Madry et al. 2018, section 2.1). x of any shape → the same shape, within ε of x and within `range`, in which x must
  * lie: `range` wins where they disagree. ε = Infinity is the whole range.
- * Throws `ShapeError` for ε < 0, steps < 0, a negative step size and a range that does not ascend.
+ * Throws `ShapeError` for ε < 0 or, if finite, beyond the range, steps < 0, a negative step size and a range that does not ascend.
  */
 export function pgd(loss: (x: Tensor) => Tensor, x: Tensor, options: PgdOptions): Tensor {
   const { epsilon, norm, range, stepSize, ...rest } = options;
@@ -48,8 +48,7 @@ export function pgd(loss: (x: Tensor) => Tensor, x: Tensor, options: PgdOptions)
 /**
  * PGD on several inputs at once, each with its own ε, step size and range. Returns the final point of each. The gradient
  * is taken with respect to the inputs only, so no weight gradient is ever launched. An input that is not moved comes back as
- * a view of itself. Throws `ShapeError` for ε < 0, steps < 0, a negative step size, a range that does not ascend, and
- * without an input.
+ * a view of itself. Throws `ShapeError` as `pgd` does, and without an input.
  */
 export function pgdJoint<R extends Tensor | { readonly loss: Tensor }>(
   loss: AttackLoss<R>,
@@ -58,7 +57,7 @@ export function pgdJoint<R extends Tensor | { readonly loss: Tensor }>(
 ): Tensor[] {
   const { steps } = options;
   checkSteps(steps);
-  for (const budget of given) checkBudget('pgd', budget);
+  for (const input of given) checkBall('pgd', input, '', elementsOf(input.x));
   const attacked = given.map((input) => finiteBudget('pgd', input, elementsOf(input.x)));
   const device = attacked[0]?.x.device;
   if (!device) throw new ShapeError('pgd', 'needs at least one input to attack');

@@ -5,14 +5,14 @@ import { argmax, max, min } from '../kernels/reduce.ts';
 import type { Device } from '../tensor/device.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type AttackInputs, type AttackModel, checkInputs, checkModalities, cleanLogits } from './model.ts';
-import { type Budget, checkBudget, type Norm, rowsOf } from './norms.ts';
+import { type Budget, checkBall, elementsOf, type Norm, rowsOf } from './norms.ts';
 import { mapTensors } from './tree.ts';
 
 /** How far one modality may be moved. */
 export interface AttackBudget {
   /**
-   * In the units of the input; 0 leaves it as it is. Infinity: whatever the size, for an attack that looks for the smallest
-   * change; for others the whole range, which the model must declare.
+   * In the units of the input, at most what holds its whole range; 0 leaves it as it is. Infinity: whatever the size, for an attack
+   * that looks for the smallest change; for others the whole range, which the model must declare.
    */
   readonly epsilon: number;
   /** `linf` when left out. */
@@ -75,7 +75,7 @@ function truthOf(op: string, truth: Truth): Truth {
 
 /**
  * A problem for sync use, such as inside a captured step: shapes and budgets are checked, values are not. Throws `ShapeError`
- * for a modality the model lacks, ε < 0, labels that do not fit; `AttackError` for a model in training mode; both in the name of `op`.
+ * for a modality the model lacks, ε < 0 or beyond the range, labels that do not fit; `AttackError` for a model in training mode; both in the name of `op`.
  */
 export function makeProblem(
   model: AttackModel,
@@ -87,7 +87,7 @@ export function makeProblem(
   checkInputs(op, model, inputs);
   const names = Object.keys(budgets);
   checkModalities(op, model, names);
-  const moved = names.map((name) => movedOf(op, model, name, budgets[name] as AttackBudget));
+  const moved = names.map((name) => movedOf(op, model, inputs, name, budgets[name] as AttackBudget));
   const moving = moved.filter(({ epsilon }) => epsilon > 0);
   const still = Object.keys(model.inputs).filter((name) => !moving.some((one) => one.name === name));
   const logits = cleanLogits(op, model, inputs);
@@ -111,10 +111,16 @@ export function makeProblem(
   return { problem: { model, moved: moving, still, classes, total, ...tensors }, logits };
 }
 
-function movedOf(op: string, model: AttackModel, name: string, budget: AttackBudget): Moved {
+function movedOf(
+  op: string,
+  model: AttackModel,
+  inputs: AttackInputs,
+  name: string,
+  budget: AttackBudget,
+): Moved {
   const { epsilon, norm = 'linf', stepSize } = budget;
   const moved = { name, epsilon, norm, stepSize, range: model.inputs[name] };
-  checkBudget(op, moved, `${name}: `);
+  checkBall(op, moved, `${name}: `, elementsOf(inputs[name] as Tensor));
   return moved;
 }
 

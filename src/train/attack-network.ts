@@ -5,7 +5,7 @@ import {
   inputOf,
   type Modality,
 } from '../amr/action-network.ts';
-import { checkBudget, finiteBudget } from '../attacks/norms.ts';
+import { checkBall, finiteBudget } from '../attacks/norms.ts';
 import { type Iterate, PgdAttack } from '../attacks/pgd-attack.ts';
 import { check } from '../errors.ts';
 import { add, mul } from '../kernels/elementwise.ts';
@@ -56,8 +56,8 @@ type Observer = (iterate: Iterate<AttackValue>, modalities: readonly Modality[])
 /**
  * PGD on a network's cross-entropy in evaluation mode, through everything it computes (AMR's weights included), in the
  * input space of the modalities that have an ε above 0. Returns the inputs with those modalities replaced. `observe` sees
- * every iterate; with nothing to attack, only the inputs themselves. Throws `ShapeError` for ε < 0 or λ < 0, and where the network
- * lacks what has an ε.
+ * every iterate; with nothing to attack, only the inputs themselves. Throws `ShapeError` for ε < 0 or beyond the range, λ < 0, and
+ * where the network lacks what has an ε.
  */
 export function attackNetwork(
   network: ActionNetwork,
@@ -169,9 +169,10 @@ export class NetworkAttacker {
   }
 }
 
-/** Throws `ShapeError` for ε < 0 or NaN, naming the modality, and where it is above 0 for modalities alone that the network lacks. */
+/** Throws `ShapeError` for ε < 0, beyond the range or NaN, naming the modality, and where it is above 0 for modalities alone that the network lacks. */
 export function checkEpsilons(op: string, epsilons: Epsilons, modalities: readonly Modality[]): void {
-  for (const [modality, epsilon] of Object.entries(epsilons)) checkBudget(op, { epsilon }, `${modality}: `);
+  for (const [modality, epsilon] of Object.entries(epsilons))
+    checkBall(op, { epsilon, range: RANGES[modality as Modality] }, `${modality}: `);
   const attacked = Object.entries(epsilons).flatMap(([modality, epsilon]) => (epsilon > 0 ? [modality] : []));
   // One ε for each modality serves networks that see both and those that see one.
   const reached = attacked.length === 0 || modalities.some((modality) => attacked.includes(modality));

@@ -20,7 +20,7 @@ export class FreePerturbation {
   readonly #epsilons: Epsilons;
   readonly #deltas: ReadonlyMap<Modality, Tensor>;
 
-  /** Zeros of the shape of a batch of `size` samples. Throws `ShapeError` for ε < 0. */
+  /** Zeros of the shape of a batch of `size` samples. Throws `ShapeError` for ε < 0 or beyond the range. */
   constructor(
     device: Device,
     network: ActionNetwork,

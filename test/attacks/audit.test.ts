@@ -69,6 +69,12 @@ describe('a sound network', () => {
     }
   });
 
+  test('with an ε whose multiples hold the whole range', async () => {
+    const found = await audit(sound.model, 'linf', 0.6);
+    expect(found.suspicious).toEqual([]);
+    expect(found.accuracy['PGD-4 at 4ε']).toBe(found.accuracy['PGD-4 at 2ε']);
+  });
+
   test('over several batches', async () => {
     const budgets = { x: { epsilon } };
     const batch = { inputs: { x: sound.x }, labels: sound.labels };

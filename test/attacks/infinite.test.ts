@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { apgdAttack } from '../../src/attacks/apgd.ts';
 import type { Attack } from '../../src/attacks/attack.ts';
 import { attack } from '../../src/attacks/attacker.ts';
+import { auditRobustness } from '../../src/attacks/audit.ts';
 import { cwL2Attack } from '../../src/attacks/cw.ts';
 import { deepFoolAttack } from '../../src/attacks/deep-fool.ts';
 import { fabAttack } from '../../src/attacks/fab.ts';
@@ -10,6 +11,7 @@ import { fgsmAttack, miFgsmAttack, pgdAttack } from '../../src/attacks/first-ord
 import { runAttack } from '../../src/attacks/loop.ts';
 import { ascend, type Norm, project, randomStart } from '../../src/attacks/norms.ts';
 import { pgd } from '../../src/attacks/pgd.ts';
+import { PgdAttack } from '../../src/attacks/pgd-attack.ts';
 import { type AttackBudgets, makeProblem } from '../../src/attacks/problem.ts';
 import { squareAttack } from '../../src/attacks/square.ts';
 import { Stepper } from '../../src/attacks/stepper.ts';
@@ -91,6 +93,47 @@ describe('ε = Infinity is the whole range', () => {
       expect(() => randomStart(origin, all, 1, 0)).toThrow(/randomStart: epsilon = Infinity/);
     },
   );
+});
+
+describe('a finite ε beyond the whole range is refused, in the units of the input', () => {
+  const refusal = (op: string, of: string, most: number, got: number) =>
+    new ShapeError(
+      op,
+      `${of}epsilon must be at most ${most}, which is all of [0,1], or Infinity; got ${got}. It is in units of the input: 8/255, not 8`,
+    );
+  const makers: readonly (readonly [Norm, number, (budgets: AttackBudgets) => Attack])[] = [
+    ['linf', 1, (budgets) => pgdAttack({ budgets, steps: 1 })],
+    ['l2', SIZE ** 0.5, (budgets) => fgsmAttack({ budgets })],
+    ['l1', SIZE, (budgets) => apgdAttack({ budgets, steps: 2, largerFirst: true })],
+    // Whose balls are larger at first all the same.
+    ['linf', 1, (budgets) => apgdAttack({ budgets, steps: 2, largerFirst: true })],
+    ['linf', 1, (budgets) => squareAttack({ budgets, queries: 2 })],
+    ['linf', 1, (budgets) => fabAttack({ budgets, steps: 1 })],
+    ['l2', SIZE ** 0.5, (budgets) => deepFoolAttack({ budgets, steps: 1 })],
+    ['l2', SIZE ** 0.5, (budgets) => cwL2Attack({ budgets, steps: 1, searches: 1 })],
+  ];
+  test.each(makers)('in %s beyond %d', async (norm, most, make) => {
+    const run = (epsilon: number) => attack(boxed.model, make(budget(epsilon, norm)), { x: boxed.x }, boxed);
+    await expect(run(8)).rejects.toThrow(refusal(make(budget(1, norm)).name, 'x: ', most, 8));
+    // The whole range itself is not, however it was computed; nor is any size where there is no range.
+    expect((await run(most * (1 + 1e-7))).success).toHaveLength(3);
+    expect((await attack(free.model, make(budget(8, norm)), { x: free.x }, free)).success).toHaveLength(3);
+  });
+
+  test('by what takes a loss of one’s own, and by an audit', async () => {
+    const [loss, x] = [(points: Tensor) => sum(points), boxed.x];
+    const wrong = { epsilon: 8, range: [0, 1] } as const;
+    expect(() => fgsm(loss, x, wrong)).toThrow(refusal('fgsm', '', 1, 8));
+    expect(() => pgd(loss, x, { ...wrong, norm: 'l2', steps: 1 })).toThrow(refusal('pgd', '', 2, 8));
+    const moved = [{ ...wrong, stepSize: 1 }];
+    expect(() => new PgdAttack(([point]) => sum(point as Tensor), moved)).toThrow(refusal('pgd', '', 1, 8));
+    const audit = auditRobustness(
+      boxed.model,
+      { inputs: { x }, labels: boxed.labels },
+      { budgets: budget(8) },
+    );
+    await expect(audit).rejects.toThrow(refusal('auditRobustness', 'x: ', 1, 8));
+  });
 });
 
 describe('attacks that look for the smallest change', () => {

@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => device.dispose());
 
 describe('the perturbation stays within ε and the range', () => {
-  test.each([0.01, 8 / 255, 0.5, 3])('ε = %f', async (epsilon) => {
+  test.each([0.01, 8 / 255, 0.5, 1])('ε = %f', async (epsilon) => {
     const budget = { epsilon, range: [0, 1] as const };
     for (const moved of [
       fgsm(loss, x, budget),

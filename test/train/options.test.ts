@@ -9,6 +9,7 @@ import { evaluateClean } from '../../src/train/evaluate.ts';
 import {
   freeTraining,
   martTraining,
+  pgdTraining,
   type RegularisedOptions,
   type TrainingMethod,
   tradesTraining,
@@ -99,6 +100,16 @@ test('ε = Infinity is the whole range of pixels, and refused for skeletons, whi
   const message = /: skeleton: epsilon = Infinity means the whole range, and there is none/;
   expect(() => attackNetwork(network, inputs, labels, { ...attack, epsilons: unbounded })).toThrow(message);
   expect(() => make({ method: freeTraining({ epsilons: unbounded }) })).toThrow(message);
+});
+
+test('pixels that may move further than their range are refused', () => {
+  const network = tinyNetwork(device, 'amr');
+  const { inputs, labels } = uploadBatch(device, DATASET, [0, 1], network.modalities);
+  const wide = { epsilons: { rgb: 8, skeleton: 8 }, steps: 1, relativeStep: 1, randomStart: true, seed: 1 };
+  const message = /: rgb: epsilon must be at most 1, which is all of \[0,1\], or Infinity; got 8.*8\/255/;
+  expect(() => attackNetwork(network, inputs, labels, wide)).toThrow(message);
+  expect(() => make({ method: freeTraining(wide) })).toThrow(message);
+  expect(() => make({ method: pgdTraining(wide) })).toThrow(message);
 });
 
 test('an attack on modalities alone that the network lacks is refused', () => {
