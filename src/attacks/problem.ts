@@ -176,7 +176,7 @@ export async function checkValues(op: string, problem: Problem, logits: Tensor):
   await checkTruth(op, problem);
   const finite = await allFinite(logits).read();
   const bad = finite.filter((flag) => flag === 0).length;
-  throwUnlessFinite(op, 'logits', 'the clean inputs', bad, finite.length);
+  throwUnlessFinite(op, 'logits are NaN or infinite', 'the clean inputs', bad, finite.length);
   return Array.from(await isFooled(logits, problem).read(), (flag) => flag === 1);
 }
 
@@ -206,7 +206,7 @@ async function checkTruth(op: string, { classes, labels, targets }: Problem): Pr
 export function throwUnlessFinite(op: string, what: string, where: string, bad: number, all: number): void {
   if (bad === 0) return;
   const share = ((100 * bad) / all).toFixed(1);
-  throw new AttackError(op, `${what} are NaN or infinite at ${where} for ${share} % of ${all} samples`);
+  throw new AttackError(op, `${what} at ${where} for ${share} % of ${all} samples`);
 }
 
 async function extentOf(x: Tensor): Promise<[number, number]> {

@@ -73,15 +73,16 @@ export class Progress {
   }
 
   /**
-   * Takes over what a run has found for its samples. Throws `AttackError` where logits or gradients were no numbers, naming the first step
-   * and the share of the samples.
+   * Takes over what a run has found for its samples. Throws `AttackError` where logits or gradients were no numbers or losses NaN,
+   * naming the first step and the share of the samples.
    */
   async take({ problem, samples }: Active, state: Track, { smallest, name }: Attack): Promise<void> {
     const flags = await stack([cast(state.success, 'f32'), state.firstBad, state.size]).read();
     const row = (k: number, i: number) => flags[k * problem.labels.size + i] ?? 0;
     const bad = samples.map((_, i) => row(1, i)).filter((step) => step < NEVER);
-    const step = `step ${Math.min(...bad)}`;
-    throwUnlessFinite(name, 'logits or input gradients', step, bad.length, samples.length);
+    const first = Math.min(...bad);
+    const what = Number.isInteger(first) ? 'logits or input gradients are NaN or infinite' : 'losses are NaN';
+    throwUnlessFinite(name, what, `step ${Math.floor(first)}`, bad.length, samples.length);
     const batch = this.#success.length;
     const places = Array.from({ length: batch }, (_, sample) => sample);
     for (const [i, sample] of samples.entries()) {

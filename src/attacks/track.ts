@@ -1,6 +1,6 @@
 import { valueAndGrad } from '../autograd/grad.ts';
 import { check } from '../errors.ts';
-import { add, less, lessEqual, maximum, minimum, mul, where } from '../kernels/elementwise.ts';
+import { add, equal, less, lessEqual, maximum, minimum, mul, where } from '../kernels/elementwise.ts';
 import { full, zeros } from '../kernels/fill.ts';
 import { gather } from '../kernels/layout.ts';
 import { sum } from '../kernels/reduce.ts';
@@ -24,7 +24,10 @@ export interface Track {
   readonly size: Tensor;
   /** What it maximises, at the last evaluation, [n]. */
   readonly losses: Tensor;
-  /** The first evaluation whose logits or gradients were no numbers, [n]; `NEVER` as long as there is none. */
+  /**
+   * The first evaluation whose logits or gradients were no numbers, [n], half a step later where the losses were NaN; `NEVER`
+   * as long as there is none.
+   */
   readonly firstBad: Tensor;
   /** Number of evaluations so far, [n]. */
   readonly clock: Tensor;
@@ -155,12 +158,14 @@ export function observeSmallest<T extends Track>(
   };
 }
 
-/** What every evaluation tells. A gradient that is no number would leave a sample where it is, as if it were robust. */
+/** What every evaluation tells. A loss that is NaN or a gradient that is no number would leave a sample where it is, as if it were robust. */
 function notice({ clock, firstBad }: Track, { logits, losses, grads = [] }: Evaluation): Partial<Track> {
-  const finite = grads.reduce((all, grad) => both(all, allFinite(grad)), allFinite(logits));
+  const climbed = grads.reduce((bad: Tensor | number, grad) => where(allFinite(grad), bad, clock), NEVER);
+  // NaN alone differs from itself. What comes of logits that are none is none either, so logits have the first word.
+  const lost = where(equal(losses, losses), climbed, add(clock, 0.5));
   return {
     losses,
-    firstBad: minimum(firstBad, where(finite, NEVER, clock)),
+    firstBad: minimum(firstBad, where(allFinite(logits), lost, clock)),
     clock: add(clock, 1),
   };
 }

@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { apgdAttack } from '../../src/attacks/apgd.ts';
 import { attack } from '../../src/attacks/attacker.ts';
+import { pgdAttack } from '../../src/attacks/first-order.ts';
 import { cleanStart, iterativeAttack, type Parts } from '../../src/attacks/iterative.ts';
-import { marginObjective } from '../../src/attacks/losses.ts';
+import { type AttackObjective, marginObjective } from '../../src/attacks/losses.ts';
 import type { AttackInputs } from '../../src/attacks/model.ts';
-import { ShapeError } from '../../src/errors.ts';
-import { add, mul, sub } from '../../src/kernels/elementwise.ts';
+import { AttackError, ShapeError } from '../../src/errors.ts';
+import { abs, add, cast, div, equal, mul, sqrt, sub } from '../../src/kernels/elementwise.ts';
 import { slice } from '../../src/kernels/layout.ts';
-import { argmax, sum } from '../../src/kernels/reduce.ts';
+import { argmax, max, sum } from '../../src/kernels/reduce.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { openTestDevice } from '../open.ts';
@@ -105,5 +107,39 @@ describe('parts of one’s own', () => {
   ])('%s is named', async (_, parts, message) => {
     await expect(run(parts)).rejects.toThrow(ShapeError);
     await expect(run(parts)).rejects.toThrow(message);
+  });
+
+  const off = (values: (x: Tensor) => Tensor): AttackObjective => ({
+    ...marginObjective,
+    loss: (seen) => add(marginObjective.loss(seen), values(seen.points[0] as Tensor)),
+  });
+  test('a loss of −∞ is smaller than any other, and stops none', async () => {
+    const half = device.tensor(new Float32Array(24).fill(Number.NEGATIVE_INFINITY, 12));
+    const found = await run({ loss: off(() => half) });
+    expect(found.success).toEqual((await run({})).success);
+  });
+
+  const distance = (x: Tensor) => max(abs(sub(x, net.x)), { axes: 1 });
+  test.each<[string, number, string, (x: Tensor) => Tensor]>([
+    ['always NaN', 0, '100.0', () => device.tensor(new Float32Array(24).fill(Number.NaN))],
+    ['NaN for some', 0, '25.0', () => device.tensor(new Float32Array(24).fill(Number.NaN, 6, 12))],
+    ['no number, nor is its gradient', 0, '100.0', (x) => sqrt(sub(mul(distance(x), 0), 1))],
+    // No derivative goes through a comparison.
+    ['no number once it has moved', 1, '100.0', (x) => div(0, cast(equal(distance(x), 0), 'f32'))],
+  ])('a loss that is %s stops the attack, which says that it is the loss', async (_, at, share, values) => {
+    const recipes = [
+      iterativeAttack({ ...base, loss: off(values) }),
+      apgdAttack({ budgets: base.budgets, loss: off(values) }),
+      pgdAttack({ budgets: base.budgets, loss: off(values), randomStart: false }),
+    ];
+    for (const [i, recipe] of recipes.entries())
+      for (const captured of [true, false]) {
+        // APGD begins at random.
+        const step = i === 1 ? 0 : at;
+        const message = `losses are NaN at step ${step} for ${share} % of 24 samples`;
+        await expect(attack(net.model, recipe, { x: net.x }, { ...net, captured })).rejects.toThrow(
+          new AttackError(recipe.name, message),
+        );
+      }
   });
 });

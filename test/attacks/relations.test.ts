@@ -9,12 +9,14 @@ import { fabAttack } from '../../src/attacks/fab.ts';
 import { cwInfAttack, fgsmAttack, miFgsmAttack, pgdAttack } from '../../src/attacks/first-order.ts';
 import { runAttack } from '../../src/attacks/loop.ts';
 import { dlrObjective } from '../../src/attacks/losses.ts';
+import type { AttackInputs } from '../../src/attacks/model.ts';
 import type { Norm } from '../../src/attacks/norms.ts';
 import { pgd } from '../../src/attacks/pgd.ts';
 import { makeProblem } from '../../src/attacks/problem.ts';
 import { squareAttack } from '../../src/attacks/square.ts';
 import { Stepper } from '../../src/attacks/stepper.ts';
 import { grad } from '../../src/autograd/grad.ts';
+import { add } from '../../src/kernels/elementwise.ts';
 import { crossEntropy } from '../../src/kernels/loss.ts';
 import { argmax, sum } from '../../src/kernels/reduce.ts';
 import { capture } from '../../src/tensor/capture.ts';
@@ -234,7 +236,9 @@ test('losses of each step are returned on request, and rise', async () => {
 
 test('a step is one forward pass, the gradient of the input, and what the attack decides', () => {
   const recipe = pgdAttack({ budgets: at(EPSILON), steps: 7, randomStart: false });
-  const { problem } = makeProblem(net.model, { x: net.x }, net, recipe.budgets);
+  // The network twice: large beside what an attack decides.
+  const logits = (inputs: AttackInputs) => add(net.model.logits(inputs, 0), net.model.logits(inputs, 0));
+  const { problem } = makeProblem({ ...net.model, logits }, { x: net.x }, net, recipe.budgets);
   const launches = (action: () => void) => {
     const before = device.queue.dispatches;
     device.scope(action);
@@ -242,8 +246,7 @@ test('a step is one forward pass, the gradient of the input, and what the attack
   };
   const attacked = (steps: number) =>
     launches(() => void runAttack({ ...recipe, steps }, problem, new Stepper(false)));
-  const lossOf = () =>
-    sum(crossEntropy(net.model.logits({ x: net.x }, 0), net.labels, { reduction: 'none' }));
+  const lossOf = () => sum(crossEntropy(logits({ x: net.x }), net.labels, { reduction: 'none' }));
   const forward = launches(() => void lossOf());
   const gradient = launches(() => void grad(lossOf, [net.x]));
   const step = attacked(3) - attacked(2);
