@@ -1,16 +1,16 @@
-import { abs, add, clamp, div, maximum, minimum, mul, neg, sign, sub } from '../kernels/elementwise.ts';
+import { abs, add, clamp, div, less, maximum, minimum, mul, neg, sign, sub } from '../kernels/elementwise.ts';
 import { concat, slice } from '../kernels/layout.ts';
 import { sum } from '../kernels/reduce.ts';
 import { type Room, toPlane } from '../kernels/row-solve.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Attack } from './attack.ts';
 import { fromJoint, jointNorm, jointRoom, jointSize, limitOf, toJoint, toJointGradient } from './joint.ts';
-import { type AttackObjective, pick } from './losses.ts';
+import { type AttackObjective, marginObjective, pick } from './losses.ts';
 import { lengths, type Norm, perSample } from './norms.ts';
-import { type AttackBudgets, checkCount, checkOption, isFooled, type Problem } from './problem.ts';
+import { type AttackBudgets, asNumber, checkCount, checkOption, isFooled, type Problem } from './problem.ts';
 import { checkRestarts, restartPoints } from './restarts.ts';
 import { runsOver, targetOf } from './targets.ts';
-import { begin, choose, climb, evaluate, observeSmallest, type Track } from './track.ts';
+import { begin, choose, climb, evaluate, NEVER, observeSmallest, type Track } from './track.ts';
 
 export interface FabOptions {
   /** One norm; ε = Infinity for the smallest change whatever its size. */
@@ -44,7 +44,7 @@ const difference: AttackObjective = {
 /**
  * FAB-T (Croce & Hein 2020b, algorithm 1, in the targeted form of AutoAttack): steps to the linearised boundary between the true class
  * and one other, from where the search stands and from the clean input, blended; after a success it goes on nearer to the
- * clean input.
+ * clean input. In a targeted attack the boundary is that of the target with all others, and nothing is blended before a success.
  */
 export function fabAttack(options: FabOptions): Attack {
   const { budgets, steps = 100, restarts = 1, targets = 9, alphaMax = 0.1, eta = 1.05, beta = 0.9 } = options;
@@ -66,9 +66,11 @@ export function fabAttack(options: FabOptions): Attack {
     }),
     step(state, problem, seed) {
       const aimed = { ...problem, targets: state.target };
-      const found = climb(aimed, state.points, difference, seed);
-      const next = towards(problem, state.points, found, { norm, alphaMax, eta });
-      const seen = evaluate(aimed, next, difference, seed);
+      // Beyond the plane between a given target and the label a third class may be the choice.
+      const objective = problem.targets ? marginObjective : difference;
+      const found = climb(aimed, state.points, objective, seed);
+      const next = towards(problem, state, found, { norm, alphaMax, eta });
+      const seen = evaluate(aimed, next, objective, seed);
       const changes = next.map((point, i) => sub(point, problem.origins[i] as Tensor));
       const back = changes.map((change, i) => add(problem.origins[i] as Tensor, mul(change, beta)));
       const sizes = jointSize(problem, changes, norm);
@@ -90,7 +92,7 @@ interface Way {
 /** `(1 − α)(x + η δ) + α (x₀ + η δ₀)`, with δ and δ₀ the ways from x and x₀ to the plane where the linearised f is 0. */
 function towards(
   problem: Problem,
-  points: readonly Tensor[],
+  { points, size }: Track,
   { losses, grads }: { readonly losses: Tensor; readonly grads: readonly Tensor[] },
   { norm, alphaMax, eta }: Way,
 ): Tensor[] {
@@ -108,12 +110,14 @@ function towards(
     [jointRoom(problem, points), jointRoom(problem, origins)],
   );
   const [here, clean] = ways.map((way) => maximum(lengths(way, norm), 1e-8)) as [Tensor, Tensor];
-  const alpha = minimum(div(here, add(here, clean)), alphaMax);
+  const share = minimum(div(here, add(here, clean)), alphaMax);
+  // A given class may only be chosen beyond several planes: on the way to its corner a pull towards one of them keeps the search out.
+  const alpha = problem.targets ? mul(share, asNumber(less(size, NEVER))) : share;
   const [step, stepFromClean] = ways.map((way) => fromJoint(problem, mul(way, eta))) as [Tensor[], Tensor[]];
   return points.map((point, i) => {
-    const share = perSample(alpha, point);
-    const near = mul(add(point, step[i] as Tensor), sub(1, share));
-    const far = mul(add(origins[i] as Tensor, stepFromClean[i] as Tensor), share);
+    const back = perSample(alpha, point);
+    const near = mul(add(point, step[i] as Tensor), sub(1, back));
+    const far = mul(add(origins[i] as Tensor, stepFromClean[i] as Tensor), back);
     const range = problem.moved[i]?.range;
     return range ? clamp(add(near, far), ...range) : add(near, far);
   });

@@ -1,12 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Attack } from '../../src/attacks/attack.ts';
+import { attack } from '../../src/attacks/attacker.ts';
+import { deepFoolAttack } from '../../src/attacks/deep-fool.ts';
 import { fabAttack } from '../../src/attacks/fab.ts';
 import type { Norm } from '../../src/attacks/norms.ts';
+import type { AttackBudgets } from '../../src/attacks/problem.ts';
 import type { Track } from '../../src/attacks/track.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { values } from '../nn/tools.ts';
 import { openTestDevice } from '../open.ts';
 import { length64, minus } from './balls64.ts';
+import { linear } from './linear.ts';
 import { sorted64 } from './losses64.ts';
 import { type FabStep, fab64 } from './smallest64.ts';
 import { type Row, rows64, tanhNet } from './tanh-net.ts';
@@ -75,4 +80,26 @@ describe('steps of FAB-T on a tanh network are those of algorithm 1 in float64',
     expect(steps.filter(({ alpha }) => alpha < (changed.alphaMax ?? 0.1)).length).toBeGreaterThan(100);
     expect(steps.filter(({ alpha }) => alpha === (changed.alphaMax ?? 0.1)).length).toBeGreaterThan(30);
   });
+});
+
+describe('towards a class given, which others may lie before', () => {
+  const towards = async (norm: Norm, make: (budgets: AttackBudgets) => Attack) => {
+    const net = linear(device, { n: 32, size: 20, classes: 10, spread: 1 });
+    const labels = await net.labels.read('i32');
+    const targets = device.tensor(labels.map((y, i) => (y + 1 + (i % 9)) % 10));
+    const budgets = { x: { epsilon: Number.POSITIVE_INFINITY, norm } };
+    return attack(net.model, make(budgets), { x: net.x }, { labels: net.labels, targets });
+  };
+
+  test.each(['linf', 'l2', 'l1'] as const)(
+    'it reaches it from every sample of a linear model: %s',
+    async (norm) => {
+      const found = await towards(norm, (budgets) => fabAttack({ budgets }));
+      expect(found.success.filter(Boolean).length).toBe(32);
+      if (norm === 'l1') return;
+      const others = await towards(norm, (budgets) => deepFoolAttack({ budgets }));
+      const [ours, theirs] = [found, others].map(({ norms }) => norms.x?.reduce((a, b) => a + b, 0) ?? 0);
+      expect(ours).toBeLessThan(0.97 * (theirs ?? 0));
+    },
+  );
 });
