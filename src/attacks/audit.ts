@@ -37,7 +37,7 @@ export interface AuditOptions {
 
 /** One item of the list. */
 export interface AuditCheck {
-  readonly name: 'steps' | 'radius' | 'unbounded' | 'black box' | 'APGD' | 'zero gradients';
+  readonly name: 'clean' | 'steps' | 'radius' | 'unbounded' | 'black box' | 'APGD' | 'zero gradients';
   readonly suspicious: boolean;
   /** What was found, and what to think of it. */
   readonly sentence: string;
@@ -50,14 +50,15 @@ export interface RobustnessAudit {
   /** Share of the samples, right ones only, whose input gradient of the cross-entropy is zero throughout. */
   readonly zeroGradients: number;
   readonly checks: readonly AuditCheck[];
-  /** The sentences of the checks that failed; none for a network that masks nothing. */
+  /** The sentences of the checks that failed; none for a network that has learnt something and masks nothing. */
   readonly suspicious: readonly string[];
 }
 
 /**
  * Looks for gradient masking: a network that only seems robust, because attacks that follow its gradient fail (Athalye et al. 2018,
  * section 3.1; Carlini et al. 2019, section 4). More steps and a larger ε must never raise accuracy, an unbounded ε must bring it to
- * 0, no black-box attack may beat the white-box one, APGD must do at least as well as PGD, and gradients must not vanish. Throws what
+ * 0, no black-box attack may beat the white-box one, APGD must do at least as well as PGD, and gradients must not vanish; and where
+ * clean accuracy is not above chance, none of it means anything. Throws what
  * attacks throw, and `ShapeError` without samples.
  */
 export async function auditRobustness(
@@ -90,9 +91,10 @@ export async function auditRobustness(
     'black box': await accuracyUnder(squareAttack({ budgets, queries })),
     APGD: await accuracyUnder(apgdAttack({ budgets, steps: many })),
   };
-  const zero = await zeroGradientShare(model, batches, budgets);
+  const { zero, classes } = await zeroGradients(model, batches, budgets);
   const slack = Math.max(tolerance, 1 / samples) + 1e-9;
   const checks = [
+    learnt(accuracy.clean ?? Number.NaN, classes),
     rising('steps', accuracy, ['FGSM', `PGD-${steps}`, `PGD-${many}`], slack),
     rising('radius', accuracy, ['clean', `PGD-${steps}`, `PGD-${steps} at 2ε`, `PGD-${steps} at 4ε`], slack),
     bounded(accuracy, slack),
@@ -176,16 +178,17 @@ function largest(x: Tensor): Promise<number> {
   return x.device.scope(() => max(abs(x)).item());
 }
 
-/** Share of the samples that are right and have no gradient at all. */
-async function zeroGradientShare(
+/** Share of the samples that are right and have no gradient at all; and of how many classes they are. */
+async function zeroGradients(
   model: AttackModel,
   batches: readonly AuditBatch[],
   budgets: AttackBudgets,
-): Promise<number> {
-  let [zero, right] = [0, 0];
+): Promise<{ readonly zero: number; readonly classes: number }> {
+  let [zero, right, classes] = [0, 0, 0];
   for (const { inputs, labels } of batches) {
     const flags = await labels.device.scope(async () => {
       const { problem } = makeProblem(model, inputs, { labels }, budgets, OP);
+      classes = problem.classes;
       const { logits, grads } = climb(problem, problem.origins, crossEntropyObjective, 0);
       const sizes = grads.map((grad) => max(abs(rowsOf(grad)), { axes: 1 }));
       const margins = marginObjective.loss({ logits, labels, points: [], origins: [] });
@@ -199,7 +202,7 @@ async function zeroGradientShare(
       if (flags.none.every((flag) => flag[i] === 0)) zero++;
     }
   }
-  return right === 0 ? 0 : zero / right;
+  return { zero: right === 0 ? 0 : zero / right, classes };
 }
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
@@ -209,6 +212,16 @@ const REASONS = {
   radius: 'a larger ball holds the smaller one; the attack loses its way, so the gradient misleads it',
   APGD: 'APGD chooses its own step size and must do at least as well; PGD was not run well, or the loss is jagged',
 } as const;
+
+/** Whether there is anything to attack. */
+function learnt(clean: number, classes: number): AuditCheck {
+  const suspicious = !(clean > 1 / classes);
+  const told = `Of the samples as they are ${percent(clean)} are right, of ${classes} classes chance alone gives ${percent(1 / classes)}`;
+  const sentence = suspicious
+    ? `${told}: robust accuracy, and all that follows, means nothing then. Look at the labels, at how inputs are scaled, and whether the weights are loaded.`
+    : `${told}.`;
+  return { name: 'clean', suspicious, sentence };
+}
 
 /** Whether accuracy rises along attacks of which each must do at least as well as the one before. */
 function rising(

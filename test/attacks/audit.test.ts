@@ -37,6 +37,7 @@ describe('a sound network', () => {
     const found = await audit(sound.model);
     expect(found.suspicious).toEqual([]);
     expect(found.checks.map(({ name }) => name)).toEqual([
+      'clean',
       'steps',
       'radius',
       'unbounded',
@@ -88,6 +89,26 @@ describe('a sound network', () => {
 });
 
 describe('objects to', () => {
+  test.each([
+    [
+      0,
+      /^Of the samples as they are 0\.0 % are right, of 3 classes chance alone gives 33\.3 %: robust accuracy/,
+    ],
+    [2, /^Of the samples as they are 25\.0 % are right/],
+    [3, undefined],
+  ])(
+    'a network that knows no more than chance gives, and to no other: %i of 8 samples',
+    async (right, sentence) => {
+      const labels = Array.from(await sound.labels.read('i32'), (y, i) => (i < right ? y : (y + 1) % 3));
+      const batch = { inputs: { x: sound.x }, labels: device.tensor(Int32Array.from(labels)) };
+      const budgets = { x: { epsilon } };
+      const found = await auditRobustness(sound.model, batch, { budgets, steps: 4, queries: 4 });
+      expect(found.accuracy.clean).toBe(right / 8);
+      expect(failed(found.checks)).toEqual(sentence ? ['clean'] : []);
+      if (sentence) expect(found.suspicious[0]).toMatch(sentence);
+    },
+  );
+
   test('logits so large that the softmax saturates: no gradient, and blind search does better', async () => {
     const model: AttackModel = {
       inputs: sound.model.inputs,
