@@ -79,5 +79,50 @@ export function check(condition: boolean, op: string, message: () => string): as
   if (!condition) throw new ShapeError(op, message());
 }
 
+/** A value in a few words, for messages. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return `the text "${value.slice(0, 100)}"`;
+  return Object(value) === value ? kindOf(value) : String(value);
+}
+
+/** Throws a `ShapeError` of `op` that says what it `needs` and what came, unless an argument `fits`: TypeScript is not always there. */
+export function need(fits: boolean, op: string, needs: string, value: unknown): asserts fits {
+  check(fits, op, () => `needs ${needs}; got ${shown(value)}`);
+}
+
+/** Names that are those of T, and all of them: one that is forgotten could be taken for a slip of another. */
+export type AllNames<T, N extends readonly unknown[]> = [keyof T, N[number]] extends [N[number], keyof T]
+  ? N
+  : never;
+
+/**
+ * Throws a `ShapeError` of `op` unless the options `given` are an object, and for a name that is one of `names` but for a slip of the
+ * finger. Other names are let be: an object may serve several functions.
+ */
+export function checkNames<T extends object, const N extends readonly string[]>(
+  op: string,
+  given: T,
+  names: AllNames<T, N>,
+  what = 'options',
+): void {
+  need(Object(given) === given, op, names.length > 0 ? `${what} (${names.join(', ')})` : what, given);
+  for (const name of Object.keys(given)) {
+    const meant = names.includes(name) ? undefined : names.find((known) => isSlip(name, known));
+    check(meant === undefined, op, () => `${what} have no '${name}'; '${meant}' is meant`);
+  }
+}
+
+/** Whether two names differ by one letter more, less or other, by two that changed places, or by case. */
+function isSlip(name: string, known: string): boolean {
+  const [a, b] = [name.toLowerCase(), known.toLowerCase()];
+  let begin = 0;
+  while (begin < a.length && a[begin] === b[begin]) begin++;
+  let end = 0;
+  while (end < Math.min(a.length, b.length) - begin && a.at(-1 - end) === b.at(-1 - end)) end++;
+  const [left, right] = [a.slice(begin, a.length - end), b.slice(begin, b.length - end)];
+  // Short names are near to many.
+  return b.length > 3 && ((left.length < 2 && right.length < 2) || left === [...right].reverse().join(''));
+}
+
 /** A model or samples that an attack cannot work on: values out of range, logits that are no numbers, training mode. */
 export class AttackError extends KernelwrightError {}

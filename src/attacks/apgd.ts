@@ -25,6 +25,7 @@ import {
   type Problem,
   sameNorm,
 } from './problem.ts';
+import { checkRecipe } from './recipe.ts';
 import type { StepSeed } from './stepper.ts';
 import { checkTargets, runsOver, targetOf } from './targets.ts';
 import { begin, choose, climb, draw, observe, type Track } from './track.ts';
@@ -45,12 +46,15 @@ export interface ApgdOptions {
   readonly largerFirst?: boolean;
 }
 
+const NAMES = ['budgets', 'loss', 'steps', 'restarts', 'targets', 'rho', 'largerFirst'] as const;
+
 /**
  * APGD (Croce & Hein 2020, algorithm 1): PGD with momentum, from a random point of the sphere, whose step size, 2ε at first, halves
  * at checkpoints where too few steps raised the loss, which then goes on from the best point. ℓ1: Croce & Hein 2021,
  * algorithm 1. Every modality has its own ball; the step size, in units of ε, is one for all.
  */
 export function apgdAttack(options: ApgdOptions): Attack {
+  checkRecipe('APGD', options, NAMES);
   const {
     budgets,
     loss = crossEntropyObjective,

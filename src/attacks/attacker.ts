@@ -1,4 +1,4 @@
-import { check } from '../errors.ts';
+import { check, checkNames, need, shown } from '../errors.ts';
 import { gather } from '../kernels/layout.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import type { Attack } from './attack.ts';
@@ -54,24 +54,27 @@ export class Attacker {
     { captured = true, compact = true }: AttackerOptions = {},
   ) {
     this.#model = model;
-    this.#attacks = 'steps' in attacks ? [attacks] : attacks;
+    this.#attacks = Array.isArray(attacks) ? attacks : [attacks as Attack];
+    for (const one of this.#attacks)
+      need(typeof one?.step === 'function', 'attack', 'what pgdAttack and the other makers return', one);
     this.#stepper = new Stepper(captured);
     this.#compact = compact;
   }
 
   /**
-   * Attacks one batch. Throws `ShapeError` for a modality that the model lacks, ε < 0 or NaN, labels of another shape, too few
+   * Attacks one batch. Throws `ShapeError` for arguments that are none, options that are misspelt, a modality that the model lacks, ε < 0 or NaN, labels of another shape, too few
    * classes for a loss, attacks of a list in different norms; `AttackError` for inputs out of their range, labels that are no class, a model in training mode, and
    * logits or gradients that are no numbers, or losses that are NaN (naming the step and the share of samples).
    */
   attack(inputs: AttackInputs, options: AttackOptions): Promise<AttackOutcome> {
+    checkNames(this.#name, options, ['labels', 'targets', 'seed', 'losses']);
     const { seed = 0, labels } = options;
+    need(labels instanceof Tensor, this.#name, 'labels, a Tensor i32 [N]', labels);
     check(
-      labels instanceof Tensor,
+      seed >>> 0 === seed,
       this.#name,
-      () => `needs labels, a Tensor i32 [N]; got ${String(labels).slice(0, 50)}`,
+      () => `seed must be a whole number below 2^32; got ${shown(seed)}`,
     );
-    check(seed >>> 0 === seed, this.#name, () => `seed must be a whole number below 2^32; got ${seed}`);
     check(this.#attacks.length > 0, 'attack', () => 'needs at least one attack');
     const norms = normsOf(this.#attacks);
     return labels.device.scope(() => this.#all(inputs, { ...options, seed }, norms));
@@ -144,6 +147,7 @@ export async function attack(
   inputs: AttackInputs,
   options: AttackOptions & AttackerOptions,
 ): Promise<AttackOutcome> {
+  checkNames('attack', options, ['labels', 'targets', 'seed', 'losses', 'captured', 'compact']);
   const attacker = new Attacker(model, attacks, options);
   try {
     return await attacker.attack(inputs, options);

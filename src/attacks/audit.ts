@@ -1,16 +1,17 @@
-import { check } from '../errors.ts';
+import { check, checkNames, need } from '../errors.ts';
 import { abs, greater } from '../kernels/elementwise.ts';
 import { max } from '../kernels/reduce.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { Tensor } from '../tensor/tensor.ts';
 import { apgdAttack } from './apgd.ts';
 import type { Attack } from './attack.ts';
 import { Attacker } from './attacker.ts';
 import { fgsmAttack } from './first-order.ts';
 import { cleanStart, iterativeAttack } from './iterative.ts';
 import { type AttackObjective, crossEntropyObjective, marginObjective } from './losses.ts';
-import { type AttackInputs, type AttackModel, checkModalities } from './model.ts';
+import { type AttackInputs, type AttackModel, checkInputs, checkModalities } from './model.ts';
 import { checkBall, elementsOf, rowsOf, wholeRange } from './norms.ts';
 import { type AttackBudgets, checkCount, checkOption, makeProblem } from './problem.ts';
+import { checkBudgets } from './recipe.ts';
 import { squareAttack } from './square.ts';
 import { climb } from './track.ts';
 
@@ -66,7 +67,14 @@ export async function auditRobustness(
   data: AuditBatch | readonly AuditBatch[],
   options: AuditOptions,
 ): Promise<RobustnessAudit> {
-  const batches = 'inputs' in data ? [data] : data;
+  checkNames(OP, options, ['budgets', 'steps', 'queries', 'tolerance', 'seed']);
+  checkBudgets(OP, options.budgets);
+  const batches = Array.isArray(data) ? data : [data as AuditBatch];
+  for (const batch of batches) {
+    need(Object(batch) === batch, OP, 'samples { inputs, labels }', batch);
+    checkInputs(OP, model, batch.inputs);
+    need(batch.labels instanceof Tensor, OP, 'labels, a Tensor i32 [N]', batch.labels);
+  }
   const samples = batches.reduce((sum, { labels }) => sum + labels.size, 0);
   check(samples > 0, OP, () => 'needs at least one sample');
   const { budgets, steps = 10, queries = 300, tolerance = 0.02, seed = 0 } = options;

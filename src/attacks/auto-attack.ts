@@ -5,6 +5,7 @@ import { fabAttack } from './fab.ts';
 import { jointNorm } from './joint.ts';
 import { crossEntropyObjective, dlrObjective } from './losses.ts';
 import type { AttackBudgets } from './problem.ts';
+import { checkRecipe } from './recipe.ts';
 import { squareAttack } from './square.ts';
 
 export interface AutoAttackOptions {
@@ -21,7 +22,9 @@ export interface AutoAttackOptions {
  * robust. ℓ1 has 5 restarts of APGD-CE and 5 targets of APGD-T, which begin in larger balls (Croce & Hein 2021). A list of one's own does as well.
  * Throws `ShapeError` unless all budgets have one norm. Needs 4 classes.
  */
-export function autoAttack({ budgets, version = 'standard' }: AutoAttackOptions): readonly Attack[] {
+export function autoAttack(options: AutoAttackOptions): readonly Attack[] {
+  checkRecipe('AutoAttack', options, ['budgets', 'version']);
+  const { budgets, version = 'standard' } = options;
   const known = ['standard', 'rand'].includes(version);
   check(
     known,

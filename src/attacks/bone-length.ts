@@ -10,6 +10,7 @@ import { type Attack, PHASE } from './attack.ts';
 import { cleanStart } from './iterative.ts';
 import { type AttackObjective, crossEntropyObjective } from './losses.ts';
 import { checkCount, checkOption } from './problem.ts';
+import { checkRecipe } from './recipe.ts';
 import {
   boneVectors,
   checkSkeleton,
@@ -43,9 +44,10 @@ interface BoneLengthState extends Track {
  * from β = 1, with bone v of length β_v L_v and the root in place (Tanaka, Kera and Kawamoto, AAAI 2022; the PGD variant in ℓ∞).
  */
 export function boneLengthAttack(options: BoneLengthOptions): Attack<BoneLengthState> {
+  const name = 'bone length';
+  checkRecipe(name, options, ['modality', 'parents', 'change', 'stepSize', 'steps', 'restarts', 'loss']);
   const { modality = 'skeleton', parents, change = 0.1, stepSize = 0.01, steps = 50 } = options;
   const { loss = crossEntropyObjective, restarts = 1 } = options;
-  const name = 'bone length';
   check(change >= 0 && change <= 1, name, () => `change must be in [0, 1]; got ${change}`);
   checkOption(name, 'stepSize', stepSize, 0, 1);
   checkCount(name, 'restarts', restarts, 1);

@@ -4,6 +4,7 @@ import type { Attack } from './attack.ts';
 import type { PgdAttackOptions } from './first-order.ts';
 import { ballStart, type Constraint, cleanStart, iterativeAttack } from './iterative.ts';
 import { crossEntropyObjective } from './losses.ts';
+import { checkRecipe } from './recipe.ts';
 import { checkSkeleton, checkUnranged, type SkeletonOptions } from './skeleton.ts';
 
 /**
@@ -12,11 +13,12 @@ import { checkSkeleton, checkUnranged, type SkeletonOptions } from './skeleton.t
  * modalities with a budget move as in PGD. Our own construction, a reconstruction of what such attacks do.
  */
 export function bonePgdAttack(options: PgdAttackOptions & SkeletonOptions): Attack {
+  const name = 'bone-preserving PGD';
+  checkRecipe(name, options, ['budgets', 'loss', 'restarts', 'steps', 'randomStart', 'modality', 'parents']);
   const { budgets, modality = 'skeleton', parents, steps = 10, restarts } = options;
   const { loss = crossEntropyObjective, randomStart = true } = options;
   const keepBones: Constraint = (points, origins, { name, epsilon }) =>
     name === modality ? boneProjection(points, origins, { parents, epsilon }) : points;
-  const name = 'bone-preserving PGD';
   const start = randomStart ? ballStart : cleanStart;
   const parts = { name, budgets, steps, restarts, loss, start, project: keepBones };
   const made = iterativeAttack({ ...parts, relativeStep: 0.25 });

@@ -31,6 +31,7 @@ import {
   type Moved,
   type Problem,
 } from './problem.ts';
+import { checkRecipe } from './recipe.ts';
 import { checkRestarts, restartPoints } from './restarts.ts';
 import type { StepSeed } from './stepper.ts';
 import { begin, evaluate, NEVER, observeSmallest, type Track } from './track.ts';
@@ -72,14 +73,17 @@ interface CwState extends Track {
 
 const UNKNOWN = 1e10;
 
+const NAMES = ['budgets', 'steps', 'searches', 'c', 'confidence', 'learningRate', 'restarts'] as const;
+
 /**
  * CW ℓ2 (Carlini & Wagner 2017, section VI-A): Adam on w minimises `‖x(w) − x₀‖² + c · max(z_y − max_{i≠y} z_i, −κ)` with
  * x(w) = (tanh w + 1)/2 in the range, and a binary search for each sample finds the smallest c that succeeds.
  */
 export function cwL2Attack(options: CwL2Options): Attack {
+  const name = 'CW ℓ2';
+  checkRecipe(name, options, NAMES);
   const { budgets, steps = 50, searches = 9, c = 0.01, confidence = 0, learningRate = 0.01 } = options;
   const { restarts = 1 } = options;
-  const name = 'CW ℓ2';
   jointNorm(name, budgets, ['l2']);
   checkOption(name, 'c', c, 1e-12, 1e12);
   checkOption(name, 'confidence', confidence, 0, 1e6);

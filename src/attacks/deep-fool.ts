@@ -6,6 +6,7 @@ import { fromJoint, jointNorm, jointSize, limitOf, toJointGradient } from './joi
 import { type AttackObjective, marginObjective, pick, ranked } from './losses.ts';
 import { lengths, perSample } from './norms.ts';
 import { type AttackBudgets, checkCount, checkOption, isFooled, type Problem } from './problem.ts';
+import { checkRecipe } from './recipe.ts';
 import { checkRestarts, restartPoints } from './restarts.ts';
 import { begin, choose, climb, evaluate, NEVER, observeSmallest, type Track } from './track.ts';
 
@@ -47,8 +48,9 @@ const preference = (other: Tensor): AttackObjective => ({
  * `x + (1 + overshoot) r`. A step takes a gradient for each candidate.
  */
 export function deepFoolAttack(options: DeepFoolOptions): Attack {
-  const { budgets, steps = 50, overshoot = 0.02, candidates = 9, restarts = 1 } = options;
   const name = 'DeepFool';
+  checkRecipe(name, options, ['budgets', 'steps', 'overshoot', 'candidates', 'restarts']);
+  const { budgets, steps = 50, overshoot = 0.02, candidates = 9, restarts = 1 } = options;
   const norm = jointNorm(name, budgets, ['linf', 'l2']);
   checkOption(name, 'overshoot', overshoot, 0, 1);
   checkCount(name, 'candidates', candidates, 1);

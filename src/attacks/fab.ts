@@ -8,6 +8,7 @@ import { fromJoint, jointNorm, jointRoom, jointSize, limitOf, toJoint, toJointGr
 import { type AttackObjective, marginObjective, pick } from './losses.ts';
 import { lengths, type Norm, perSample } from './norms.ts';
 import { type AttackBudgets, asNumber, checkCount, checkOption, isFooled, type Problem } from './problem.ts';
+import { checkRecipe } from './recipe.ts';
 import { checkRestarts, restartPoints } from './restarts.ts';
 import { runsOver, targetOf } from './targets.ts';
 import { begin, choose, climb, evaluate, NEVER, observeSmallest, type Track } from './track.ts';
@@ -47,8 +48,9 @@ const difference: AttackObjective = {
  * clean input. In a targeted attack the boundary is that of the target with all others, and nothing is blended before a success.
  */
 export function fabAttack(options: FabOptions): Attack {
-  const { budgets, steps = 100, restarts = 1, targets = 9, alphaMax = 0.1, eta = 1.05, beta = 0.9 } = options;
   const name = 'FAB-T';
+  checkRecipe(name, options, ['budgets', 'steps', 'restarts', 'targets', 'alphaMax', 'eta', 'beta']);
+  const { budgets, steps = 100, restarts = 1, targets = 9, alphaMax = 0.1, eta = 1.05, beta = 0.9 } = options;
   const norm = jointNorm(name, budgets, ['linf', 'l2', 'l1']);
   checkOption(name, 'alphaMax', alphaMax, 0, 1);
   checkOption(name, 'eta', eta, 1, 2);

@@ -6,6 +6,7 @@ import { ballStart, cleanStart, iterativeAttack } from './iterative.ts';
 import { type AttackObjective, crossEntropyObjective, marginObjective } from './losses.ts';
 import { perSample, rowsOf } from './norms.ts';
 import { type AttackBudgets, checkOption } from './problem.ts';
+import { checkRecipe } from './recipe.ts';
 
 export interface FgsmAttackOptions {
   readonly budgets: AttackBudgets;
@@ -24,12 +25,12 @@ export interface PgdAttackOptions extends IterativeOptions {
   readonly randomStart?: boolean;
 }
 
+const NAMES = ['budgets', 'loss', 'restarts', 'steps'] as const;
+
 /** FGSM: one step of size ε, whatever step size a budget names, from the input (Goodfellow et al. 2015, section 4). */
-export function fgsmAttack({
-  budgets: given,
-  loss = crossEntropyObjective,
-  restarts,
-}: FgsmAttackOptions): Attack {
+export function fgsmAttack(options: FgsmAttackOptions): Attack {
+  checkRecipe('FGSM', options, ['budgets', 'loss', 'restarts']);
+  const { budgets: given, loss = crossEntropyObjective, restarts } = options;
   const pairs = Object.entries(given).map(([name, { epsilon, norm }]) => [name, { epsilon, norm }]);
   const budgets: AttackBudgets = Object.fromEntries(pairs);
   const parts = { name: 'FGSM', steps: 1, relativeStep: 1, start: cleanStart };
@@ -37,12 +38,9 @@ export function fgsmAttack({
 }
 
 /** BIM: FGSM in steps of ε/4, 10 of them, from the input (Kurakin et al. 2017, section 2.2; step of torchattacks). */
-export function bimAttack({
-  budgets,
-  loss = crossEntropyObjective,
-  steps = 10,
-  restarts,
-}: IterativeOptions): Attack {
+export function bimAttack(options: IterativeOptions): Attack {
+  checkRecipe('BIM', options, NAMES);
+  const { budgets, loss = crossEntropyObjective, steps = 10, restarts } = options;
   const parts = { name: 'BIM', relativeStep: 0.25, start: cleanStart };
   return iterativeAttack({ ...parts, budgets, loss, steps, restarts });
 }
@@ -51,13 +49,9 @@ export function bimAttack({
  * MI-FGSM: climbs along `m ← μ m + ∇ / mean|∇|` in `steps` (10) steps of ε/steps (Dong et al. 2018, algorithm 1, with the mean
  * for the sum: only the scale of m differs). μ, `decay`, is 1.
  */
-export function miFgsmAttack({
-  budgets,
-  loss = crossEntropyObjective,
-  steps = 10,
-  decay = 1,
-  restarts,
-}: IterativeOptions & { readonly decay?: number }): Attack {
+export function miFgsmAttack(options: IterativeOptions & { readonly decay?: number }): Attack {
+  checkRecipe('MI-FGSM', options, [...NAMES, 'decay']);
+  const { budgets, loss = crossEntropyObjective, steps = 10, decay = 1, restarts } = options;
   checkOption('MI-FGSM', 'decay', decay, 0, 1e6);
   const direction = (gradient: Tensor, memory: Tensor) => {
     const size = maximum(mean(abs(rowsOf(gradient)), { axes: 1 }), 1e-30);
@@ -72,8 +66,8 @@ export function miFgsmAttack({
  * PGD: 10 steps of ε/4 (ℓ2: ε/5) from a random point of the ball (Madry et al. 2018, section 2.1; defaults of torchattacks), in
  * the norm of each budget.
  */
-export function pgdAttack({ loss = crossEntropyObjective, ...options }: PgdAttackOptions): Attack {
-  return descent('PGD', loss, options);
+export function pgdAttack(options: PgdAttackOptions): Attack {
+  return descent('PGD', crossEntropyObjective, options);
 }
 
 /** CW∞: PGD on the margin of the logits, `max_{i≠y} z_i − z_y` (as Madry et al. 2018, section 5.2); else as `pgdAttack`. */
@@ -81,11 +75,9 @@ export function cwInfAttack(options: Omit<PgdAttackOptions, 'loss'>): Attack {
   return descent('CW∞', marginObjective, options);
 }
 
-function descent(
-  name: string,
-  loss: AttackObjective,
-  { budgets, steps = 10, randomStart = true, restarts }: Omit<PgdAttackOptions, 'loss'>,
-): Attack {
+function descent(name: string, usual: AttackObjective, options: PgdAttackOptions): Attack {
+  checkRecipe(name, options, [...NAMES, 'randomStart']);
+  const { budgets, loss = usual, steps = 10, randomStart = true, restarts } = options;
   const start = randomStart ? ballStart : cleanStart;
   const relativeStep = { linf: 0.25, l2: 0.2, l1: 0.25 };
   return iterativeAttack({ name, budgets, loss, steps, restarts, relativeStep, start });

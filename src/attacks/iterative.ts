@@ -1,4 +1,4 @@
-import { check } from '../errors.ts';
+import { check, need } from '../errors.ts';
 import { add, clamp, lessEqual, mul, sub } from '../kernels/elementwise.ts';
 import { zerosLike } from '../kernels/fill.ts';
 import { randomNormal, randomUniform } from '../kernels/random.ts';
@@ -9,6 +9,7 @@ import { type Attack, PHASE } from './attack.ts';
 import { type AttackObjective, checkClasses } from './losses.ts';
 import { ascend, lengths, type Norm, normalized, perSample, project, startNoise } from './norms.ts';
 import { type AttackBudgets, both, checkCount, checkOption, type Moved, type Problem } from './problem.ts';
+import { checkRecipe } from './recipe.ts';
 import type { StepSeed } from './stepper.ts';
 import { begin, climb, draw, evaluate, observe, type Track } from './track.ts';
 import { copy } from './tree.ts';
@@ -58,6 +59,7 @@ interface Climb extends Track {
  * every iterate that fools the model counts.
  */
 export function iterativeAttack(parts: Parts): Attack {
+  checkParts(parts);
   const { name, budgets, steps, restarts = 1, loss, direction, relativeStep } = parts;
   // A constraint has the last word on the points, so they may be outside ball or range.
   const allowed = (problem: Problem, points: readonly Tensor[]) =>
@@ -85,6 +87,26 @@ export function iterativeAttack(parts: Parts): Attack {
     },
   };
   return recipe;
+}
+
+function checkParts(parts: Parts): void {
+  const op = 'iterativeAttack';
+  checkRecipe(op, parts, [
+    'name',
+    'budgets',
+    'steps',
+    'restarts',
+    'loss',
+    'start',
+    'relativeStep',
+    'direction',
+    'project',
+  ]);
+  need(parts.loss !== undefined, op, 'a loss such as crossEntropyObjective', parts.loss);
+  for (const part of ['start', 'direction', 'project'] as const) {
+    const fits = typeof parts[part] === 'function' || (part !== 'start' && parts[part] === undefined);
+    need(fits, op, `${part}, a function`, parts[part]);
+  }
 }
 
 /** Where a run begins: the clean inputs themselves, or points that ball, range and constraint hold for. */

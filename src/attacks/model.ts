@@ -1,6 +1,6 @@
-import { AttackError, check, ShapeError } from '../errors.ts';
+import { AttackError, check, checkNames, need, ShapeError } from '../errors.ts';
 import type { OpCall, Recorder } from '../tensor/recorder.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { Tensor } from '../tensor/tensor.ts';
 import type { StepSeed } from './stepper.ts';
 
 /** Inputs by the names of their modalities, such as `{ rgb, skeleton }`; each [N, …]. */
@@ -34,14 +34,31 @@ export function attackModel<K extends string>(
   logits: (inputs: Readonly<Record<K, Tensor>>, seed: StepSeed) => Tensor,
   options: Pick<AttackModel, 'draws'> = {},
 ): AttackModel {
+  checkNames('attackModel', options, ['draws']);
+  checkModel('attackModel', { inputs, logits });
   return { inputs, logits: (given, seed) => logits(given as Record<K, Tensor>, seed), ...options };
+}
+
+/** Throws `ShapeError` for what is no model, as plain JavaScript may pass. */
+function checkModel(op: string, model: Pick<AttackModel, 'inputs'> & { readonly logits: unknown }): void {
+  const fits = Object(model?.inputs) === model?.inputs && typeof model.logits === 'function';
+  need(fits, op, 'a model: inputs by name, and a function to logits', model);
+  for (const [name, range] of Object.entries(model.inputs))
+    need(
+      range === undefined || Array.isArray(range),
+      op,
+      `${name}: a range [low, high], or undefined`,
+      range,
+    );
 }
 
 /** Throws `ShapeError` for a modality that the model lacks, one that is missing, and a batch that differs. */
 export function checkInputs(op: string, model: AttackModel, inputs: AttackInputs): void {
-  const known = Object.keys(model.inputs);
+  need(Object(inputs) === inputs, op, 'inputs by name, a Tensor each', inputs);
   const given = Object.keys(inputs);
   checkModalities(op, model, given);
+  for (const [name, x] of Object.entries(inputs)) need(x instanceof Tensor, op, `${name}, a Tensor`, x);
+  const known = Object.keys(model.inputs);
   const missing = known.find((name) => !given.includes(name));
   check(missing === undefined, op, () => `the model takes ${known.join(', ')}; ${missing} is missing`);
   const batches = new Set(Object.values(inputs).map(({ shape }) => shape[0] ?? 0));
@@ -52,6 +69,7 @@ export function checkInputs(op: string, model: AttackModel, inputs: AttackInputs
 
 /** Throws `ShapeError` for a name that is no input of the model. */
 export function checkModalities(op: string, model: AttackModel, names: readonly string[]): void {
+  checkModel(op, model);
   const known = Object.keys(model.inputs);
   const unknown = names.find((name) => !known.includes(name));
   check(unknown === undefined, op, () => `the model has no '${unknown}'; it takes ${known.join(', ')}`);
@@ -70,6 +88,7 @@ export function cleanLogits(op: string, model: AttackModel, inputs: AttackInputs
   const [first] = Object.values(inputs) as [Tensor];
   const ops = new Set<string>();
   const logits = watched(first, ops, () => model.logits(inputs, 0));
+  need(logits instanceof Tensor, op, `a model that gives logits [${first.shape[0]}, classes]`, logits);
   const [n, classes] = logits.shape;
   if (logits.dtype !== 'f32' || logits.shape.length !== 2 || n !== first.shape[0] || !classes)
     throw new ShapeError(op, `the model must give logits [${first.shape[0]}, classes]; got ${logits}`);

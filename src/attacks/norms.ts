@@ -1,4 +1,4 @@
-import { check } from '../errors.ts';
+import { check, shown } from '../errors.ts';
 import { signAscent } from '../kernels/attack-step.ts';
 import { abs, add, clamp, div, maximum, minimum, mul, sqrt, square, sub } from '../kernels/elementwise.ts';
 import { reshape } from '../kernels/layout.ts';
@@ -35,7 +35,7 @@ export function checkBudget(
   check(
     typeof epsilon === 'number' && epsilon >= 0,
     op,
-    () => `${of}epsilon must be a number of at least 0; got ${epsilon}`,
+    () => `${of}epsilon must be a number of at least 0; got ${shown(epsilon)}`,
   );
   check(NORMS.includes(norm), op, () => `${of}norm must be ${NORMS.join(', ')}; got ${norm}`);
   const steps = stepSize >= 0 && stepSize < Number.POSITIVE_INFINITY;

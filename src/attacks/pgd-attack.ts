@@ -1,5 +1,5 @@
 import { valueAndGrad } from '../autograd/grad.ts';
-import { check } from '../errors.ts';
+import { check, need } from '../errors.ts';
 import { slice } from '../kernels/layout.ts';
 import { type Captured, canCapture } from '../tensor/capture.ts';
 import { captureShapes } from '../tensor/capture-shapes.ts';
@@ -56,6 +56,8 @@ export class PgdAttack<R extends Valued> {
     moved: readonly PgdBudget[],
     { captured = true }: { readonly captured?: boolean } = {},
   ) {
+    need(typeof loss === 'function', 'pgd', 'a loss, a function of the points', loss);
+    need(Array.isArray(moved), 'pgd', 'a list of budgets', moved);
     for (const budget of moved) checkBall('pgd', budget);
     this.#loss = loss;
     this.#moved = moved;

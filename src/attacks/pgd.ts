@@ -1,6 +1,6 @@
-import { ShapeError } from '../errors.ts';
+import { checkNames, need, ShapeError } from '../errors.ts';
 import { reshape } from '../kernels/layout.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { Tensor } from '../tensor/tensor.ts';
 import { type Budget, checkBall, elementsOf, finiteBudget } from './norms.ts';
 import { checkSteps, type Iterate, PgdAttack, type PgdRunOptions } from './pgd-attack.ts';
 
@@ -36,6 +36,17 @@ export interface JointOptions<R> extends PgdRunOptions<R> {
  * Throws `ShapeError` for ε < 0 or, if finite, beyond the range, steps < 0, a negative step size and a range that does not ascend.
  */
 export function pgd(loss: (x: Tensor) => Tensor, x: Tensor, options: PgdOptions): Tensor {
+  checkNames('pgd', options, [
+    'epsilon',
+    'norm',
+    'range',
+    'steps',
+    'stepSize',
+    'randomStart',
+    'seed',
+    'captured',
+  ]);
+  need(typeof loss === 'function', 'pgd', 'a loss, a function of x', loss);
   const { epsilon, norm, range, stepSize, ...rest } = options;
   const [adversarial] = pgdJoint(
     ([moved]) => loss(moved as Tensor),
@@ -53,8 +64,13 @@ export function pgd(loss: (x: Tensor) => Tensor, x: Tensor, options: PgdOptions)
 export function pgdJoint<R extends Tensor | { readonly loss: Tensor }>(
   loss: AttackLoss<R>,
   given: readonly Attacked[],
-  { observe, captured = true, ...options }: JointOptions<R>,
+  joint: JointOptions<R>,
 ): Tensor[] {
+  checkNames('pgd', joint, ['steps', 'randomStart', 'seed', 'from', 'observe', 'captured']);
+  need(typeof loss === 'function', 'pgd', 'a loss, a function of the inputs', loss);
+  need(Array.isArray(given), 'pgd', 'a list of inputs', given);
+  for (const input of given) need(input?.x instanceof Tensor, 'pgd', 'x, a Tensor', input?.x);
+  const { observe, captured = true, ...options } = joint;
   const { steps } = options;
   checkSteps(steps);
   for (const input of given) checkBall('pgd', input, '', elementsOf(input.x));

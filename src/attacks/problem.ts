@@ -1,11 +1,12 @@
-import { AttackError, check } from '../errors.ts';
+import { AttackError, check, shown } from '../errors.ts';
 import { abs, cast, equal, lessEqual, mul, notEqual } from '../kernels/elementwise.ts';
 import { gather } from '../kernels/layout.ts';
 import { argmax, max, min } from '../kernels/reduce.ts';
 import type { Device } from '../tensor/device.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { Tensor } from '../tensor/tensor.ts';
 import { type AttackInputs, type AttackModel, checkInputs, checkModalities, cleanLogits } from './model.ts';
 import { type Budget, checkBall, elementsOf, type Norm, rowsOf } from './norms.ts';
+import { checkBudgets } from './recipe.ts';
 import { mapTensors } from './tree.ts';
 
 /** How far one modality may be moved. */
@@ -85,6 +86,7 @@ export function makeProblem(
   op = 'attack',
 ): { readonly problem: Problem; readonly logits: Tensor } {
   checkInputs(op, model, inputs);
+  checkBudgets(op, budgets);
   const names = Object.keys(budgets);
   checkModalities(op, model, names);
   const moved = names.map((name) => movedOf(op, model, inputs, name, budgets[name] as AttackBudget));
@@ -99,8 +101,8 @@ export function makeProblem(
   );
   const given = truthOf(op, truth);
   for (const [name, tensor] of Object.entries(given)) {
-    const fits = tensor.dtype === 'i32' && tensor.shape.length === 1 && tensor.size === total;
-    check(fits, op, () => `${name} must be i32 [${total}]; got ${tensor}`);
+    const fits = tensor instanceof Tensor && tensor.dtype === 'i32' && tensor.shape.length === 1;
+    check(fits && tensor.size === total, op, () => `${name} must be i32 [${total}]; got ${tensor}`);
   }
   const tensors: ProblemTensors = {
     origins: moving.map(({ name }) => inputs[name] as Tensor),
@@ -221,7 +223,7 @@ export function indicesOf(device: Device, rows: readonly number[]): Tensor {
 /** Throws `ShapeError` for a number of `attack` that is not a whole one from `least` up. */
 export function checkCount(attack: string, name: string, value: number, least = 0): void {
   const fits = Number.isInteger(value) && value >= least;
-  check(fits, attack, () => `${name} must be a whole number of at least ${least}; got ${value}`);
+  check(fits, attack, () => `${name} must be a whole number of at least ${least}; got ${shown(value)}`);
 }
 
 /** Throws `ShapeError` for an option of `attack` that is not in [least, most]; NaN is not. */

@@ -7,6 +7,7 @@ import { type Attack, PHASE } from './attack.ts';
 import { crossEntropyObjective } from './losses.ts';
 import { lengths, normalized, perSample, project } from './norms.ts';
 import { type AttackBudgets, checkOption, type Moved } from './problem.ts';
+import { checkRecipe } from './recipe.ts';
 import { checkRestarts, restartPoints } from './restarts.ts';
 import {
   checkSkeleton,
@@ -30,6 +31,11 @@ export interface SmartOptions extends SkeletonOptions, PerceptualOptions {
   readonly restarts?: number;
 }
 
+const NAMES = [
+  ...(['budgets', 'steps', 'classWeight', 'clip', 'learningRate', 'restarts'] as const),
+  ...(['modality', 'parents', 'bones', 'positions', 'frameRate'] as const),
+];
+
 interface SmartState extends Track {
   readonly moments: Moments;
 }
@@ -39,9 +45,10 @@ interface SmartState extends Track {
  * samples at rest once they fool the model (Wang et al., CVPR 2021, section 3). The budget bounds the whole change; ε = Infinity does not.
  */
 export function smartAttack(options: SmartOptions): Attack<SmartState> {
+  const name = 'SMART';
+  checkRecipe(name, options, NAMES);
   const { budgets, steps = 100, classWeight = 0.6, clip = 0.01, learningRate = 0.01 } = options;
   const { restarts = 1 } = options;
-  const name = 'SMART';
   checkOption(name, 'classWeight', classWeight, 0, 1);
   checkOption(name, 'clip', clip, 0, 1e6);
   checkOption(name, 'learningRate', learningRate, 0, 1e6);

@@ -5,6 +5,7 @@ import type { Attack } from './attack.ts';
 import { marginObjective } from './losses.ts';
 import { project } from './norms.ts';
 import { type AttackBudgets, checkCount, isFooled, type Moved, type Problem } from './problem.ts';
+import { checkRecipe } from './recipe.ts';
 import { proposeMass, tiles } from './square-mass.ts';
 import { layoutOf, randomSigns, schedule, windowOf } from './square-window.ts';
 import type { StepSeed } from './stepper.ts';
@@ -31,8 +32,10 @@ interface SquareState extends Track {
  * rises. Windows lie in the two axes before the channels: [N, H, W, C], [N, T, H, W, C] (all frames), [N, T, V, C];
  * in the one axis of [N, L] and [N, L, C].
  */
-export function squareAttack({ budgets, queries = 5000, p = 0.8, restarts = 1 }: SquareOptions): Attack {
+export function squareAttack(options: SquareOptions): Attack {
   const name = 'Square';
+  checkRecipe(name, options, ['budgets', 'queries', 'p', 'restarts']);
+  const { budgets, queries = 5000, p = 0.8, restarts = 1 } = options;
   checkCount(name, 'queries', queries, 1);
   checkCount(name, 'restarts', restarts, 1);
   check(p > 0 && p <= 1, name, () => `p must be in (0, 1]; got ${p}`);

@@ -6,7 +6,7 @@ import { gather } from '../kernels/layout.ts';
 import { sum } from '../kernels/reduce.ts';
 import { mapScalars } from '../tensor/scalar.ts';
 import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { Tensor } from '../tensor/tensor.ts';
 import type { AttackObjective } from './losses.ts';
 import { perSample } from './norms.ts';
 import { allFinite, assemble, both, isFooled, type Problem } from './problem.ts';
@@ -83,7 +83,7 @@ export function evaluate(
     const logits = model.logits(inputs, d === 0 ? seed : mapScalars((s) => s + d * 2 ** 20, seed));
     const losses = objective.loss({ logits, labels, targets, points, origins });
     check(
-      sameShape(losses.shape, labels.shape),
+      losses instanceof Tensor && sameShape(losses.shape, labels.shape),
       'attack',
       () =>
         `the loss '${objective.name}' must give a number for each sample, ${formatShape(labels.shape)}; got ${losses}`,

@@ -1,7 +1,7 @@
 import { FormatError } from '../errors.ts';
 import { decodeNpy, decodeNpz, isNpy } from './npy.ts';
 import { decodeSafetensors } from './safetensors.ts';
-import type { StoredTensor } from './stored.ts';
+import { checkBytes, type StoredTensor } from './stored.ts';
 import { type DecodeTorchOptions, decodeTorch, isZip } from './torch-file.ts';
 import { ZipArchive } from './zip.ts';
 
@@ -14,6 +14,7 @@ export async function decodeArrays(
   what: string,
   options: DecodeTorchOptions = {},
 ): Promise<Map<string, StoredTensor>> {
+  checkBytes('decodeArrays', bytes, what);
   if (isNpy(bytes)) return new Map([['', decodeNpy(bytes, what)]]);
   // The header of safetensors is JSON from its eighth byte.
   if (bytes[0] === 0x80 && bytes[8] !== 0x7b) return decodeTorch(bytes, what, options);

@@ -1,7 +1,15 @@
 // NumPy's files: one array (.npy), or a zip archive of named ones (.npz). Format: numpy/lib/format.py.
 import { FormatError } from '../errors.ts';
 import { ByteReader } from './byte-reader.ts';
-import { ARRAYS, arrayOf, elements, isCounts, type StoredDtype, type StoredTensor } from './stored.ts';
+import {
+  ARRAYS,
+  arrayOf,
+  checkBytes,
+  elements,
+  isCounts,
+  type StoredDtype,
+  type StoredTensor,
+} from './stored.ts';
 import { gatherView } from './strided.ts';
 import { type InflateOptions, ZipArchive } from './zip.ts';
 
@@ -36,6 +44,7 @@ export function isNpy(bytes: Uint8Array): boolean {
  * objects and records, a malformed header, and more or fewer bytes than the shape needs.
  */
 export function decodeNpy(bytes: Uint8Array, what: string): StoredTensor {
+  checkBytes('decodeNpy', bytes, what);
   const reader = new ByteReader(bytes, { op: 'decodeNpy', what });
   if (!isNpy(bytes)) reader.fail('is no .npy file');
   reader.at = MAGIC.length;
@@ -63,6 +72,7 @@ export async function decodeNpz(
   what: string,
   { limit }: InflateOptions = {},
 ): Promise<Map<string, StoredTensor>> {
+  checkBytes('decodeNpz', bytes, what);
   const archive = new ZipArchive(bytes, 'decodeNpz', what, limit);
   const arrays = new Map<string, StoredTensor>();
   for (const name of archive.names) {

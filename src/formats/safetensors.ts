@@ -1,6 +1,15 @@
-import { check, FormatError } from '../errors.ts';
+import { check, FormatError, need } from '../errors.ts';
 import { duplicateKey } from './json-keys.ts';
-import { ARRAYS, arrayOf, elements, isCounts, type StoredDtype, type StoredTensor } from './stored.ts';
+import {
+  ARRAYS,
+  arrayOf,
+  checkBytes,
+  checkedEntries,
+  elements,
+  isCounts,
+  type StoredDtype,
+  type StoredTensor,
+} from './stored.ts';
 
 /** The content of a safetensors file. */
 export interface StoredTensors {
@@ -45,7 +54,8 @@ export function encodeSafetensors(
   entries: Iterable<readonly [string, StoredTensor]>,
   metadata: Record<string, string> = {},
 ): Uint8Array {
-  const sorted = [...entries].sort(byWidthThenName);
+  const sorted = checkedEntries('encodeSafetensors', entries).toSorted(byWidthThenName);
+  need(isStrings(metadata), 'encodeSafetensors', 'metadata, strings by name', metadata);
   for (const [name, tensor] of sorted) checkTensor(name, tensor);
   const header = headerBytes(sorted, metadata);
   const size = sorted.reduce((sum, [, { data }]) => sum + data.byteLength, PREFIX + header.length);
@@ -61,6 +71,7 @@ export function encodeSafetensors(
 }
 
 function readHeader(bytes: Uint8Array, what: string): { header: Record<string, unknown>; start: number } {
+  checkBytes(OP, bytes, what);
   if (bytes.length < PREFIX) fail(what, `holds ${bytes.length} bytes, too few for a safetensors file`);
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   const start = PREFIX + length;
@@ -125,15 +136,18 @@ function readTensor(entry: HeaderEntry, data: Uint8Array): StoredTensor {
 }
 
 function checkMetadata(metadata: unknown, what: string): Record<string, string> {
-  if (!isRecord(metadata) || !Object.values(metadata).every((v) => typeof v === 'string'))
-    fail(what, '__metadata__ is not a map of strings');
-  return metadata as Record<string, string>;
+  if (!isStrings(metadata)) fail(what, '__metadata__ is not a map of strings');
+  return metadata;
+}
+
+function isStrings(value: unknown): value is Record<string, string> {
+  return isRecord(value) && Object.values(value).every((v) => typeof v === 'string');
 }
 
 function checkTensor(name: string, { dtype, shape, data }: StoredTensor): void {
   check(name !== '__metadata__', 'encodeSafetensors', () => 'no array can be named __metadata__');
   check(
-    data instanceof ARRAYS[dtype] && data.length === elements(shape),
+    data.length === elements(shape),
     'encodeSafetensors',
     () =>
       `"${name}" has ${data.length} elements in a ${data.constructor.name}; ${dtype} [${shape}] needs ${elements(shape)}`,

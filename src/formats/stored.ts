@@ -1,4 +1,4 @@
-import { FormatError } from '../errors.ts';
+import { check, FormatError, kindOf, need, shown } from '../errors.ts';
 import { halfToFloat } from './half.ts';
 
 /** The array that holds elements of each type; those of F16 and BF16 are their bits. */
@@ -39,6 +39,37 @@ export function isCounts(value: unknown): value is number[] {
 /** `F32 [2, 3]`, for messages. */
 export function describe({ dtype, shape }: Pick<StoredTensor, 'dtype' | 'shape'>): string {
   return `${dtype} [${shape.join(', ')}]`;
+}
+
+/** Throws `FormatError` for a file that is not given by its bytes. */
+export function checkBytes(op: string, bytes: Uint8Array, what: string): void {
+  if (kindOf(bytes) === 'Uint8Array') return;
+  throw new FormatError(op, `${what}: needs its bytes, a Uint8Array; got ${shown(bytes)}`);
+}
+
+/** Throws `ShapeError` for what is no stored tensor: no object, an element type that there is not, no sizes, or no array of that type. */
+export function checkStored(op: string, name: string, stored: StoredTensor): void {
+  const known = Object.hasOwn(ARRAYS, stored?.dtype ?? '') && isCounts(stored.shape);
+  const kind = known && ARRAYS[stored.dtype].name;
+  const { dtype, shape, data } = Object(stored) as StoredTensor;
+  const got = `dtype ${shown(dtype)}, shape ${shown(shape)}, data ${shown(data)}`;
+  check(
+    known && kindOf(data) === kind,
+    op,
+    () => `"${name}" must be a StoredTensor, such as dtype 'F32', shape [2], data Float32Array; got ${got}`,
+  );
+}
+
+/** Named stored tensors. Throws `ShapeError` for what is no list of pairs. */
+export function checkedEntries(
+  op: string,
+  entries: Iterable<readonly [string, StoredTensor]>,
+): (readonly [string, StoredTensor])[] {
+  const pairs = typeof entries?.[Symbol.iterator] === 'function' ? [...entries] : [undefined];
+  for (const pair of pairs) need(Array.isArray(pair), op, 'a Map of stored tensors by name', pair ?? entries);
+  const named = pairs as (readonly [string, StoredTensor])[];
+  for (const [name, stored] of named) checkStored(op, name, stored);
+  return named;
 }
 
 /** Little-endian bytes as an array of `dtype`: a view where they are aligned, else a copy. The length must fit. */

@@ -2,7 +2,7 @@
 import { FormatError } from '../errors.ts';
 import { ByteReader } from './byte-reader.ts';
 import { PickleMachine } from './pickle.ts';
-import { ARRAYS, arrayOf, elements, type StoredTensor } from './stored.ts';
+import { ARRAYS, arrayOf, checkBytes, elements, type StoredTensor } from './stored.ts';
 import { endOfView, gatherView, isDense } from './strided.ts';
 import { type TorchStorage, type TorchView, torchGlobal, torchStorage } from './torch-pickle.ts';
 import { findState, namedViews } from './torch-tree.ts';
@@ -43,6 +43,7 @@ export async function decodeTorch(
   const fail: Fail = (problem) => {
     throw new FormatError(OP, `${what}: ${problem}`);
   };
+  checkBytes(OP, bytes, what);
   const { value, storages } = isZip(bytes)
     ? await readZip(bytes, what, limit, fail)
     : readLegacy(bytes, what, fail);

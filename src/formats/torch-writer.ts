@@ -1,6 +1,6 @@
 import { check } from '../errors.ts';
 import { PickleWriter } from './pickle-writer.ts';
-import { ARRAYS, describe, elements, type StoredTensor } from './stored.ts';
+import { checkedEntries, describe, elements, type StoredTensor } from './stored.ts';
 import { denseStrides } from './strided.ts';
 import { storageClass } from './torch-pickle.ts';
 import { encodeZip, type ZipContent } from './zip-writer.ts';
@@ -14,7 +14,7 @@ const OP = 'encodeTorch';
  * types without a storage class in PyTorch (unsigned ones but U8), and more than 4 GB.
  */
 export function encodeTorch(entries: Iterable<readonly [string, StoredTensor]>): Uint8Array<ArrayBuffer> {
-  const tensors = [...entries];
+  const tensors = checkedEntries(OP, entries);
   const names = new Set(tensors.map(([name]) => name));
   check(names.size === tensors.length, OP, () => 'two arrays have the same name');
   const pickle = new PickleWriter();
@@ -38,7 +38,7 @@ function writeTensor(pickle: PickleWriter, name: string, tensor: StoredTensor, k
   const { dtype, shape, data } = tensor;
   const type = storageClass(dtype);
   check(type !== undefined, OP, () => `"${name}" is ${describe(tensor)}, for which PyTorch has no storage`);
-  check(data instanceof ARRAYS[dtype] && data.length === elements(shape), OP, () => {
+  check(data.length === elements(shape), OP, () => {
     return `"${name}" has ${data.length} elements in a ${data.constructor.name}; ${describe(tensor)} needs others`;
   });
   const counts = (values: readonly number[]) =>

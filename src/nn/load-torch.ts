@@ -1,9 +1,16 @@
-import { FormatError, kindOf, type StateDifference, StateError } from '../errors.ts';
+import { checkNames, FormatError, kindOf, type StateDifference, StateError, shown } from '../errors.ts';
 import { decodeArrays } from '../formats/decode.ts';
-import { asFloats, asIntegers, describe, nativeDtype, type StoredTensor } from '../formats/stored.ts';
+import {
+  asFloats,
+  asIntegers,
+  checkStored,
+  describe,
+  nativeDtype,
+  type StoredTensor,
+} from '../formats/stored.ts';
 import { formatShape, isFloat, sameShape } from '../tensor/shape.ts';
 import type { TypedArray } from '../tensor/tensor.ts';
-import type { Module } from './module.ts';
+import { checkModule, type Module } from './module.ts';
 import { permute, type TorchCounter, type TorchEntry, type TorchTensor } from './torch-state.ts';
 
 const OP = 'loadTorch';
@@ -35,15 +42,19 @@ type Write = () => void;
 export async function loadTorch(
   model: Module,
   file: Uint8Array | State,
-  { strict = true, nonFinite = false, root, what = 'the file' }: LoadTorchOptions = {},
+  options: LoadTorchOptions = {},
 ): Promise<StateDifference> {
+  checkModule(OP, model);
+  checkNames(OP, options, ['strict', 'nonFinite', 'root', 'what']);
+  const { strict = true, nonFinite = false, root, what = 'the file' } = options;
   const entries = new Map(model.torchState().map((entry) => [entry.name, entry]));
   const state = file instanceof Uint8Array ? await decodeArrays(file, what, { root }) : file;
   if (kindOf(state) !== 'Map')
     throw new FormatError(
       OP,
-      `needs the bytes of a file (Uint8Array) or a Map of its arrays; got ${given(file)}`,
+      `needs the bytes of a file (Uint8Array) or a Map of its arrays; got ${shown(file)}${typeof file === 'string' ? '; read the file first' : ''}`,
     );
+  for (const [name, stored] of state) checkStored(OP, name, stored);
   const found = withoutPrefixes(state, entries);
   const difference = {
     missing: [...entries.values()].filter((entry) => 'parts' in entry && !found.has(entry.name)).map(nameOf),
@@ -61,10 +72,6 @@ export async function loadTorch(
   }
   for (const write of writes) write();
   return difference;
-}
-
-function given(file: unknown): string {
-  return typeof file === 'string' ? `the text "${file.slice(0, 100)}"; read the file first` : kindOf(file);
 }
 
 function nameOf({ name }: { readonly name: string }): string {

@@ -1,3 +1,4 @@
+import { need } from '../errors.ts';
 import type { Scalar } from '../tensor/scalar.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { type TorchEntry, torchTensor, underPath } from './torch-state.ts';
@@ -15,6 +16,11 @@ export const EVALUATION: Mode = { training: false, seed: 0 };
 
 /** Named tensors, in the order in which a module declares them. */
 export type NamedTensors = Map<string, Tensor>;
+
+/** Throws `ShapeError` for what is no module, as plain JavaScript may pass. */
+export function checkModule(op: string, model: Module): void {
+  need(typeof model?.torchState === 'function', op, 'a model, a Module', model);
+}
 
 /**
  * Something with weights. Fields that hold tensors are parameters (or buffers, when `bufferNames` lists them), fields

@@ -1,7 +1,7 @@
 import type { StoredTensor } from '../formats/stored.ts';
 import { encodeTorch } from '../formats/torch-writer.ts';
 import { isFloat } from '../tensor/shape.ts';
-import type { Module } from './module.ts';
+import { checkModule, type Module } from './module.ts';
 import { inverse, permute, type TorchEntry, type TorchTensor } from './torch-state.ts';
 
 /**
@@ -9,6 +9,7 @@ import { inverse, permute, type TorchEntry, type TorchTensor } from './torch-sta
  * `encodeSafetensors` take it. f32 from a file come back bit for bit.
  */
 export async function torchStateDict(model: Module): Promise<Map<string, StoredTensor>> {
+  checkModule('saveTorch', model);
   const state = new Map<string, StoredTensor>();
   for (const entry of model.torchState()) {
     const stored = await storedOf(entry);

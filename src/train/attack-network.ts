@@ -7,7 +7,7 @@ import {
 } from '../amr/action-network.ts';
 import { checkBall, finiteBudget } from '../attacks/norms.ts';
 import { type Iterate, PgdAttack } from '../attacks/pgd-attack.ts';
-import { check } from '../errors.ts';
+import { check, checkNames, need } from '../errors.ts';
 import { add, mul } from '../kernels/elementwise.ts';
 import { crossEntropy } from '../kernels/loss.ts';
 import { randomNormal } from '../kernels/random.ts';
@@ -51,6 +51,11 @@ export interface AttackValue extends ActionOutput {
 
 export const RANGES = { rgb: [0, 1], skeleton: undefined } as const;
 
+const NAMES = [
+  ...(['epsilons', 'steps', 'relativeStep', 'randomStart'] as const),
+  ...(['adaptive', 'objective', 'startNoise'] as const),
+];
+
 type Observer = (iterate: Iterate<AttackValue>, modalities: readonly Modality[]) => void;
 
 /**
@@ -63,9 +68,11 @@ export function attackNetwork(
   network: ActionNetwork,
   inputs: ActionInputs,
   labels: Tensor,
-  { seed, ...attack }: NetworkAttack,
+  options: NetworkAttack,
   observe?: Observer,
 ): ActionInputs {
+  need(Object(options) === options, 'attackNetwork', 'options', options);
+  const { seed, ...attack } = options;
   const attacker = new NetworkAttacker(network, attack, attack.steps > 1);
   try {
     return attacker.attack(inputs, { labels }, seed, observe);
@@ -85,6 +92,7 @@ export class NetworkAttacker {
 
   /** Throws `ShapeError` as `attackNetwork` does. */
   constructor(network: ActionNetwork, attack: Omit<NetworkAttack, 'seed'>, captured = true) {
+    checkNames('attackNetwork', attack, NAMES);
     const { epsilons, relativeStep, adaptive = 0 } = attack;
     checkWeight('attackNetwork', 'adaptive', adaptive);
     checkEpsilons('attackNetwork', epsilons, network.modalities);
@@ -171,6 +179,7 @@ export class NetworkAttacker {
 
 /** Throws `ShapeError` for ε < 0, beyond the range or NaN, naming the modality, and where it is above 0 for modalities alone that the network lacks. */
 export function checkEpsilons(op: string, epsilons: Epsilons, modalities: readonly Modality[]): void {
+  need(Object(epsilons) === epsilons, op, 'epsilons by modality', epsilons);
   for (const [modality, epsilon] of Object.entries(epsilons))
     checkBall(op, { epsilon, range: RANGES[modality as Modality] }, `${modality}: `);
   const attacked = Object.entries(epsilons).flatMap(([modality, epsilon]) => (epsilon > 0 ? [modality] : []));

@@ -1,5 +1,28 @@
-import { check } from '../errors.ts';
+import type { ActionNetwork } from '../amr/action-network.ts';
+import type { ActionDataset } from '../data/dataset.ts';
+import { check, need } from '../errors.ts';
+import { Device } from '../tensor/device.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+
+/** Throws `ShapeError` for what plain JavaScript may pass in place of a device, a network, a data set and samples of it. */
+export function checkSubjects(
+  op: string,
+  device: Device,
+  network: ActionNetwork,
+  dataset: ActionDataset,
+  indices: readonly number[],
+): void {
+  need(device instanceof Device, op, 'a device', device);
+  const runs = typeof network?.forward === 'function' && typeof network.namedParameters === 'function';
+  need(runs, op, 'a network', network);
+  need(
+    Array.isArray(dataset?.classes) && Object(dataset.labels) === dataset.labels,
+    op,
+    'a data set',
+    dataset,
+  );
+  need(Array.isArray(indices), op, 'the indices of samples, a list', indices);
+}
 
 /** Throws `ShapeError` unless a number of steps, samples or passes is a whole one of at least 1. */
 export function checkCount(op: string, name: string, value: number): void {

@@ -2,6 +2,7 @@ import type { ActionNetwork, Modality } from '../amr/action-network.ts';
 import { batches } from '../data/batches.ts';
 import type { ActionDataset } from '../data/dataset.ts';
 import { Rng } from '../data/rng.ts';
+import { checkNames } from '../errors.ts';
 import { abs, neg, sub } from '../kernels/elementwise.ts';
 import { crossEntropy } from '../kernels/loss.ts';
 import { argmax, max } from '../kernels/reduce.ts';
@@ -11,7 +12,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { type NetworkAttack, NetworkAttacker } from './attack-network.ts';
 import { AttackWatch, type Watched } from './attack-watch.ts';
 import { uploadBatch } from './batch.ts';
-import { checkLogits } from './checks.ts';
+import { checkLogits, checkSubjects } from './checks.ts';
 
 export interface EvaluateOptions {
   readonly batchSize: number;
@@ -61,6 +62,8 @@ export async function evaluateClean(
   indices: readonly number[],
   options: EvaluateOptions,
 ): Promise<CleanResult> {
+  checkSubjects('evaluateClean', device, network, dataset, indices);
+  checkNames('evaluateClean', options, ['batchSize', 'onBatch']);
   const found = {
     correct: [] as boolean[],
     losses: [] as number[],
@@ -108,6 +111,8 @@ export async function evaluateAttack(
   attack: NetworkAttack,
   options: EvaluateOptions,
 ): Promise<AttackResult> {
+  checkSubjects('evaluateAttack', device, network, dataset, indices);
+  checkNames('evaluateAttack', options, ['batchSize', 'onBatch']);
   const parts: BatchResult[] = [];
   const attacker = new NetworkAttacker(network, attack);
   try {

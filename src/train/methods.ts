@@ -1,5 +1,6 @@
 import type { ActionInputs, ActionOutput } from '../amr/action-network.ts';
 import { type ActionLossOptions, actionLoss, withAuxiliary } from '../amr/loss.ts';
+import { checkNames, need } from '../errors.ts';
 import { add, mul } from '../kernels/elementwise.ts';
 import { mean } from '../kernels/reduce.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -59,6 +60,7 @@ export function naturalTraining(): TrainingMethod {
 export function pgdTraining(
   options: Pick<TrainingAttack, 'epsilons'> & Partial<TrainingAttack>,
 ): TrainingMethod {
+  need(Object(options) === options, 'pgdTraining', 'options', options);
   const attack = { steps: 10, relativeStep: 0.25, randomStart: true, ...options };
   return { attack, mixes: true, loss: (batch) => lossAt(batch.adversarial, batch) };
 }
@@ -70,7 +72,9 @@ export interface FastOptions {
 }
 
 /** Fast adversarial training: one step of 1.25 ε from a uniform start in the ball (Wong, Rice and Kolter 2020, algorithm 3). */
-export function fastTraining({ epsilons, relativeStep = 1.25 }: FastOptions): TrainingMethod {
+export function fastTraining(options: FastOptions): TrainingMethod {
+  checkNames('fastTraining', options, ['epsilons', 'relativeStep']);
+  const { epsilons, relativeStep = 1.25 } = options;
   return pgdTraining({ epsilons, steps: 1, relativeStep });
 }
 
@@ -91,7 +95,9 @@ const START = { randomStart: true, startNoise: 0.001 } as const;
  * TRADES: `CE(x) + β KL(p(x) ‖ p(x'))`, where x' ascends the divergence from x + .001 N(0, 1) (Zhang et al. 2019, algorithm 1). Auxiliary
  * heads see the clean samples. Throws `ShapeError` for β < 0.
  */
-export function tradesTraining({ epsilons, beta = 6, ...attack }: RegularisedOptions): TrainingMethod {
+export function tradesTraining(options: RegularisedOptions): TrainingMethod {
+  checkNames('tradesTraining', options, ['epsilons', 'beta', 'steps', 'relativeStep']);
+  const { epsilons, beta = 6, ...attack } = options;
   checkWeight('tradesTraining', 'beta', beta);
   const ascent = { steps: 10, relativeStep: 0.003 / 0.031, ...attack, objective: 'divergence' } as const;
   return {
@@ -109,7 +115,9 @@ export function tradesTraining({ epsilons, beta = 6, ...attack }: RegularisedOpt
  * MART: `BCE(x') + β KL(p(x) ‖ p(x')) · (1 − p_y(x))`, where x' ascends the cross-entropy from x + .001 N(0, 1) (Wang et al. 2020).
  * Auxiliary heads see the adversarial samples. Throws `ShapeError` for β < 0.
  */
-export function martTraining({ epsilons, beta = 6, ...attack }: RegularisedOptions): TrainingMethod {
+export function martTraining(options: RegularisedOptions): TrainingMethod {
+  checkNames('martTraining', options, ['epsilons', 'beta', 'steps', 'relativeStep']);
+  const { epsilons, beta = 6, ...attack } = options;
   checkWeight('martTraining', 'beta', beta);
   return {
     attack: { ...START, steps: 10, relativeStep: 0.007 / 0.031, ...attack, epsilons },
@@ -135,6 +143,8 @@ export interface FreeOptions {
  * Free adversarial training: each batch is used m times, and one backward pass, in training mode, gives both the update of the weights and
  * a step ε of the perturbation, which lives on from batch to batch (Shafahi et al. 2019, algorithm 1). An epoch costs m natural ones.
  */
-export function freeTraining({ epsilons, replays = 8 }: FreeOptions): TrainingMethod {
+export function freeTraining(options: FreeOptions): TrainingMethod {
+  checkNames('freeTraining', options, ['epsilons', 'replays']);
+  const { epsilons, replays = 8 } = options;
   return { free: { epsilons, replays }, mixes: true, loss: (batch) => lossAt(batch.adversarial, batch) };
 }

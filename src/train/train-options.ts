@@ -1,7 +1,7 @@
 import type { ActionLossOptions } from '../amr/loss.ts';
 import type { Augmentation } from '../data/augment.ts';
 import type { Mixing } from '../data/mix.ts';
-import { check } from '../errors.ts';
+import { check, checkNames, need } from '../errors.ts';
 import type { LossScalerOptions } from '../nn/loss-scaler.ts';
 import type { FloatType } from '../tensor/shape.ts';
 import { checkType, type Traits } from '../tensor/traits.ts';
@@ -45,6 +45,31 @@ export interface TrainMetrics {
   readonly samples: number;
   /** After the last step, with loss scaling. */
   readonly lossScale?: number;
+}
+
+const NAMES = [
+  ...([
+    'epochs',
+    'batchSize',
+    'learningRate',
+    'weightDecay',
+    'clip',
+    'labelSmoothing',
+    'auxiliaryWeight',
+  ] as const),
+  ...(['augmentation', 'method', 'mixing', 'accumulation', 'lossScaling', 'precision'] as const),
+  ...(['averageDecay', 'seed', 'captured'] as const),
+];
+
+/** Throws `ShapeError` for options that are none or misspelt, and where a method, an augmentation or the seed is none. */
+export function checkTrainNames(options: TrainOptions): void {
+  const op = 'Trainer';
+  checkNames(op, options, NAMES);
+  const { method, augmentation, seed } = options;
+  const trains = method === undefined || typeof method?.loss === 'function';
+  need(trains, op, 'a method such as pgdTraining makes', method);
+  need(Object(augmentation) === augmentation, op, 'augmentation, such as NO_AUGMENTATION', augmentation);
+  need(Number.isInteger(seed), op, 'seed, a whole number', seed);
 }
 
 /** Throws `ShapeError` for numbers out of their range and options that do not go together, `DeviceError` for f16 where there is none. */

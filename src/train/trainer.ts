@@ -15,11 +15,13 @@ import type { Device } from '../tensor/device.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { NetworkAttacker } from './attack-network.ts';
 import { type Batch, uploadBatch, type Variation } from './batch.ts';
+import { checkSubjects } from './checks.ts';
 import { FreePerturbation } from './free-perturbation.ts';
 import { inPrecision } from './half-network.ts';
 import { naturalTraining, type TrainingMethod } from './methods.ts';
 import {
   checkOptions,
+  checkTrainNames,
   lossScalingOf,
   summary,
   type TrainMetrics,
@@ -63,6 +65,8 @@ export class Trainer {
     indices: readonly number[],
     options: TrainOptions,
   ) {
+    checkSubjects('Trainer', device, network, dataset, indices);
+    checkTrainNames(options);
     const { captured = true, averageDecay: decay, accumulation = 1, clip } = options;
     const { method = naturalTraining(), weightDecay, batchSize } = options;
     checkOptions(method, options, device.traits);
