@@ -2,6 +2,7 @@ import type { Traits } from '../tensor/device.ts';
 import { type DType, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { convolveDepthwise, depthwiseWeightGradient, isDepthwise } from './conv-depthwise.ts';
+import { convolvePatches, isPatches, patchesWeightGradient, patchesWin } from './conv-patches.ts';
 import { convolvePointwise, isPointwise, pointwiseWeightGradient } from './conv-pointwise.ts';
 import { type ConvShape, convFlops } from './conv-shape.ts';
 import { axes, type Direction, positions, tapSteps, windowOf } from './conv-window.ts';
@@ -50,12 +51,19 @@ export function convVariants(
   dtype: DType = 'f32',
 ): [ConvVariant, ...ConvVariant[]] {
   const m = positions(shape, direction).rows;
-  const tiles = tileVariants({ m, n: depths(shape, direction).columns, work: convFlops(shape) / 2 }, traits);
+  const work = convFlops(shape) / 2;
+  const tiles = tileVariants({ m, n: depths(shape, direction).columns, work }, traits);
   if (isDepthwise(shape)) return ['depthwise', ...tiles];
   if (isPointwise(shape)) return ['pointwise', ...tiles];
   // Its transformed tiles would leave the range of f16.
-  if (!isWinograd(shape) || dtype === 'f16') return tiles;
-  return winogradWins(shape, traits) ? ['winograd', ...tiles] : [...tiles, 'winograd'];
+  const minimal = isWinograd(shape) && dtype !== 'f16';
+  const known = minimal ? placed('winograd', winogradWins(shape, traits), tiles) : tiles;
+  return isPatches(shape) ? placed('patches', patchesWin(shape, direction, traits), known) : known;
+}
+
+/** With one more: first if it wins, else last. */
+function placed<V extends string>(name: V, wins: boolean, others: readonly [V, ...V[]]): [V, ...V[]] {
+  return wins ? [name, ...others] : [...others, name];
 }
 
 /** The kernels that can compute the gradient of its weights, best first. */
@@ -64,15 +72,16 @@ function weightVariants(shape: ConvShape, traits: TileTraits): [WeightVariant, .
   const m = (sizeOf(kernel) * channels) / groups;
   const tiles = tileVariants({ m, n: filters / groups, work: convFlops(shape) / 2 }, traits);
   if (isPointwise(shape)) return ['pointwise', ...tiles];
-  return isDepthwise(shape) ? ['depthwise', ...tiles] : tiles;
+  if (isDepthwise(shape)) return ['depthwise', ...tiles];
+  return isPatches(shape) ? placed('patches', patchesWin(shape, 'weights', traits), tiles) : tiles;
 }
 
 /**
- * `depthwise`: four channels a thread, for one channel in a group. `pointwise`: matmul, for a window of 1. `winograd`: minimal
- * filtering of tiles, for 3×3 with stride 1. Else products of tiles.
+ * `depthwise`: four channels a thread, for one channel in a group. `pointwise`: matmul, for a window of 1. `patches`: matmul of windows
+ * written out, for few channels. `winograd`: minimal filtering of tiles, for 3×3 with stride 1. Else products of tiles.
  */
-export type ConvVariant = TileVariant | 'depthwise' | 'pointwise' | 'winograd';
-type WeightVariant = TileVariant | 'depthwise' | 'pointwise';
+export type ConvVariant = TileVariant | 'depthwise' | 'pointwise' | 'patches' | 'winograd';
+type WeightVariant = TileVariant | 'depthwise' | 'pointwise' | 'patches';
 
 /** Writes the convolution of x with w, or the adjoint of a convolution applied to x, to y. */
 export function convolve(
@@ -85,6 +94,7 @@ export function convolve(
   const variant = variants.choose('conv', convVariants(shape, direction, traits, tensors.x.dtype));
   if (variant === 'depthwise') convolveDepthwise(direction, tensors, shape, epilogue);
   else if (variant === 'pointwise') convolvePointwise(direction, tensors, shape, epilogue);
+  else if (variant === 'patches') convolvePatches(direction, tensors, shape, epilogue);
   else if (variant === 'winograd') convolveWinograd(direction, tensors, shape, epilogue);
   else convolveTiles(variant, direction, tensors, shape, epilogue);
 }
@@ -169,6 +179,10 @@ export function weightGradient({ x, g, out }: { x: Tensor; g: Tensor; out: Tenso
   }
   if (variant === 'pointwise') {
     pointwiseWeightGradient({ x, g, out }, shape);
+    return;
+  }
+  if (variant === 'patches') {
+    patchesWeightGradient({ x, g, out }, shape);
     return;
   }
   const plan = weightPlan(shape, variant, traits);

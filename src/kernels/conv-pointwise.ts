@@ -1,8 +1,8 @@
 import { sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { ConvShape } from './conv-shape.ts';
+import { type ConvShape, pixelsOf } from './conv-shape.ts';
 import type { Direction } from './conv-window.ts';
-import { type BatchAxes, type Epilogue, multiply } from './matmul-launch.ts';
+import { type Epilogue, multiply, NO_EPILOGUE, SINGLE } from './matmul-launch.ts';
 
 /** Whether a convolution is one product of matrices as they lie in memory: a window of 1, moved by 1, in one group. */
 export function isPointwise({ kernel, stride, padding, groups, input, output }: ConvShape): boolean {
@@ -19,7 +19,7 @@ export function convolvePointwise(
 ): void {
   const { channels, filters } = shape;
   const [k, n] = direction === 'forward' ? [channels, filters] : [filters, channels];
-  const flags = { ...PLAIN, transposeB: direction === 'inputGrad' };
+  const flags = { ...SINGLE, transposeB: direction === 'inputGrad' };
   multiply(x, w, y, { m: pixelsOf(shape), n, k, ...flags }, epilogue);
 }
 
@@ -29,17 +29,6 @@ export function pointwiseWeightGradient(
   shape: ConvShape,
 ): void {
   const { channels: m, filters: n } = shape;
-  const product = { m, n, k: pixelsOf(shape), ...PLAIN, transposeA: true };
-  multiply(x, g, out, product, { activation: 0, slope: 0 });
+  const product = { m, n, k: pixelsOf(shape), ...SINGLE, transposeA: true };
+  multiply(x, g, out, product, NO_EPILOGUE);
 }
-
-function pixelsOf({ batch, output }: ConvShape): number {
-  return batch * sizeOf(output);
-}
-
-const NONE: BatchAxes = [0, 0, 0];
-const ONE: BatchAxes = [1, 1, 1];
-const PLAIN = {
-  ...{ transposeA: false, transposeB: false, sumBatches: false },
-  ...{ batch: ONE, aStrides: NONE, bStrides: NONE },
-};

@@ -249,6 +249,11 @@ export function outputShape({ rank, batch, output, filters }: ConvShape): Shape 
   return [batch, ...output.slice(3 - rank), filters];
 }
 
+/** Outputs of a convolution, in all samples. */
+export function pixelsOf({ batch, output }: ConvShape): number {
+  return batch * sizeOf(output);
+}
+
 /** Floating-point operations of a convolution, and of either of its adjoints. */
 export function convFlops({ batch, channels, filters, groups, output, kernel }: ConvShape): number {
   return (2 * batch * sizeOf(output) * sizeOf(kernel) * channels * filters) / groups;

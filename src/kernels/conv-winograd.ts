@@ -2,7 +2,7 @@ import type { Traits } from '../tensor/device.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type ConvShape, convFlops } from './conv-shape.ts';
 import type { Direction } from './conv-window.ts';
-import { type BatchAxes, type Epilogue, multiply } from './matmul-launch.ts';
+import { type BatchAxes, type Epilogue, multiply, NO_EPILOGUE, SINGLE } from './matmul-launch.ts';
 import { run } from './run.ts';
 import { winogradWgsl } from './wgsl.gen.ts';
 
@@ -71,7 +71,7 @@ export function convolveWinograd(
     constants,
   });
   run(winogradWgsl, 'tiles', { x, elements: v }, params, { groups: groups((cut.tiles * k) / 4) });
-  multiply(v, u, m, productOf(cut.tiles, n, k), { activation: 0, slope: 0 });
+  multiply(v, u, m, productOf(cut.tiles, n, k), NO_EPILOGUE);
   const { bias, residual, activation: ACTIVATION } = epilogue;
   const last = {
     HAS_BIAS: Number(bias !== undefined),
@@ -93,6 +93,5 @@ function paramsOf({ input, output, padding }: ConvShape, direction: Direction) {
 function productOf(m: number, n: number, k: number) {
   const one = (stride: number): BatchAxes => [0, 0, stride];
   const batch: BatchAxes = [1, 1, ELEMENTS];
-  const flags = { transposeA: false, transposeB: false, sumBatches: false };
-  return { m, n, k, batch, aStrides: one(m * k), bStrides: one(k * n), ...flags };
+  return { ...SINGLE, m, n, k, batch, aStrides: one(m * k), bStrides: one(k * n) };
 }

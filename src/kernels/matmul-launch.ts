@@ -41,6 +41,14 @@ export interface Product {
   readonly outRows?: Rows & { readonly strides: BatchAxes };
 }
 
+/** What a single product of dense matrices has besides its sizes. */
+export const SINGLE: Omit<Product, 'm' | 'n' | 'k'> = {
+  ...{ transposeA: false, transposeB: false, sumBatches: false },
+  batch: [1, 1, 1],
+  aStrides: [0, 0, 0],
+  bStrides: [0, 0, 0],
+};
+
 /** What is done to a product as it is stored. */
 export interface Epilogue {
   readonly bias?: Tensor | undefined;
@@ -50,6 +58,8 @@ export interface Epilogue {
   readonly activation: number;
   readonly slope: number;
 }
+
+export const NO_EPILOGUE: Epilogue = { activation: 0, slope: 0 };
 
 /** Into how many parts `length` steps are cut, none under `shortest`, so that `tiles` × parts keep the adapter busy. */
 export function splitsOf(
@@ -119,7 +129,7 @@ export function multiply(a: Tensor, b: Tensor, out: Tensor, product: Product, ep
   }
   const partSize = ceilTo(out.size, 4);
   const parts = a.device.allocate([plan.splits, partSize], 'f32', 'matmul');
-  launch(shader, { a, b, out: parts }, product, plan, { activation: 0, slope: 0 }, partSize);
+  launch(shader, { a, b, out: parts }, product, plan, NO_EPILOGUE, partSize);
   sumParts(parts, out, plan.splits, product.n, epilogue);
   parts.dispose();
 }

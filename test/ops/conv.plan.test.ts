@@ -52,6 +52,30 @@ test('a window of one that keeps the size is a product of matrices', () => {
   expect(first({ stride: [1, 2, 2], output: [1, 28, 28] })).not.toBe('pointwise');
 });
 
+test('windows of few channels are written out on software adapters where that has been found to pay', () => {
+  const first = (
+    what: 'forward' | 'inputGrad',
+    more: Partial<ConvShape>,
+    subgroupMinSize = 4,
+    software = true,
+  ) =>
+    convVariants(conv3x3(4, 64, 3, { filters: 64, ...more }), what, {
+      ...traits,
+      software,
+      subgroupMinSize,
+    })[0];
+  expect([first('forward', {}), first('inputGrad', {})]).toEqual(['patches', 'patches']);
+  expect(first('forward', { filters: 16 })).toBe('patches');
+  expect([first('forward', { filters: 16 }, 8), first('inputGrad', { filters: 16 }, 8)]).toEqual([
+    'octet',
+    'patches',
+  ]);
+  expect(first('forward', {}, 8)).toBe('patches');
+  expect(first('forward', {}, 8, false)).not.toBe('patches');
+  for (const more of [{ channels: 5 }, { dilation: [1, 1, 2] }, { batch: 4096 }] as const)
+    expect(first('inputGrad', more)).not.toBe('patches');
+});
+
 test('a depthwise 3×3 slides down columns on software adapters where its stride is 1', () => {
   const shape = conv3x3(8, 56, 128, { groups: 128 });
   expect(depthwiseVariants(shape, { software: true })).toEqual(['slide', 'quads']);
