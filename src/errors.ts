@@ -107,7 +107,9 @@ export function checkNames<T extends object, const N extends readonly string[]>(
 ): void {
   need(Object(given) === given, op, names.length > 0 ? `${what} (${names.join(', ')})` : what, given);
   for (const name of Object.keys(given)) {
-    const meant = names.includes(name) ? undefined : names.find((known) => isSlip(name, known));
+    const meant = names.includes(name)
+      ? undefined
+      : names.find((known) => !(known in given) && isSlip(name, known));
     check(meant === undefined, op, () => `${what} have no '${name}'; '${meant}' is meant`);
   }
 }
@@ -121,7 +123,10 @@ function isSlip(name: string, known: string): boolean {
   while (end < Math.min(a.length, b.length) - begin && a.at(-1 - end) === b.at(-1 - end)) end++;
   const [left, right] = [a.slice(begin, a.length - end), b.slice(begin, b.length - end)];
   // Short names are near to many.
-  return b.length > 3 && ((left.length < 2 && right.length < 2) || left === [...right].reverse().join(''));
+  return (
+    Math.min(a.length, b.length) > 3 &&
+    ((left.length < 2 && right.length < 2) || left === [...right].reverse().join(''))
+  );
 }
 
 /** A model or samples that an attack cannot work on: values out of range, logits that are no numbers, training mode. */

@@ -49,7 +49,7 @@ function subjectRows(
     ];
   return [
     ['Subjects to train', subjectText([...train, ...validation])],
-    ['Epochs and sizes', 'fixed beforehand, on subjects held out of recorded data (docs/datasets.md)'],
+    ['Epochs and sizes', 'fixed beforehand (docs/datasets.md)'],
   ];
 }
 

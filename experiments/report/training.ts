@@ -15,7 +15,7 @@ const CURVES: readonly { key: keyof EpochRecord; name: string; dash: number[] }[
 const HELD_OUT =
   'Solid: on the validation subjects, under PGD where training is adversarial. Long dashes: on clean validation samples of adversarial training. The vertical line marks the epoch whose weights were kept; it was chosen on the validation subjects.';
 const FITTED =
-  'The number of epochs was chosen beforehand, on the validation subjects; then networks were trained on these too, and the last epoch is kept.';
+  'The number of epochs was fixed beforehand: networks were trained on all but the test subjects, and the last epoch is kept.';
 
 /** Loss and accuracy of every network by epoch, with the epoch that was kept. */
 export async function trainingSection(study: Study): Promise<Html> {

@@ -62,9 +62,10 @@ export class Attacker {
   }
 
   /**
-   * Attacks one batch. Throws `ShapeError` for arguments that are none, options that are misspelt, a modality that the model lacks, ε < 0 or NaN, labels of another shape, too few
-   * classes for a loss, attacks of a list in different norms; `AttackError` for inputs out of their range, labels that are no class, a model in training mode, and
-   * logits or gradients that are no numbers, or losses that are NaN (naming the step and the share of samples).
+   * Attacks one batch. Throws `ShapeError` for arguments that are none, options that are misspelt, a modality that the model lacks,
+   * ε < 0, beyond the range or NaN, labels of another shape, too few classes for a loss, attacks of a list in different norms;
+   * `AttackError` for inputs out of their range, labels that are no class, a model in training mode, and logits or gradients that are
+   * no numbers, or losses that are NaN (naming the step and the share of samples).
    */
   attack(inputs: AttackInputs, options: AttackOptions): Promise<AttackOutcome> {
     checkNames(this.#name, options, ['labels', 'targets', 'seed', 'losses']);

@@ -9,7 +9,7 @@ import { fgsmAttack } from './first-order.ts';
 import { cleanStart, iterativeAttack } from './iterative.ts';
 import { type AttackObjective, crossEntropyObjective, marginObjective } from './losses.ts';
 import { type AttackInputs, type AttackModel, checkInputs, checkModalities } from './model.ts';
-import { checkBall, elementsOf, rowsOf, wholeRange } from './norms.ts';
+import { checkBall, elementsOf, type Norm, rowsOf, wholeRange } from './norms.ts';
 import { type AttackBudgets, checkCount, checkOption, makeProblem } from './problem.ts';
 import { checkBudgets } from './recipe.ts';
 import { squareAttack } from './square.ts';
@@ -82,8 +82,9 @@ export async function auditRobustness(
   checkCount(OP, 'queries', queries, 1);
   checkOption(OP, 'tolerance', tolerance, 0, 1);
   checkModalities(OP, model, Object.keys(budgets));
+  const most = largestBalls(model, batches, budgets);
   for (const [name, budget] of Object.entries(budgets))
-    checkBall(OP, { ...budget, range: model.inputs[name] }, `${name}: `, elementsIn(batches, name));
+    checkBall(OP, { ...budget, range: model.inputs[name] }, `${name}: `, leastElements(batches, name));
   const accuracyUnder = (...attacks: readonly Attack[]) => measure(model, batches, attacks, seed);
   const pgd = (scaled: AttackBudgets, count: number) => accuracyUnder(climber(scaled, count));
   const wide = await unbounded(model, batches, budgets);
@@ -93,8 +94,8 @@ export async function auditRobustness(
     FGSM: await accuracyUnder(fgsmAttack({ budgets })),
     [`PGD-${steps}`]: await pgd(budgets, steps),
     [`PGD-${many}`]: await pgd(budgets, many),
-    [`PGD-${steps} at 2ε`]: await pgd(times(budgets, 2, wide), steps),
-    [`PGD-${steps} at 4ε`]: await pgd(times(budgets, 4, wide), steps),
+    [`PGD-${steps} at 2ε`]: await pgd(times(budgets, 2, most), steps),
+    [`PGD-${steps} at 4ε`]: await pgd(times(budgets, 4, most), steps),
     'PGD at any ε': await accuracyUnder(climber(wide, many), climber(wide, many, marginObjective)),
     'black box': await accuracyUnder(squareAttack({ budgets, queries })),
     APGD: await accuracyUnder(apgdAttack({ budgets, steps: many })),
@@ -148,19 +149,31 @@ function climber(
   return iterativeAttack({ name: `PGD-${steps}`, budgets: Object.fromEntries(own), ...parts });
 }
 
-/** Balls so many times as large, but none beyond `wide`, which would bound nothing. */
-function times(budgets: AttackBudgets, factor: number, wide: AttackBudgets): AttackBudgets {
+/** Balls so many times as large; Infinity, the whole range, where that would bound nothing. */
+function times(
+  budgets: AttackBudgets,
+  factor: number,
+  most: Readonly<Record<string, number>>,
+): AttackBudgets {
   const pairs = Object.entries(budgets).map(([name, budget]) => {
-    const most = Math.max(budget.epsilon, wide[name]?.epsilon ?? 0);
-    return [name, { ...budget, epsilon: Math.min(factor * budget.epsilon, most) }];
+    const epsilon = factor * budget.epsilon;
+    return [name, { ...budget, epsilon: epsilon > (most[name] ?? 0) ? Number.POSITIVE_INFINITY : epsilon }];
   });
   return Object.fromEntries(pairs);
 }
 
-/** Of a sample of a modality; unknown without one. */
-function elementsIn(batches: readonly AuditBatch[], name: string): number | undefined {
-  const x = batches[0]?.inputs[name];
-  return x && elementsOf(x);
+/** The largest ε that bounds something, by modality; Infinity where a range has no ends. */
+function largestBalls(model: AttackModel, batches: readonly AuditBatch[], budgets: AttackBudgets) {
+  const pairs = Object.entries(budgets).map(([name, { norm }]) => {
+    const ball = { norm, range: model.inputs[name] };
+    return [name, wholeRange(ball, leastElements(batches, name))] as const;
+  });
+  return Object.fromEntries(pairs);
+}
+
+/** Of a sample of a modality, in the batch where they are fewest. */
+function leastElements(batches: readonly AuditBatch[], name: string): number {
+  return Math.min(...batches.flatMap(({ inputs }) => inputs[name] ?? []).map(elementsOf));
 }
 
 /** Budgets without effect: the whole range of an input, or ten times its largest value where it has none. */
@@ -174,16 +187,18 @@ async function unbounded(
     const [low, high] = model.inputs[name] ?? [0, Number.POSITIVE_INFINITY];
     const inputs = batches.flatMap(({ inputs: all }) => all[name] ?? []);
     const ends = Number.isFinite(high - low);
-    const reach = ends ? high - low : 10 * Math.max(...(await Promise.all(inputs.map(largest))));
-    const most = wholeRange({ norm: budget.norm, range: [0, reach] }, elementsIn(batches, name) ?? 1);
+    const most = ends ? Number.POSITIVE_INFINITY : await beyond(inputs, budget.norm);
     // A modality that stays clean does so here too.
     wide.push([name, { ...budget, epsilon: budget.epsilon > 0 ? most : 0 }]);
   }
   return Object.fromEntries(wide);
 }
 
-function largest(x: Tensor): Promise<number> {
-  return x.device.scope(() => max(abs(x)).item());
+/** An ε that takes every element ten times as far as the largest is from 0. */
+async function beyond(inputs: readonly Tensor[], norm: Norm | undefined): Promise<number> {
+  let reach = 0;
+  for (const x of inputs) reach = Math.max(reach, 10 * (await x.device.scope(() => max(abs(x)).item())));
+  return wholeRange({ norm, range: [0, reach] }, Math.max(...inputs.map(elementsOf)));
 }
 
 /** Share of the samples that are right and have no gradient at all; and of how many classes they are. */

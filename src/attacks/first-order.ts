@@ -67,17 +67,17 @@ export function miFgsmAttack(options: IterativeOptions & { readonly decay?: numb
  * the norm of each budget.
  */
 export function pgdAttack(options: PgdAttackOptions): Attack {
-  return descent('PGD', crossEntropyObjective, options);
+  return descent('PGD', options, options?.loss ?? crossEntropyObjective);
 }
 
 /** CW∞: PGD on the margin of the logits, `max_{i≠y} z_i − z_y` (as Madry et al. 2018, section 5.2); else as `pgdAttack`. */
 export function cwInfAttack(options: Omit<PgdAttackOptions, 'loss'>): Attack {
-  return descent('CW∞', marginObjective, options);
+  return descent('CW∞', options, marginObjective);
 }
 
-function descent(name: string, usual: AttackObjective, options: PgdAttackOptions): Attack {
+function descent(name: string, options: PgdAttackOptions, loss: AttackObjective): Attack {
   checkRecipe(name, options, [...NAMES, 'randomStart']);
-  const { budgets, loss = usual, steps = 10, randomStart = true, restarts } = options;
+  const { budgets, steps = 10, randomStart = true, restarts } = options;
   const start = randomStart ? ballStart : cleanStart;
   const relativeStep = { linf: 0.25, l2: 0.2, l1: 0.25 };
   return iterativeAttack({ name, budgets, loss, steps, restarts, relativeStep, start });

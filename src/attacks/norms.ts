@@ -6,7 +6,7 @@ import { randomNormal, randomUniform } from '../kernels/random.ts';
 import { max, sum } from '../kernels/reduce.ts';
 import { l1Ball, sparseSign } from '../kernels/row-solve.ts';
 import type { Device } from '../tensor/device.ts';
-import type { Shape } from '../tensor/shape.ts';
+import { type Shape, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { StepSeed } from './stepper.ts';
 
@@ -94,7 +94,7 @@ export function finiteBudget<B extends Budget>(op: string, budget: B, elements: 
 
 /** Elements of a sample of x [n, …]. */
 export function elementsOf(x: Tensor): number {
-  return x.size / (x.shape[0] || 1);
+  return sizeOf(x.shape.slice(1));
 }
 
 /** x [n, …] as [n, elements of a sample]. */

@@ -102,7 +102,11 @@ export function makeProblem(
   const given = truthOf(op, truth);
   for (const [name, tensor] of Object.entries(given)) {
     const fits = tensor instanceof Tensor && tensor.dtype === 'i32' && tensor.shape.length === 1;
-    check(fits && tensor.size === total, op, () => `${name} must be i32 [${total}]; got ${tensor}`);
+    check(
+      fits && tensor.size === total,
+      op,
+      () => `${name} must be i32 [${total}]; got ${tensor instanceof Tensor ? tensor : shown(tensor)}`,
+    );
   }
   const tensors: ProblemTensors = {
     origins: moving.map(({ name }) => inputs[name] as Tensor),

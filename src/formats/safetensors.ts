@@ -54,7 +54,7 @@ export function encodeSafetensors(
   entries: Iterable<readonly [string, StoredTensor]>,
   metadata: Record<string, string> = {},
 ): Uint8Array {
-  const sorted = checkedEntries('encodeSafetensors', entries).toSorted(byWidthThenName);
+  const sorted = checkedEntries('encodeSafetensors', entries).sort(byWidthThenName);
   need(isStrings(metadata), 'encodeSafetensors', 'metadata, strings by name', metadata);
   for (const [name, tensor] of sorted) checkTensor(name, tensor);
   const header = headerBytes(sorted, metadata);

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AuditCheck, auditRobustness } from '../../src/attacks/audit.ts';
-import type { AttackModel } from '../../src/attacks/model.ts';
+import { type AttackModel, attackModel } from '../../src/attacks/model.ts';
 import type { Norm } from '../../src/attacks/norms.ts';
 import { stopGradient } from '../../src/autograd/grad.ts';
-import { add, cast, mul, sub } from '../../src/kernels/elementwise.ts';
+import { add, cast, mul, neg, sub } from '../../src/kernels/elementwise.ts';
+import { concat } from '../../src/kernels/layout.ts';
+import { mean } from '../../src/kernels/reduce.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { openTestDevice } from '../open.ts';
@@ -51,6 +53,32 @@ describe('a sound network', () => {
     expect(found.accuracy['PGD at any ε']).toBe(0);
     expect(found.zeroGradients).toBe(0);
     expect(device.memory().live).toBe(before);
+  });
+
+  test('nor where batches have samples of different sizes', async () => {
+    // Brighter than half, or darker.
+    const bright = (x: Tensor) => mean(sub(x, 0.5), { axes: 1, keepDims: true });
+    const model = attackModel({ x: [0, 1] }, ({ x }) => concat([bright(x), neg(bright(x))], { axis: 1 }));
+    const batch = (size: number) => ({
+      inputs: {
+        x: device.tensor(
+          Float32Array.from({ length: 2 * size }, (_, i) => (i < size ? 0.8 : 0.3)),
+          [2, size],
+        ),
+      },
+      labels: device.tensor(Int32Array.of(0, 1)),
+    });
+    const endless: AttackModel = { ...model, inputs: { x: undefined } };
+    for (const [net, norm] of [
+      [model, 'l2'],
+      [model, 'l1'],
+      [endless, 'l2'],
+    ] as const) {
+      const budgets = { x: { epsilon: norm === 'l2' ? 0.7 : 1.4, norm } } as const;
+      const found = await auditRobustness(net, [batch(9), batch(4)], { budgets, steps: 4, queries: 20 });
+      expect(found.samples).toBe(4);
+      expect(found.accuracy['PGD at any ε']).toBe(0);
+    }
   });
 
   test('nor has one that is not linear', async () => {

@@ -7,6 +7,7 @@ import {
   miFgsmAttack,
   pgdAttack,
 } from '../../src/attacks/first-order.ts';
+import { crossEntropyObjective } from '../../src/attacks/losses.ts';
 import type { AttackBudgets } from '../../src/attacks/problem.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { openTestDevice } from '../open.ts';
@@ -64,6 +65,12 @@ async function compare(one: Case, net: TanhNet) {
   });
 }
 
+/** Options that PGD was given too, whose loss CW∞ lets be. */
+const withLossOfPgd = (budgets: AttackBudgets) => {
+  const shared = { budgets, loss: crossEntropyObjective };
+  return cwInfAttack(shared);
+};
+
 const square = [0, 1] as const;
 const cases: readonly Case[] = [
   ...(['linf', 'l2', 'l1'] as const).flatMap((norm): Case[] => {
@@ -89,7 +96,7 @@ const cases: readonly Case[] = [
         ...{ ball, step: norm === 'l2' ? 0.2 : 0.25, targeted: true },
       },
       {
-        ...{ name: `CW∞ ${norm}`, make: (budgets) => cwInfAttack({ budgets }), ball: boxed },
+        ...{ name: `CW∞ ${norm}`, make: withLossOfPgd, ball: boxed },
         ...{ step: norm === 'l2' ? 0.2 : 0.25, loss: margin64 },
       },
     ];

@@ -61,6 +61,19 @@ test('other names are let be, and so are those that are known', () => {
   ).not.toThrow();
 });
 
+test('a slip is one only where what is meant is missing, and not between short names', () => {
+  expect(() => checkNames('op', { epsilon: 1, epsilons: 1 }, ['epsilons'] as never)).not.toThrow();
+  expect(() => checkNames('op', { eta: 1 }, ['beta'] as never)).not.toThrow();
+});
+
+test('a batch of no samples has balls in every norm', () => {
+  const x = device.tensor([], [0, 5]);
+  for (const norm of ['linf', 'l2', 'l1'] as const) {
+    const options = { epsilon: 0.1, norm, range: [0, 1], steps: 1 } as const;
+    expect(pgd((points) => sum(points), x, options).shape).toEqual([0, 5]);
+  }
+});
+
 describe('plain JavaScript', () => {
   const mine = { name: 'mine', steps: 1, loss: marginObjective, start: cleanStart, relativeStep: 1 };
   const makers: readonly (readonly [string, unknown, object])[] = [
@@ -151,7 +164,7 @@ describe('plain JavaScript', () => {
         [model, recipe, { x }, { labels: 'abc' }],
         /PGD: needs labels, a Tensor i32 \[N\]; got the text "abc"/,
       ],
-      [[model, recipe, { x }, { labels, targets: [1, 2, 3] }], /PGD: targets must be i32 \[3\]; got 1,2,3/],
+      [[model, recipe, { x }, { labels, targets: [1, 2, 3] }], /PGD: targets must be i32 \[3\]; got Array/],
       [[model, recipe, { x }, { labels, target: labels }], /have no 'target'; 'targets' is meant/],
       [[model, recipe, { x }, { labels, seed: '1' }], /seed must be .*; got the text "1"/],
     ]);

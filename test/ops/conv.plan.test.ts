@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { depthwiseVariants } from '../../src/kernels/conv-depthwise.ts';
 import { convVariants } from '../../src/kernels/conv-launch.ts';
+import { patchesWin } from '../../src/kernels/conv-patches.ts';
 import type { ConvShape } from '../../src/kernels/conv-shape.ts';
 
 const traits = { software: true, subgroups: true, subgroupMinSize: 4 };
@@ -72,6 +73,9 @@ test('windows of few channels are written out on software adapters where that ha
   ]);
   expect(first('forward', {}, 8)).toBe('patches');
   expect(first('forward', {}, 8, false)).not.toBe('patches');
+  const weights = (filters: number, subgroupMinSize: number) =>
+    patchesWin(conv3x3(4, 64, 3, { filters }), 'weights', { software: true, subgroupMinSize });
+  expect([weights(64, 4), weights(63, 4), weights(64, 8)]).toEqual([true, false, false]);
   for (const more of [{ channels: 5 }, { dilation: [1, 1, 2] }, { batch: 4096 }] as const)
     expect(first('inputGrad', more)).not.toBe('patches');
 });

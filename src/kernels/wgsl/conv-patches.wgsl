@@ -10,7 +10,7 @@ struct PatchParams {
   strideD: u32, strideH: u32, strideW: u32, padD: u32, padH: u32, padW: u32,
 }
 
-override CHANNELS: u32 = 4u; // at most
+override CHANNELS: u32 = 4u; // of y
 override HAS_BIAS: bool = false;
 
 @group(0) @binding(0) var<uniform> p: PatchParams;
@@ -81,7 +81,7 @@ fn fold(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
       for (var kw = v % p.strideW; kw < p.kW; kw += p.strideW) {
         if (qd < p.qD && qh < p.qH && qw < p.qW) {
           let q = ((slab / p.xD * p.qD + qd) * p.qH + qh) * p.qW + qw;
-          total += patchOf(q * p.rowSize + ((kd * p.kH + kh) * p.kW + kw) * p.channels);
+          total += patchOf(q * p.rowSize + ((kd * p.kH + kh) * p.kW + kw) * CHANNELS);
         }
         qw -= 1u;
       }
@@ -89,5 +89,5 @@ fn fold(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     }
     qd -= 1u;
   }
-  store(i * p.channels, total);
+  store(i * CHANNELS, total);
 }

@@ -173,7 +173,7 @@ fn tileProduct(thread: u32, group: u32) -> Tile {
   let split = min(index / params.tiles, params.splits - 1u);
   let tile = index % params.tiles;
   let z = tile / (params.tilesM * params.tilesN);
-  // Tiles run down strips of 4 column tiles, so that a workgroup covers a square.
+  // Tiles run down strips of 4 column tiles, so that a workgroup of 64 threads covers a square.
   let inBatch = tile % (params.tilesM * params.tilesN);
   let strip = inBatch / (4u * params.tilesM);
   let width = min(4u, params.tilesN - 4u * strip);
