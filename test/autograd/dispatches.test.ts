@@ -21,8 +21,8 @@ afterEach(() => vi.restoreAllMocks());
 
 function network() {
   const data = (size: number) => Float32Array.from({ length: size }, (_, i) => Math.sin(i));
-  const x = device.tensor(data(2 * 6 * 6 * 4), [2, 6, 6, 4]);
-  const kernel = device.tensor(data(3 * 3 * 4 * 8), [3, 3, 4, 8]);
+  const x = device.tensor(data(2 * 6 * 6 * 8), [2, 6, 6, 8]);
+  const kernel = device.tensor(data(3 * 3 * 8 * 8), [3, 3, 8, 8]);
   const weight = device.tensor(data(6 * 6 * 8 * 5), [6 * 6 * 8, 5]);
   const labels = device.tensor(Int32Array.of(1, 3));
   const loss = () => {
