@@ -36,8 +36,8 @@ export interface Parts {
   /** What is maximised. */
   readonly loss: AttackObjective;
   readonly start: Start;
-  /** Step size as a share of ε, where a budget names none: for all norms, or for each. */
-  readonly relativeStep: number | Readonly<Record<Norm, number>>;
+  /** Step size as a share of ε, where a budget names none: for all norms, or for each. May be left out where all name one. */
+  readonly relativeStep?: number | Readonly<Record<Norm, number>> | undefined;
   /** The gradient itself when left out. */
   readonly direction?: Direction | undefined;
   /** Nothing more when left out. */
@@ -60,13 +60,12 @@ interface Climb extends Track {
  */
 export function iterativeAttack(parts: Parts): Attack {
   checkParts(parts);
-  const { name, budgets, steps, restarts = 1, loss, direction, relativeStep } = parts;
+  const { name, budgets, steps, restarts = 1, loss, direction } = parts;
   // A constraint has the last word on the points, so they may be outside ball or range.
   const allowed = (problem: Problem, points: readonly Tensor[]) =>
     parts.project && insideBudgets(problem, points);
   checkCount(name, 'restarts', restarts, 1);
-  for (const share of Object.values(typeof relativeStep === 'number' ? [relativeStep] : relativeStep))
-    checkOption(name, 'relativeStep', share, 0, 1e6);
+  checkStep(parts);
   const recipe: Attack<Climb> = {
     ...{ name, budgets, steps, runs: restarts, phase: PHASE },
     check: (problem) => checkClasses(name, loss, problem),
@@ -109,6 +108,21 @@ function checkParts(parts: Parts): void {
   }
 }
 
+/** How long a step is in this norm, as a share of ε; none where nothing says so. */
+function shareOf(relativeStep: Parts['relativeStep'], norm: Norm): number | undefined {
+  return (typeof relativeStep === 'object' ? relativeStep?.[norm] : relativeStep) ?? undefined;
+}
+
+/** Throws `ShapeError` where a budget that moves has neither a step size nor a share of ε, and for a share that is no number from 0 up. */
+function checkStep({ name, budgets, relativeStep }: Parts): void {
+  for (const [modality, { epsilon, norm = 'linf', stepSize }] of Object.entries(budgets)) {
+    const share = shareOf(relativeStep, norm);
+    const known = share !== undefined || stepSize !== undefined || !(epsilon > 0);
+    need(known, name, `relativeStep, a share of ε, or a stepSize in the budget of ${modality}`, relativeStep);
+    if (share !== undefined) checkOption(name, 'relativeStep', share, 0, 1e6);
+  }
+}
+
 /** Where a run begins: the clean inputs themselves, or points that ball, range and constraint hold for. */
 function startPoints(parts: Parts, problem: Problem, run: number, seed: StepSeed): readonly Tensor[] {
   const { name } = parts;
@@ -143,8 +157,8 @@ function advance(
     const [point, origin] = [state.points[i] as Tensor, origins[i] as Tensor];
     const along = (direction ? memory[i] : grads[i]) as Tensor;
     checkPart(name, 'direction', along, origin);
-    const share = typeof relativeStep === 'number' ? relativeStep : relativeStep[budget.norm];
-    const next = ascend(point, along, origin, budget, budget.stepSize ?? share * budget.epsilon);
+    const step = budget.stepSize ?? (shareOf(relativeStep, budget.norm) ?? 0) * budget.epsilon;
+    const next = ascend(point, along, origin, budget, step);
     return constrained({ name, ...parts }, next, origin, budget);
   });
   return { points, memory };

@@ -51,6 +51,25 @@ describe('parts of one’s own', () => {
     if (parts.start && !parts.steps) expect(success).toEqual((await run({})).success);
   });
 
+  test('the step of the budgets needs no share of ε beside it', async () => {
+    const { relativeStep: _, ...rest } = base;
+    const alone = iterativeAttack({ ...rest, budgets: { x: { epsilon: EPSILON, stepSize: 0.3 * EPSILON } } });
+    const found = await attack(net.model, alone, { x: net.x }, net);
+    expect(found.success).toEqual((await run({})).success);
+    const says = (needed: object, got: string) =>
+      expect(() => iterativeAttack({ ...rest, ...needed })).toThrow(
+        new ShapeError(
+          'mine',
+          `needs relativeStep, a share of ε, or a stepSize in the budget of x; got ${got}`,
+        ),
+      );
+    says({}, 'undefined');
+    says({ relativeStep: null }, 'null');
+    says({ relativeStep: { linf: 0.1 }, budgets: { x: { epsilon: 1, norm: 'l2' } } }, 'Object');
+    expect(() => iterativeAttack({ ...base, relativeStep: -1 })).toThrow('relativeStep must be in');
+    expect(() => iterativeAttack({ ...rest, budgets: { x: { epsilon: 0 } } })).not.toThrow();
+  });
+
   test('a start for each input, no more and no fewer', async () => {
     await expect(run({ start: ({ origins }) => [...origins, ...origins] })).rejects.toThrow(
       'mine: start must give 1 tensors of points; got 2',
