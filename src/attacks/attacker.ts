@@ -8,6 +8,7 @@ import type { AttackInputs, AttackModel } from './model.ts';
 import type { Norm } from './norms.ts';
 import { checkCount, checkValues, indicesOf, makeProblem, type Problem, subset } from './problem.ts';
 import { type Active, type AttackOutcome, Progress } from './progress.ts';
+import { checkForeign } from './recipe.ts';
 import { Stepper, type StepSeed } from './stepper.ts';
 import { evaluate, type Track } from './track.ts';
 import { mapTensors } from './tree.ts';
@@ -148,7 +149,9 @@ export async function attack(
   inputs: AttackInputs,
   options: AttackOptions & AttackerOptions,
 ): Promise<AttackOutcome> {
-  checkNames('attack', options, ['labels', 'targets', 'seed', 'losses', 'captured', 'compact']);
+  const names = ['labels', 'targets', 'seed', 'losses', 'captured', 'compact'] as const;
+  checkNames('attack', options, names);
+  checkForeign('attack', options, names);
   const attacker = new Attacker(model, attacks, options);
   try {
     return await attacker.attack(inputs, options);

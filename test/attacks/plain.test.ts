@@ -105,6 +105,50 @@ describe('plain JavaScript', () => {
     ]);
   });
 
+  test.each([
+    ['eps', 'epsilon'],
+    ['alpha', 'stepSize'],
+    ['stepSize', 'stepSize'],
+    ['epsilon', 'epsilon'],
+    ['norm', 'norm'],
+    ['n_iter', 'steps'],
+    ['lr', 'learningRate'],
+    ['kappa', 'confidence'],
+    ['n_queries', 'queries'],
+    ['targeted', 'targets'],
+    ['targets', 'targets'],
+  ])('%s is no option of a recipe: %s', async (name, meant) => {
+    const message = new RegExp(`PGD: options have no '${name}'; '${meant}'.* is meant`);
+    await expectRefusals(pgdAttack, [[[{ budgets, [name]: 1 }], message]]);
+    const truth = { labels: net.labels, [name]: 1 };
+    if (name === 'targets') return;
+    await expectRefusals(attack, [
+      [
+        [net.model, pgdAttack({ budgets }), { x: net.x }, truth],
+        new RegExp(`attack: options have no '${name}'`),
+      ],
+    ]);
+  });
+
+  test('names of other libraries say where what they mean goes', async () => {
+    await expectRefusals(pgdAttack, [
+      [[{ budgets, alpha: 1 }], /'stepSize' in budgets is meant/],
+      [[{ budgets: { x: { eps: 1 } } }], /budgets of x have no 'eps'; 'epsilon' is meant/],
+      [[{ budgets: { x: { epsilon: 0.1, alpha: 1 } } }], /budgets of x have no 'alpha'; 'stepSize' is meant/],
+      [[{ budgets, targeted: true }], /'targets', a Tensor i32 \[N\] given to attack, is meant/],
+      [[{ budgets, kappa: 1 }], /'confidence' of cwL2Attack is meant/],
+    ]);
+    await expectRefusals(cwL2Attack, [[[{ budgets, kappa: 1 }], /'confidence' is meant/]]);
+    await expectRefusals(squareAttack, [[[{ budgets, n_queries: 1 }], /'queries' is meant/]]);
+  });
+
+  test('names that a maker takes, and those of no library, pass', () => {
+    const l2 = { budgets, constructor: 1, classes: 3 };
+    expect(fabAttack({ ...l2, alphaMax: 0.2, targets: 2 } as never).name).toMatch('FAB');
+    expect(squareAttack({ ...l2, queries: 5 } as never).steps).toBe(4);
+    expect(boneLengthAttack({ parents: [-1, 0], stepSize: 0.1 }).steps).toBe(50);
+  });
+
   test('parts of an attack, and parents', async () => {
     const skeleton = { budgets: { skeleton: { epsilon: 0.1 } } };
     await expectRefusals(smartAttack, [
