@@ -15,6 +15,8 @@ export interface Attack<S extends Track = Track> {
   readonly runs: number | ((problem: Problem) => number);
   /** It looks for the smallest change: with ε = Infinity every run sees every sample. */
   readonly smallest?: boolean | undefined;
+  /** Goes on where no gradient flows through the model, as an audit wants it; else that is an `AttackError`. */
+  readonly blind?: boolean | undefined;
   /** ε = Infinity is no bound; else it is the whole range, and an error where that has no ends. */
   readonly unbounded?: boolean | undefined;
   /** After so many steps samples with success may be taken out of the batch; never within a run when left out. */

@@ -122,7 +122,8 @@ async function measure(
   attacks: readonly Attack[],
   seed: number,
 ): Promise<number> {
-  const attacker = new Attacker(model, attacks);
+  const blind = attacks.map((attack) => ({ ...attack, blind: true }));
+  const attacker = new Attacker(model, blind);
   let [right, all] = [0, 0];
   try {
     for (const { inputs, labels } of batches) {

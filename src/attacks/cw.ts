@@ -34,7 +34,7 @@ import {
 import { checkRecipe } from './recipe.ts';
 import { checkRestarts, restartPoints } from './restarts.ts';
 import type { StepSeed } from './stepper.ts';
-import { begin, evaluate, NEVER, observeSmallest, type Track } from './track.ts';
+import { begin, evaluateTracked, NEVER, observeSmallest, type Track } from './track.ts';
 import { copy } from './tree.ts';
 
 export interface CwL2Options {
@@ -154,7 +154,7 @@ function descend({ w, c }: CwState, problem: Problem, confidence: number, seed: 
     const points = w.map((variable, i) => toPoint(variable, problem.moved[i] as Moved));
     const changes = points.map((point, i) => sub(point, problem.origins[i] as Tensor));
     const change = toJoint(problem, changes);
-    const found = evaluate(problem, points, marginObjective, seed);
+    const found = evaluateTracked(problem, points, marginObjective, seed);
     const price = mul(maximum(neg(found.losses), -confidence), c);
     return { points, change, ...found, loss: add(sum(square(change)), sum(price)) };
   }, w);

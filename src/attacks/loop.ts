@@ -5,7 +5,7 @@ import type { Attack, Interlude } from './attack.ts';
 import { elementsOf, finiteBudget } from './norms.ts';
 import { type Problem, type ProblemTensors, tensorsOf } from './problem.ts';
 import type { Stepper, StepSeed } from './stepper.ts';
-import type { Track } from './track.ts';
+import type { Taken, Track } from './track.ts';
 import { copy, mapTensors } from './tree.ts';
 
 /** Which steps of which run, and where what is seen goes. */
@@ -28,8 +28,8 @@ export function runSeed(seed: number | Scalar, run: number): StepSeed {
 }
 
 /** The problem with budgets as the attack takes them. Throws `ShapeError` where it cannot work on it. */
-export function fitted<S extends Track>(attack: Attack<S>, problem: Problem): Problem {
-  const { name: op, smallest, unbounded, check } = attack;
+export function fitted<S extends Track>(attack: Attack<S>, problem: Problem): Taken {
+  const { name: op, smallest, unbounded, blind, check } = attack;
   const moved = problem.moved.map((budget, i) => {
     const elements = elementsOf(problem.origins[i] as Tensor);
     return smallest || unbounded ? budget : finiteBudget(op, budget, elements, `${budget.name}: `);
@@ -40,7 +40,7 @@ export function fitted<S extends Track>(attack: Attack<S>, problem: Problem): Pr
       op,
       `needs a budget for at least one of ${Object.keys(problem.model.inputs).join(', ')}`,
     );
-  return { ...problem, moved };
+  return { ...problem, moved, attack: { name: op, blind } };
 }
 
 /** The problem at a step: with larger balls where the attack has them. */

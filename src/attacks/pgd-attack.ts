@@ -3,8 +3,9 @@ import { check, need } from '../errors.ts';
 import { slice } from '../kernels/layout.ts';
 import { type Captured, canCapture } from '../tensor/capture.ts';
 import { captureShapes } from '../tensor/capture-shapes.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { Tensor } from '../tensor/tensor.ts';
 import { ascend, type Budget, checkBall, randomStart } from './norms.ts';
+import { checkReached } from './reach.ts';
 
 /** What an attack sees at one iterate. Tensors hold until `observe` returns; copy what must last (`slice`). */
 export interface Iterate<R> {
@@ -109,7 +110,11 @@ export class PgdAttack<R extends Valued> {
   #advance(all: readonly Tensor[]): Step<R> {
     const n = this.#moved.length;
     const [points, inputs, fixed] = [all.slice(0, n), all.slice(n, 2 * n), all.slice(2 * n)];
-    const { value, grads } = valueAndGrad(() => this.#loss(points, fixed), points);
+    const { value, grads } = valueAndGrad(() => {
+      const found = this.#loss(points, fixed);
+      checkReached('pgd', found instanceof Tensor ? found : found?.loss);
+      return found;
+    }, points);
     const next = points.map((point, i) => {
       const budget = this.#moved[i] as PgdBudget;
       return ascend(point, grads[i] as Tensor, inputs[i] as Tensor, budget, budget.stepSize);

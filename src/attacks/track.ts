@@ -7,9 +7,11 @@ import { sum } from '../kernels/reduce.ts';
 import { mapScalars } from '../tensor/scalar.ts';
 import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
+import type { Attack } from './attack.ts';
 import type { AttackObjective } from './losses.ts';
 import { perSample } from './norms.ts';
 import { allFinite, assemble, both, isFooled, type Problem } from './problem.ts';
+import { checkReached } from './reach.ts';
 import type { StepSeed } from './stepper.ts';
 
 /** The state that every attack has; each tensor has a row for each sample. */
@@ -32,6 +34,9 @@ export interface Track {
   /** Number of evaluations so far, [n]. */
   readonly clock: Tensor;
 }
+
+/** A problem, and the attack that works on it where one does. */
+export type Taken = Problem & { readonly attack?: Pick<Attack, 'name' | 'blind'> };
 
 /** More than any size or count: never. */
 export const NEVER = 1e30;
@@ -71,7 +76,7 @@ export interface Evaluation {
 
 /** Logits and losses at `points`, averaged over the draws of the model. */
 export function evaluate(
-  problem: Problem,
+  problem: Taken,
   points: readonly Tensor[],
   objective: AttackObjective,
   seed: StepSeed,
@@ -100,6 +105,19 @@ export function evaluate(
   return { logits: mean(drawn.map(({ logits }) => logits)), losses: mean(drawn.map(({ losses }) => losses)) };
 }
 
+/** `evaluate` where a gradient is being taken. Throws `AttackError` where none flows, unless the attack is `blind`. */
+export function evaluateTracked(
+  problem: Taken,
+  points: readonly Tensor[],
+  objective: AttackObjective,
+  seed: StepSeed,
+): Evaluation {
+  const found = evaluate(problem, points, objective, seed);
+  const { attack } = problem;
+  if (attack && !attack.blind) checkReached(attack.name, found.losses);
+  return found;
+}
+
 /** `evaluate`, and the gradient of each sample's loss in its points. */
 export function climb(
   problem: Problem,
@@ -108,7 +126,7 @@ export function climb(
   seed: StepSeed,
 ): Evaluation & { readonly grads: readonly Tensor[] } {
   const { value, grads } = valueAndGrad(() => {
-    const found = evaluate(problem, points, objective, seed);
+    const found = evaluateTracked(problem, points, objective, seed);
     // A sum over the samples, so that a sample's gradient does not depend on its batch.
     return { ...found, loss: sum(found.losses) };
   }, points);

@@ -53,6 +53,11 @@ export function grad(fn: () => Tensor | { readonly loss: Tensor }, wrt: readonly
   return deviceOf(wrt).scope(() => valueAndGrad(fn, wrt).grads);
 }
 
+/** Inside the function of `valueAndGrad`: whether a gradient flows from `loss` to any of the tensors that the innermost one asks for. */
+export function isReached(loss: Tensor): boolean {
+  return loss.device.recorders.at(-1)?.tracks(loss) ?? false;
+}
+
 /** The same elements, through which no gradient flows: `d stopGradient(x)/dx = 0`. Shape in = shape out, no copy. */
 export function stopGradient(x: Tensor): Tensor {
   return x.view(x.shape, 'stopGradient');
