@@ -1,5 +1,5 @@
 import { checkNames, FormatError, kindOf, type StateDifference, StateError, shown } from '../errors.ts';
-import { decodeArrays } from '../formats/decode.ts';
+import { checkRoot, decodeArrays } from '../formats/decode.ts';
 import {
   asFloats,
   asIntegers,
@@ -22,7 +22,7 @@ export interface LoadTorchOptions {
   readonly strict?: boolean;
   /** Whether NaN and ±∞ are loaded; an error when left out. */
   readonly nonFinite?: boolean;
-  /** Path of the state_dict in the file, keys joined by dots, '' for all of it; found by itself when left out. */
+  /** Path of the state_dict in the file, keys joined by dots, '' for all of it; found by itself when left out. Of PyTorch's formats. */
   readonly root?: string;
   /** What the file is called in errors. */
   readonly what?: string;
@@ -54,6 +54,7 @@ export async function loadTorch(
       OP,
       `needs the bytes of a file (Uint8Array) or a Map of its arrays; got ${shown(file)}${typeof file === 'string' ? '; read the file first' : ''}`,
     );
+  if (state === file) checkRoot(OP, what, root);
   for (const [name, stored] of state) checkStored(OP, name, stored);
   const found = withoutPrefixes(state, entries);
   const difference = {

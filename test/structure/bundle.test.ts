@@ -3,7 +3,7 @@ import { IMPORTS, measureSizes } from '../../scripts/size.ts';
 
 /** gzip bytes that no change may go beyond unnoticed. Raise a number only with a reason in the commit. */
 const BUDGET: Readonly<Record<string, number>> = {
-  all: 144_550,
+  all: 144_600,
   'core: tensors, kernels, autograd': 81_800,
   'conv2d and relu': 42_500,
   'matmul and softmax': 33_000,
