@@ -42,7 +42,9 @@ export function attackModel<K extends string>(
 /** Throws `ShapeError` for what is no model, as plain JavaScript may pass. */
 function checkModel(op: string, model: Pick<AttackModel, 'inputs'> & { readonly logits: unknown }): void {
   const fits = Object(model?.inputs) === model?.inputs && typeof model.logits === 'function';
-  need(fits, op, 'a model: inputs by name, and a function to logits', model);
+  const isNetwork = typeof (model as { forward?: unknown } | undefined)?.forward === 'function';
+  const made = isNetwork ? ', such as attackModel makes of a network' : '';
+  need(fits, op, `a model: inputs by name, and a function to logits${made}`, model);
   for (const [name, range] of Object.entries(model.inputs))
     need(
       range === undefined || Array.isArray(range),
@@ -54,7 +56,8 @@ function checkModel(op: string, model: Pick<AttackModel, 'inputs'> & { readonly 
 
 /** Throws `ShapeError` for a modality that the model lacks, one that is missing, and a batch that differs. */
 export function checkInputs(op: string, model: AttackModel, inputs: AttackInputs): void {
-  need(Object(inputs) === inputs, op, 'inputs by name, a Tensor each', inputs);
+  const example = inputs instanceof Tensor ? 'such as { x }' : 'a Tensor each';
+  need(Object(inputs) === inputs && !(inputs instanceof Tensor), op, `inputs by name, ${example}`, inputs);
   const given = Object.keys(inputs);
   checkModalities(op, model, given);
   for (const [name, x] of Object.entries(inputs)) need(x instanceof Tensor, op, `${name}, a Tensor`, x);

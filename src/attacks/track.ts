@@ -89,9 +89,9 @@ export function evaluate(
     const losses = objective.loss({ logits, labels, targets, points, origins });
     check(
       losses instanceof Tensor && sameShape(losses.shape, labels.shape),
-      'attack',
+      problem.attack?.name ?? 'attack',
       () =>
-        `the loss '${objective.name}' must give a number for each sample, ${formatShape(labels.shape)}; got ${losses}`,
+        `the loss '${objective.name}' must give a number for each sample, ${formatShape(labels.shape)}; got ${losses}${losses?.size === 1 ? ". Leave out its mean or sum, such as with reduction: 'none'" : ''}`,
     );
     return { logits, losses };
   });

@@ -92,6 +92,13 @@ export class NetworkAttacker {
 
   /** Throws `ShapeError` as `attackNetwork` does. */
   constructor(network: ActionNetwork, attack: Omit<NetworkAttack, 'seed'>, captured = true) {
+    const isRecipe = typeof (attack as { step?: unknown } | undefined)?.step === 'function';
+    check(
+      !isRecipe,
+      'attackNetwork',
+      () =>
+        `takes { ${NAMES.slice(0, 4).join(', ')}, seed }, not a recipe; attack and attackModel take those`,
+    );
     checkNames('attackNetwork', attack, NAMES);
     const { epsilons, relativeStep, adaptive = 0 } = attack;
     checkWeight('attackNetwork', 'adaptive', adaptive);

@@ -176,6 +176,10 @@ describe('plain JavaScript', () => {
       [run(undefined), new RegExp(`${what}; got undefined`)],
       [run(() => net.x), new RegExp(`${what}; got Function`)],
       [run({ inputs: {} }), new RegExp(`${what}; got Object`)],
+      [
+        run({ forward: () => net.x }),
+        new RegExp(`${what}, such as attackModel makes of a network; got Object`),
+      ],
       [run({ ...net.model, inputs: { x: null } }), /needs x: a range \[low, high\], or undefined; got null/],
       [
         run({ ...net.model, logits: async () => net.x }),
@@ -202,6 +206,7 @@ describe('plain JavaScript', () => {
       [[model, [recipe, null], { x }, truth], none],
       [[model, [autoAttack({ budgets })], { x }, truth], none],
       [[model, recipe, null, truth], /PGD: needs inputs by name, a Tensor each; got null/],
+      [[model, recipe, x, truth], /PGD: needs inputs by name, such as \{ x \}; got/],
       [[model, recipe, { x: [1] }, truth], /PGD: needs x, a Tensor; got Array/],
       [[model, recipe, { x }], /attack: needs options .*; got undefined/],
       [

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { pgdAttack } from '../../src/attacks/first-order.ts';
 import { NO_AUGMENTATION } from '../../src/data/augment.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { attackNetwork } from '../../src/train/attack-network.ts';
@@ -90,6 +91,10 @@ test('plain JavaScript that measures', async () => {
   await expectRefusals(evaluateAttack, [
     ...subjects('evaluateAttack', ATTACK, sized),
     [[...all, null, sized], /attackNetwork: needs options .*; got null/],
+    [
+      [...all, pgdAttack({ budgets: { skeleton: { epsilon: 0.1 } } }), sized],
+      /attackNetwork: takes \{ epsilons, steps, .*, seed \}, not a recipe; attack and attackModel take those/,
+    ],
     [[...all, {}, sized], /attackNetwork: needs epsilons by modality; got undefined/],
     [
       [...all, { ...ATTACK, adaptve: 1 }, sized],
