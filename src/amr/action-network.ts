@@ -4,6 +4,7 @@ import { Classifier } from '../models/classifier.ts';
 import type { Initialiser } from '../nn/initialisers.ts';
 import { type Mode, Module } from '../nn/module.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { checkModality } from './modality.ts';
 
 /** The streams a network may see. `rgb` is the video stream, whatever its channels (a depth video has one). */
 export type Modality = 'rgb' | 'skeleton';
@@ -53,6 +54,7 @@ export class SingleStreamNetwork extends ActionNetwork {
     options: { classes: number; dropout?: number },
   ) {
     super();
+    checkModality('SingleStreamNetwork', modality);
     this.modalities = [modality];
     this.classifier = new Classifier(init, backbone, options);
   }

@@ -1,4 +1,4 @@
-import { check } from '../errors.ts';
+import { check, need } from '../errors.ts';
 import { div, sub } from '../kernels/elementwise.ts';
 import { ofType } from '../kernels/elementwise-cast.ts';
 import { reshape } from '../kernels/layout.ts';
@@ -13,6 +13,7 @@ import {
   inputOf,
   type Modality,
 } from './action-network.ts';
+import { checkModality } from './modality.ts';
 
 export interface NetworkStreamOptions {
   /** The network is one for images, and clips have one frame. */
@@ -35,6 +36,8 @@ export class NetworkStream extends ActionNetwork {
 
   constructor(modality: Modality, network: Network, options: NetworkStreamOptions = {}) {
     super();
+    checkModality('NetworkStream', modality);
+    need(typeof network?.forward === 'function', 'NetworkStream', 'a network', network);
     this.modalities = [modality];
     this.network = network;
     this.#options = options;

@@ -1,4 +1,4 @@
-import { check, ShapeError } from '../errors.ts';
+import { check, checkNames, need, ShapeError } from '../errors.ts';
 import { type Backbone, Network } from '../models/backbone.ts';
 import { Initialiser } from '../nn/initialisers.ts';
 import type { Mode } from '../nn/module.ts';
@@ -38,6 +38,8 @@ export class TwoStreamNetwork extends ActionNetwork {
 
   constructor(init: Initialiser, rgb: Backbone, skeleton: Backbone, options: TwoStreamOptions) {
     super();
+    for (const [name, backbone] of Object.entries({ rgb, skeleton }))
+      need(Array.isArray(backbone?.stages), 'TwoStreamNetwork', `${name}, a backbone`, backbone);
     this.rgb = rgb;
     this.skeleton = skeleton;
     check(rgb !== skeleton, 'TwoStreamNetwork', () => 'needs two backbones; got the same one twice');
@@ -48,6 +50,7 @@ export class TwoStreamNetwork extends ActionNetwork {
       () => `classes must be a count; got ${classes}`,
     );
     const fusion = options.fusion ?? concatenation();
+    need(typeof fusion.head === 'function', 'TwoStreamNetwork', 'a fusion such as amr()', fusion);
     const classifies = { rgb: hasHead(rgb), skeleton: hasHead(skeleton) };
     const at = (r: number, s: number) => {
       const channels = { rgb: rgb.channels[r] ?? 0, skeleton: skeleton.channels[s] ?? 0 };
@@ -100,14 +103,14 @@ export class TwoStreamNetwork extends ActionNetwork {
 
 /**
  * A fresh two-stream network on the device of its backbones; equal seeds give equal weights of the fusion. Throws
- * `ShapeError` as `TwoStreamNetwork` does, and for a backbone without weights.
+ * `ShapeError` as `TwoStreamNetwork` does, and for a backbone that is missing or without weights.
  */
-export function twoStream({
-  rgb,
-  skeleton,
-  seed = 1,
-  ...options
-}: TwoStreamOptions & Pair<Backbone> & { readonly seed?: number }): TwoStreamNetwork {
+export function twoStream(
+  given: TwoStreamOptions & Pair<Backbone> & { readonly seed?: number },
+): TwoStreamNetwork {
+  checkNames('twoStream', given, ['rgb', 'skeleton', 'seed', 'classes', 'fusion', 'dropout', 'taps']);
+  const { rgb, skeleton, seed = 1, ...options } = given;
+  need(typeof rgb?.parameters === 'function', 'twoStream', 'rgb, a backbone', rgb);
   const device = rgb.parameters()[0]?.device;
   if (!device) throw new ShapeError('twoStream', 'needs backbones with weights');
   return new TwoStreamNetwork(new Initialiser(device, seed), rgb, skeleton, options);

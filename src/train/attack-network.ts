@@ -16,7 +16,7 @@ import { EVALUATION } from '../nn/module.ts';
 import { type Captured, canCapture } from '../tensor/capture.ts';
 import { captureShapes } from '../tensor/capture-shapes.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { checkWeight } from './checks.ts';
+import { checkNetwork, checkWeight } from './checks.ts';
 import { predictionDivergence } from './robust-losses.ts';
 import { type Target, targetLoss, targetOf, targetTensors } from './target.ts';
 
@@ -100,6 +100,7 @@ export class NetworkAttacker {
         `takes { ${NAMES.slice(0, 4).join(', ')}, seed }, not a recipe; attack and attackModel take those`,
     );
     checkNames('attackNetwork', attack, NAMES);
+    checkNetwork('attackNetwork', network);
     const { epsilons, relativeStep, adaptive = 0 } = attack;
     checkWeight('attackNetwork', 'adaptive', adaptive);
     checkEpsilons('attackNetwork', epsilons, network.modalities);

@@ -13,8 +13,7 @@ export function checkSubjects(
   indices: readonly number[],
 ): void {
   need(device instanceof Device, op, 'a device', device);
-  const runs = typeof network?.forward === 'function' && typeof network.namedParameters === 'function';
-  need(runs, op, 'a network', network);
+  checkNetwork(op, network);
   need(
     Array.isArray(dataset?.classes) && Object(dataset.labels) === dataset.labels,
     op,
@@ -22,6 +21,13 @@ export function checkSubjects(
     dataset,
   );
   need(Array.isArray(indices), op, 'the indices of samples, a list', indices);
+}
+
+/** Throws `ShapeError` for what is no network, or one that does not say of which modalities it is. */
+export function checkNetwork(op: string, network: ActionNetwork): void {
+  const runs = typeof network?.forward === 'function' && typeof network.namedParameters === 'function';
+  need(runs, op, 'a network', network);
+  need(Array.isArray(network.modalities), op, 'a network of modalities; wrap it in NetworkStream', network);
 }
 
 /** Throws `ShapeError` unless a number of steps, samples or passes is a whole one of at least 1. */

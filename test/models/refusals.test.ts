@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { SingleStreamNetwork } from '../../src/amr/action-network.ts';
 import { amr } from '../../src/amr/amr.ts';
 import { late } from '../../src/amr/heads.ts';
+import { NetworkStream } from '../../src/amr/network-stream.ts';
 import { twoStream } from '../../src/amr/two-stream.ts';
 import { ShapeError } from '../../src/errors.ts';
 import { CtrGcn } from '../../src/models/ctr-gcn.ts';
@@ -65,6 +67,42 @@ test.each<[string, () => unknown, string]>([
     'heads',
     () => twoStream({ rgb: image(), skeleton: motion(), classes: 3, fusion: amr({ heads: 0 }) }),
     'AMR: heads must be a count; got 0',
+  ],
+  [
+    'a fusion that was not called',
+    () => twoStream({ rgb: image(), skeleton: motion(), classes: 3, fusion: untyped(amr) }),
+    'TwoStreamNetwork: needs a fusion such as amr(); got Function',
+  ],
+  [
+    'the name of a fusion',
+    () => twoStream({ rgb: image(), skeleton: motion(), classes: 3, fusion: untyped('amr') }),
+    'TwoStreamNetwork: needs a fusion such as amr(); got the text "amr"',
+  ],
+  [
+    'a slip in the name of a backbone',
+    () => twoStream(untyped({ rgb: image(), skelton: motion(), classes: 3 })),
+    "twoStream: options have no 'skelton'; 'skeleton' is meant",
+  ],
+  [
+    'one backbone',
+    () => twoStream(untyped({ rgb: image(), classes: 3 })),
+    'TwoStreamNetwork: needs skeleton, a backbone; got undefined',
+  ],
+  [
+    'no backbone',
+    () => twoStream(untyped({ classes: 3 })),
+    'twoStream: needs rgb, a backbone; got undefined',
+  ],
+  [
+    'a modality that is none',
+    () => new NetworkStream(untyped('rbg'), image(2)),
+    "NetworkStream: needs 'rgb' or 'skeleton'; got the text \"rbg\"",
+  ],
+  ['no network', () => new NetworkStream('rgb', untyped(3)), 'NetworkStream: needs a network; got 3'],
+  [
+    'a stream of no modality',
+    () => new SingleStreamNetwork(init(), untyped('depth'), image(), { classes: 2 }),
+    "SingleStreamNetwork: needs 'rgb' or 'skeleton'",
   ],
   [
     'backbones of other classes',

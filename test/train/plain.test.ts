@@ -27,6 +27,9 @@ const SAMPLES = DATASET.splits.train;
 const OPTIONS = { ...TINY_OPTIONS, augmentation: NO_AUGMENTATION };
 const ATTACK = { epsilons: { skeleton: 0.1 }, steps: 1, relativeStep: 1, randomStart: false, seed: 1 };
 
+/** A network of one input, as `CifarResNet` is. */
+const PUBLISHED = { forward: () => undefined, namedParameters: () => new Map() };
+
 /** What all that take a device, a network and samples say of others. */
 function subjects(op: string, ...rest: readonly unknown[]): Refusal[] {
   const network = tinyNetwork(device, 'skeleton');
@@ -35,6 +38,10 @@ function subjects(op: string, ...rest: readonly unknown[]): Refusal[] {
     [[], says('a device')],
     [[null, network, DATASET, SAMPLES, ...rest], says('a device')],
     [[device, {}, DATASET, SAMPLES, ...rest], says('a network')],
+    [
+      [device, PUBLISHED, DATASET, SAMPLES, ...rest],
+      says('a network of modalities; wrap it in NetworkStream'),
+    ],
     [[device, network, null, SAMPLES, ...rest], says('a data set')],
     [[device, network, {}, SAMPLES, ...rest], says('a data set')],
     [[device, network, DATASET, 3, ...rest], says('the indices of samples, a list')],
@@ -102,5 +109,8 @@ test('plain JavaScript that measures', async () => {
     ],
     [[...all, ATTACK, { batchsize: 4 }], /evaluateAttack: options have no 'batchsize'; 'batchSize' is meant/],
   ]);
-  await expectRefusals(attackNetwork, [[[], /attackNetwork: needs options; got undefined/]]);
+  await expectRefusals(attackNetwork, [
+    [[], /attackNetwork: needs options; got undefined/],
+    [[PUBLISHED, {}, null, ATTACK], /attackNetwork: needs a network of modalities; wrap it in NetworkStream/],
+  ]);
 });
