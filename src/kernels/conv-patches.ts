@@ -7,8 +7,8 @@ import { type Epilogue, multiply, NO_EPILOGUE, type Product, type Rows, SINGLE }
 import { run } from './run.ts';
 import { convPatchesWgsl } from './wgsl.gen.ts';
 
-/** Most channels that are worth unfolding: tiles of four columns, and vectors of four channels, would be partly empty. */
-const MOST_CHANNELS = 4;
+/** Most channels that are worth writing out: in tiles their vectors of four would be partly empty. With more, patches take too much memory. */
+const MOST_CHANNELS = 3;
 const MOST_ELEMENTS = 2 ** 24; // of the patches: 64 MiB
 
 /** Whether the inputs of each output may be written out as a row of a matrix: few channels, in one group, and no holes between taps. */

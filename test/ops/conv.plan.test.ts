@@ -76,7 +76,7 @@ test('windows of few channels are written out on software adapters where that ha
   const weights = (filters: number, subgroupMinSize: number) =>
     patchesWin(conv3x3(4, 64, 3, { filters }), 'weights', { software: true, subgroupMinSize });
   expect([weights(64, 4), weights(63, 4), weights(64, 8)]).toEqual([true, false, false]);
-  for (const more of [{ channels: 5 }, { dilation: [1, 1, 2] }, { batch: 4096 }] as const)
+  for (const more of [{ channels: 4 }, { dilation: [1, 1, 2] }, { batch: 4096 }] as const)
     expect(first('inputGrad', more)).not.toBe('patches');
 });
 

@@ -10,7 +10,7 @@ struct PatchParams {
   strideD: u32, strideH: u32, strideW: u32, padD: u32, padH: u32, padW: u32,
 }
 
-override CHANNELS: u32 = 4u; // of y
+override CHANNELS: u32 = 3u; // of y, at most 3
 override HAS_BIAS: bool = false;
 
 @group(0) @binding(0) var<uniform> p: PatchParams;
@@ -41,25 +41,23 @@ fn unfold(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
   }
 }
 
-fn patchOf(at: u32) -> vec4f {
-  var v = vec4f(patches[at], 0, 0, 0);
+fn patchOf(at: u32) -> vec3f {
+  var v = vec3f(patches[at], 0, 0);
   if (CHANNELS > 1u) { v.y = patches[at + 1u]; }
   if (CHANNELS > 2u) { v.z = patches[at + 2u]; }
-  if (CHANNELS > 3u) { v.w = patches[at + 3u]; }
   return v;
 }
 
-fn store(at: u32, v: vec4f) {
+fn store(at: u32, v: vec3f) {
   y[at] = T(v.x);
   if (CHANNELS > 1u) { y[at + 1u] = T(v.y); }
   if (CHANNELS > 2u) { y[at + 2u] = T(v.z); }
-  if (CHANNELS > 3u) { y[at + 3u] = T(v.w); }
 }
 
-fn biasOf() -> vec4f {
-  if (!HAS_BIAS) { return vec4f(); }
+fn biasOf() -> vec3f {
+  if (!HAS_BIAS) { return vec3f(); }
   // Past the last channel what is read is not stored.
-  return vec4f(vec4<T>(bias[0], bias[min(1u, CHANNELS - 1u)], bias[min(2u, CHANNELS - 1u)], bias[min(3u, CHANNELS - 1u)]));
+  return vec3f(vec3<T>(bias[0], bias[min(1u, CHANNELS - 1u)], bias[min(2u, CHANNELS - 1u)]));
 }
 
 @compute @workgroup_size(64)
