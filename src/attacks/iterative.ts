@@ -7,7 +7,16 @@ import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Attack, PHASE } from './attack.ts';
 import { type AttackObjective, checkClasses } from './losses.ts';
-import { ascend, lengths, type Norm, normalized, perSample, project, startNoise } from './norms.ts';
+import {
+  ascend,
+  checkBudget,
+  lengths,
+  type Norm,
+  normalized,
+  perSample,
+  project,
+  startNoise,
+} from './norms.ts';
 import { type AttackBudgets, both, checkCount, checkOption, type Moved, type Problem } from './problem.ts';
 import { checkRecipe } from './recipe.ts';
 import type { StepSeed } from './stepper.ts';
@@ -115,7 +124,9 @@ function shareOf(relativeStep: Parts['relativeStep'], norm: Norm): number | unde
 
 /** Throws `ShapeError` where a budget that moves has neither a step size nor a share of ε, and for a share that is no number from 0 up. */
 function checkStep({ name, budgets, relativeStep }: Parts): void {
-  for (const [modality, { epsilon, norm = 'linf', stepSize }] of Object.entries(budgets)) {
+  for (const [modality, budget] of Object.entries(budgets)) {
+    checkBudget(name, budget, `${modality}: `);
+    const { epsilon, norm = 'linf', stepSize } = budget;
     const share = shareOf(relativeStep, norm);
     const known = share !== undefined || stepSize !== undefined || !(epsilon > 0);
     need(known, name, `relativeStep, a share of ε, or a stepSize in the budget of ${modality}`, relativeStep);
