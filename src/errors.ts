@@ -52,8 +52,7 @@ export class StateError extends FormatError implements StateDifference {
     const { missing, unexpected, misshapen } = difference;
     const shapes = misshapen.map(({ name, found, expected }) => `${name} is ${found}, expected ${expected}`);
     const parts = [listed('lacks', missing), listed('has unexpected', unexpected), listed('', shapes)];
-    const alike = missing.length === 0 && misshapen.length === 0;
-    const rest = alike && op === 'loadTorch' ? ', or leave the rest out with strict: false' : '';
+    const rest = op === 'loadTorch' ? ', or keep what fits with strict: false' : '';
     const remedy = `load it into the network that it was saved from${rest}`;
     super(op, `${what} is a checkpoint of another network: ${[...parts, remedy].filter(Boolean).join('; ')}`);
     this.missing = missing;

@@ -254,7 +254,7 @@ describe('a state_dict of another network', () => {
     );
     expect(error.message).toBe(
       'loadTorch: a.pth is a checkpoint of another network: lacks 0.0.weight, 2.bias; has unexpected fc.weight; ' +
-        '0.1.bias is I32 [4], expected f32 [4], 2.weight is F32 [4, 3], expected f32 [3, 4]; load it into the network that it was saved from',
+        '0.1.bias is I32 [4], expected f32 [4], 2.weight is F32 [4, 3], expected f32 [3, 4]; load it into the network that it was saved from, or keep what fits with strict: false',
     );
   });
 
