@@ -1,4 +1,4 @@
-import { check, checkNames, need, shown } from '../errors.ts';
+import { check, need, shown } from '../errors.ts';
 import { gather } from '../kernels/layout.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import type { Attack } from './attack.ts';
@@ -8,7 +8,7 @@ import type { AttackInputs, AttackModel } from './model.ts';
 import type { Norm } from './norms.ts';
 import { checkCount, checkValues, indicesOf, makeProblem, type Problem, subset } from './problem.ts';
 import { type Active, type AttackOutcome, Progress } from './progress.ts';
-import { checkForeign } from './recipe.ts';
+import { checkAttackNames } from './recipe.ts';
 import { Stepper, type StepSeed } from './stepper.ts';
 import { evaluate, type Track } from './track.ts';
 import { mapTensors } from './tree.ts';
@@ -69,7 +69,7 @@ export class Attacker {
    * no numbers, or losses that are NaN (naming the step and the share of samples).
    */
   attack(inputs: AttackInputs, options: AttackOptions): Promise<AttackOutcome> {
-    checkNames(this.#name, options, ['labels', 'targets', 'seed', 'losses']);
+    checkAttackNames(this.#name, options, ['labels', 'targets', 'seed', 'losses']);
     const { seed = 0, labels } = options;
     need(labels instanceof Tensor, this.#name, 'labels, a Tensor i32 [N]', labels);
     check(
@@ -149,9 +149,7 @@ export async function attack(
   inputs: AttackInputs,
   options: AttackOptions & AttackerOptions,
 ): Promise<AttackOutcome> {
-  const names = ['labels', 'targets', 'seed', 'losses', 'captured', 'compact'] as const;
-  checkNames('attack', options, names);
-  checkForeign('attack', options, names);
+  checkAttackNames('attack', options, ['labels', 'targets', 'seed', 'losses', 'captured', 'compact']);
   const attacker = new Attacker(model, attacks, options);
   try {
     return await attacker.attack(inputs, options);

@@ -14,8 +14,7 @@ export function checkRecipe<T extends Recipe, const N extends readonly string[]>
   options: T,
   names: AllNames<T, N>,
 ): void {
-  checkNames(op, options, names);
-  checkForeign(op, options, names);
+  checkAttackNames(op, options, names);
   const { budgets, loss, parents } = options;
   if (names.includes('budgets')) checkBudgets(op, budgets);
   if (names.includes('parents')) need(Array.isArray(parents), op, 'parents, a list of joints', parents);
@@ -34,8 +33,7 @@ export function checkBudgets(
 ): asserts budgets is AttackBudgets {
   need(Object(budgets) === budgets, op, 'budgets, such as { x: { epsilon: 8 / 255 } }', budgets);
   for (const [name, budget] of Object.entries(budgets as AttackBudgets)) {
-    checkNames(op, budget, BUDGET, `budgets of ${name}`);
-    checkForeign(op, budget, BUDGET, `budgets of ${name}`);
+    checkAttackNames(op, budget, BUDGET, `budgets of ${name}`);
   }
 }
 
@@ -57,8 +55,14 @@ const PLACES: Readonly<Record<string, string>> = {
   ...{ confidence: ' of cwL2Attack', learningRate: ' of cwL2Attack, stepSize in budgets of others,' },
 };
 
-/** Throws `ShapeError` for a name that none of `names` is, and by which something else would run than was asked for. */
-export function checkForeign(op: string, given: object, names: readonly string[], what = 'options'): void {
+/** `checkNames`, and `ShapeError` for a name that none of `names` is, and by which something else would run than was asked for. */
+export function checkAttackNames<T extends object, const N extends readonly string[]>(
+  op: string,
+  given: T,
+  names: AllNames<T, N>,
+  what = 'options',
+): void {
+  checkNames(op, given, names, what);
   for (const name of Object.keys(given)) {
     const meant = names.includes(name) || !Object.hasOwn(FOREIGN, name) ? undefined : FOREIGN[name];
     const place = () => (names.includes(meant ?? '') ? '' : (PLACES[meant ?? ''] ?? ' of the recipe'));

@@ -1,29 +1,32 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { apgdAttack } from '../../src/attacks/apgd.ts';
-import { Attacker, attack } from '../../src/attacks/attacker.ts';
-import { auditRobustness } from '../../src/attacks/audit.ts';
-import { autoAttack } from '../../src/attacks/auto-attack.ts';
-import { boneLengthAttack } from '../../src/attacks/bone-length.ts';
-import { bonePgdAttack } from '../../src/attacks/bone-pgd.ts';
-import { cwL2Attack } from '../../src/attacks/cw.ts';
-import { deepFoolAttack } from '../../src/attacks/deep-fool.ts';
-import { fabAttack } from '../../src/attacks/fab.ts';
-import { fgsm } from '../../src/attacks/fgsm.ts';
 import {
+  Attacker,
+  apgdAttack,
+  attack,
+  attackModel,
+  auditRobustness,
+  autoAttack,
   bimAttack,
+  boneLengthAttack,
+  bonePgdAttack,
+  cleanStart,
   cwInfAttack,
+  cwL2Attack,
+  deepFoolAttack,
+  fabAttack,
+  fgsm,
   fgsmAttack,
+  iterativeAttack,
+  makeProblem,
+  marginObjective,
   miFgsmAttack,
+  PgdAttack,
+  pgd,
   pgdAttack,
-} from '../../src/attacks/first-order.ts';
-import { cleanStart, iterativeAttack } from '../../src/attacks/iterative.ts';
-import { marginObjective } from '../../src/attacks/losses.ts';
-import { attackModel } from '../../src/attacks/model.ts';
-import { pgd, pgdJoint } from '../../src/attacks/pgd.ts';
-import { PgdAttack } from '../../src/attacks/pgd-attack.ts';
-import { makeProblem } from '../../src/attacks/problem.ts';
-import { smartAttack } from '../../src/attacks/smart.ts';
-import { squareAttack } from '../../src/attacks/square.ts';
+  pgdJoint,
+  smartAttack,
+  squareAttack,
+} from '../../src/attacks/index.ts';
 import { checkNames } from '../../src/errors.ts';
 import { sum } from '../../src/kernels/reduce.ts';
 import type { Device } from '../../src/tensor/device.ts';
@@ -59,6 +62,15 @@ test('other names are let be, and so are those that are known', () => {
   expect(() =>
     checkNames('op', given, ['epsilon', 'stepSize', 'losses', 'epsilons', 'p'] as never),
   ).not.toThrow();
+});
+
+test('an Attacker refuses the names of other libraries as attack does', async () => {
+  const attacker = new Attacker(net.model, pgdAttack({ budgets }));
+  const options = { labels: net.labels, targeted: true };
+  expect(() => attacker.attack({ x: net.x }, options)).toThrow(
+    "PGD: options have no 'targeted'; 'targets' is meant",
+  );
+  attacker.dispose();
 });
 
 test('a slip is one only where what is meant is missing, and not between short names', () => {
