@@ -235,7 +235,7 @@ export {
   underPath,
 } from './nn/torch-state.ts';
 export { WeightAverage } from './nn/weight-average.ts';
-export { type Captured, capture } from './tensor/capture.ts';
+export { type Captured, type CaptureOptions, capture } from './tensor/capture.ts';
 export { captureShapes } from './tensor/capture-shapes.ts';
 export { Device, type Memory, type OpenOptions, openDevice, type Traits } from './tensor/device.ts';
 export type { KernelProfile, Profile, ProfiledDispatch } from './tensor/profile.ts';

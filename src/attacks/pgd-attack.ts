@@ -62,7 +62,10 @@ export class PgdAttack<R extends Valued> {
     for (const budget of moved) checkBall('pgd', budget);
     this.#loss = loss;
     this.#moved = moved;
-    if (captured) this.#captured = captureShapes((...all: readonly Tensor[]) => this.#advance(all));
+    if (captured)
+      this.#captured = captureShapes((...all: readonly Tensor[]) => this.#advance(all), {
+        moving: moved.length,
+      });
   }
 
   /**
@@ -80,7 +83,9 @@ export class PgdAttack<R extends Valued> {
         const before = points;
         points = device.scope(() => {
           const all = [...before, ...inputs, ...fixed];
-          const found = captured ? captured(...all) : this.#advance(all);
+          // After the first step nothing but the points has changed.
+          const take = step > 0 ? captured?.again : captured;
+          const found = take ? take(...all) : this.#advance(all);
           observe?.({ step, inputs: before, value: found.value, grads: found.grads });
           return found.next;
         });

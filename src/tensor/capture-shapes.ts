@@ -1,27 +1,32 @@
 import { DisposedError } from '../errors.ts';
-import { type Captured, capture } from './capture.ts';
+import { type Captured, type CaptureOptions, capture } from './capture.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
  * `capture` for steps that are called with a few different shapes, such as a last batch that is smaller: one recording, with
  * memory of its own, for each. Throws what `capture` throws but for changed shapes.
  */
-export function captureShapes<I extends readonly Tensor[], R>(fn: (...inputs: I) => R): Captured<I, R> {
+export function captureShapes<I extends readonly Tensor[], R>(
+  fn: (...inputs: I) => R,
+  options: CaptureOptions = {},
+): Captured<I, R> {
   const steps = new Map<string, Captured<I, R>>();
   let disposed = false;
-  const call = (...inputs: I): R => {
+  const stepFor = (inputs: I): Captured<I, R> => {
     if (disposed) throw new DisposedError('capture', 'the captured step was disposed of');
     const key = inputs.map(({ dtype, shape }) => `${dtype} ${shape}`).join(', ');
     let step = steps.get(key);
     if (!step) {
-      step = capture(fn);
+      step = capture(fn, options);
       steps.set(key, step);
     }
-    return step(...inputs);
+    return step;
   };
+  const call = (...inputs: I): R => stepFor(inputs)(...inputs);
   const sum = (of: (step: Captured<I, R>) => number) =>
     [...steps.values()].reduce((all, step) => all + of(step), 0);
   return Object.defineProperties(call, {
+    again: { value: (...inputs: I): R => stepFor(inputs).again(...inputs) },
     dispatches: { get: () => sum((step) => step.dispatches) },
     memory: {
       get: () => ({

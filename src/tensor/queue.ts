@@ -140,22 +140,23 @@ export class Queue {
     this.#recording = recording;
   }
 
-  /** Runs `copies`, then a recorded step, and submits: the params of a step may change before its next replay. */
-  replay(step: Replay, copies: readonly Copy[]): void {
+  /** Runs `copies`, then a recorded step from launch `first` on, and submits: its params may change before its next replay. */
+  replay(step: Replay, copies: readonly Copy[], first: number): void {
     if (this.#timer) this.flush();
     step.refresh(this.#device.queue);
     this.#labels.add('captured step');
     for (let i = 0; i < copies.length; i++) this.#copy(copies[i] as Copy);
-    if (this.#timer) this.#replayTimed(step);
-    else if (step.dispatches.length > 0)
-      step.encode(this.#openPass(step.dispatches[0] as Dispatch), 0, step.dispatches.length);
-    this.dispatches += step.dispatches.length;
+    const { length } = step.dispatches;
+    if (this.#timer) this.#replayTimed(step, first);
+    else if (first < length) step.encode(this.#openPass(step.dispatches[first] as Dispatch), first, length);
+    this.dispatches += length - first;
     this.flush();
   }
 
   /** Each launch in a pass of its own. */
-  #replayTimed(step: Replay): void {
+  #replayTimed(step: Replay, first: number): void {
     for (const [i, dispatch] of step.dispatches.entries()) {
+      if (i < first) continue;
       step.encode(this.#openPass(dispatch), i, i + 1);
       if ((i + 1) % SLOTS === 0) this.flush();
     }

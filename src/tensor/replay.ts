@@ -1,7 +1,8 @@
 import type { Pipeline, Wanted } from './pipelines.ts';
 import type { PooledBuffer } from './pool.ts';
 import { type BindGroupFactory, type Dispatch, SLOT } from './queue.ts';
-import type { Launch, ParamScalar, Value } from './recording.ts';
+import type { ParamScalar, Value } from './recording.ts';
+import type { Ordered } from './steady.ts';
 
 const WORDS = SLOT / 4;
 const UNIFORM_COPY_DST = 0x40 | 0x08;
@@ -13,6 +14,8 @@ type PlacedScalar = ParamScalar & { readonly at: number };
 export class Replay {
   /** For profiles, which look at every launch. */
   readonly dispatches: readonly Dispatch[];
+  /** How many launches, from the first, may be left out where only moving inputs have changed. */
+  readonly steady: number;
   readonly #arena: GPUBuffer;
   readonly #params: Uint32Array<ArrayBuffer>;
   readonly #floats: Float32Array;
@@ -26,11 +29,12 @@ export class Replay {
 
   constructor(
     device: GPUDevice,
-    launches: readonly Launch[],
+    { launches, steady }: Ordered,
     bufferOf: (value: Value) => PooledBuffer,
     pipelineOf: (wanted: Wanted) => Pipeline,
     bind: BindGroupFactory,
   ) {
+    this.steady = steady;
     const size = Math.max(launches.length, 1) * SLOT;
     this.#arena = device.createBuffer({ size, usage: UNIFORM_COPY_DST, label: 'captured params' });
     this.#params = new Uint32Array(size / 4);

@@ -57,7 +57,8 @@ function isUpdated({ values: read }: Launch, later: readonly (Launch | undefined
   return later.some((launch) => launch?.values.some((value, i) => launch.written[i] && read.includes(value)));
 }
 
-function setLifetimes(launches: readonly Launch[]): void {
+/** First and last uses, by place in this list. */
+export function setLifetimes(launches: readonly Launch[]): void {
   for (const [at, { values }] of launches.entries()) for (const value of values) value.last = at;
   for (const [at, { values }] of [...launches.entries()].reverse())
     for (const value of values) value.first = at;

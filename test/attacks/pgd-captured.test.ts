@@ -1,11 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Attacker } from '../../src/attacks/attacker.ts';
+import { pgdAttack } from '../../src/attacks/first-order.ts';
+import type { AttackModel } from '../../src/attacks/model.ts';
 import { pgd, pgdJoint } from '../../src/attacks/pgd.ts';
 import { PgdAttack } from '../../src/attacks/pgd-attack.ts';
 import { valueAndGrad } from '../../src/autograd/grad.ts';
+import { exp, square } from '../../src/kernels/elementwise.ts';
+import { crossEntropy } from '../../src/kernels/loss.ts';
+import { matmul } from '../../src/kernels/matmul.ts';
+import { sum } from '../../src/kernels/reduce.ts';
 import { capture } from '../../src/tensor/capture.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
-import { bits } from '../nn/tools.ts';
+import { bits, numbers } from '../nn/tools.ts';
 import { openTestDevice } from '../open.ts';
 import { type Normed, normed } from './normed-network.ts';
 
@@ -106,6 +113,52 @@ describe('captured', () => {
       expect(await bits(found as Tensor)).toEqual(await bits(eager));
     }
     attack.dispose();
+  });
+
+  test('weights that changed since the last batch are followed, by recipes too', async () => {
+    const weight = device.tensor(numbers(15, 3), [5, 3]);
+    const images = device.tensor(numbers(20, 4).map(Math.abs), [4, 5]);
+    const labels = device.tensor(Int32Array.of(0, 1, 2, 0));
+    // What depends on the weights alone is not computed at every step.
+    const logits = (input: Tensor) => matmul(input, exp(weight));
+    const toward = (input: Tensor) => crossEntropy(logits(input), labels);
+    const once = new PgdAttack(([point]) => toward(point as Tensor), [{ epsilon: 0.1, stepSize: 0.03 }]);
+    const model = {
+      inputs: { x: undefined },
+      logits: ({ x: input }: { x?: Tensor }) => logits(input as Tensor),
+    };
+    const recipe = pgdAttack({ budgets: { x: { epsilon: 0.1 } }, steps: 6 });
+    const attacker = new Attacker(model as AttackModel, recipe);
+    for (const change of [3, 7, 8]) {
+      device.write(weight, numbers(15, change));
+      const [found] = once.run([images], [], { steps: 6, seed: 1 });
+      const eager = pgd(toward, images, { epsilon: 0.1, stepSize: 0.03, steps: 6, seed: 1, captured: false });
+      expect(await bits(found as Tensor)).toEqual(await bits(eager));
+      const outcome = await attacker.attack({ x: images }, { labels, seed: 1 });
+      const other = new Attacker(model as AttackModel, recipe, { captured: false });
+      const expected = await other.attack({ x: images }, { labels, seed: 1 });
+      expect(await bits(outcome.inputs.x as Tensor)).toEqual(await bits(expected.inputs.x as Tensor));
+    }
+    once.dispose();
+    attacker.dispose();
+  });
+
+  test('a step after the first computes nothing that depends on the weights alone', () => {
+    const weight = device.tensor(numbers(15, 3), [5, 3]);
+    const images = device.tensor(numbers(20, 4).map(Math.abs), [4, 5]);
+    const squared = ([point]: readonly Tensor[]) => sum(square(matmul(point as Tensor, exp(exp(weight)))));
+    const once = new PgdAttack(squared, [{ epsilon: 0.1, stepSize: 0.03 }]);
+    const perRun = (steps: number) => {
+      const before = device.queue.dispatches;
+      device.scope(() => void once.run([images], [], { steps }));
+      return device.queue.dispatches - before;
+    };
+    perRun(3);
+    const [two, three, four] = [perRun(2), perRun(3), perRun(4)];
+    expect(three - two).toBe(four - three);
+    // The first step has the two exponentials more, at least.
+    expect(three - two).toBeLessThanOrEqual(perRun(1) - perRun(0) - 2);
+    once.dispose();
   });
 
   test('an attack gives back all memory but its result', async () => {
