@@ -9,6 +9,7 @@ import { winogradWgsl } from './wgsl.gen.ts';
 
 const ELEMENTS = 36; // of a tile of 6×6
 const OUTPUTS = 4; // along each axis of a tile
+const LAUNCHES = 2e5; // what three more of them take, in multiplications
 const MOST_ELEMENTS = 2 ** 25; // of a matrix: the 128 MiB that WebGPU binds by default
 
 /**
@@ -30,8 +31,8 @@ function hasRoom(shape: ConvShape): boolean {
 }
 
 /**
- * Whether minimal filtering takes less time: its multiplications, and what it writes and reads between its passes, against
- * the multiplications of the convolution; pure. On GPUs that has not been measured.
+ * Whether minimal filtering takes less time, by a model of what was measured on both software adapters; pure. On GPUs it has not
+ * been measured.
  */
 export function winogradWins(
   shape: ConvShape,
@@ -39,9 +40,13 @@ export function winogradWins(
   { software }: Pick<Traits, 'software'>,
 ): boolean {
   const { planes, rows, channels, filters, taps } = winogradPlan(shape, direction);
+  // What is loaded for a row takes as long as a dozen of its columns.
+  const perColumn = 1 + 12 / filters;
+  const direct = (convFlops(shape) / 2) * perColumn;
+  const products = ELEMENTS * rows * taps * channels * filters * perColumn;
+  // Written by one pass, read by the next.
   const moved = 2 * ELEMENTS * (planes * channels + rows * filters + taps * channels * filters);
-  // Moving an element takes about as long as five multiplications in registers.
-  return software && ELEMENTS * rows * taps * channels * filters + 5 * moved < 0.4 * convFlops(shape);
+  return software && 0.8 * products + 12.5 * moved + LAUNCHES < direct;
 }
 
 /** How a convolution, or its adjoint, is cut into tiles of 4×4 outputs and its depth laid out; see winograd.wgsl; pure. */

@@ -40,8 +40,16 @@ test('minimal filtering comes first on software adapters where it saves more tha
     [7, 512],
   ] as const)
     expect(first(conv3x3(8, size, channels))).toBe('winograd');
-  expect(first(conv3x3(8, 56, 8))).toBe('largeQuad');
+  for (const size of [
+    [2, 8, 28, 28, 32],
+    [16, 8, 32, 24, 8],
+    [16, 1, 4, 3, 32],
+  ] as const)
+    expect(first(conv3d(size))).toBe('winograd');
+  expect(first(conv3x3(8, 56, 8))).toBe('winograd');
   expect(first(conv3x3(1, 4, 512))).toBe('quad');
+  expect(first(conv3d([2, 2, 8, 6, 16]))).toBe('quad');
+  expect(first(conv3d([2, 1, 4, 4, 512]))).toBe('largeQuad');
   expect(first(conv3x3(8, 56, 64), false)).toBe('largeQuad');
 });
 
