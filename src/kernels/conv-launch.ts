@@ -57,7 +57,7 @@ export function convVariants(
   if (isPointwise(shape)) return ['pointwise', ...tiles];
   // Its transformed tiles would leave the range of f16.
   const minimal = isWinograd(shape) && dtype !== 'f16';
-  const known = minimal ? placed('winograd', winogradWins(shape, traits), tiles) : tiles;
+  const known = minimal ? placed('winograd', winogradWins(shape, direction, traits), tiles) : tiles;
   return isPatches(shape) ? placed('patches', patchesWin(shape, direction, traits), known) : known;
 }
 
@@ -78,7 +78,7 @@ function weightVariants(shape: ConvShape, traits: TileTraits): [WeightVariant, .
 
 /**
  * `depthwise`: four channels a thread, for one channel in a group. `pointwise`: matmul, for a window of 1. `patches`: matmul of windows
- * written out, for few channels. `winograd`: minimal filtering of tiles, for 3×3 with stride 1. Else products of tiles.
+ * written out, for few channels. `winograd`: minimal filtering of tiles, for k×3×3 with stride 1. Else products of tiles.
  */
 export type ConvVariant = TileVariant | 'depthwise' | 'pointwise' | 'patches' | 'winograd';
 type WeightVariant = TileVariant | 'depthwise' | 'pointwise' | 'patches';

@@ -3,6 +3,7 @@ import { depthwiseVariants } from '../../src/kernels/conv-depthwise.ts';
 import { convVariants } from '../../src/kernels/conv-launch.ts';
 import { patchesWin } from '../../src/kernels/conv-patches.ts';
 import type { ConvShape } from '../../src/kernels/conv-shape.ts';
+import { winogradPlan } from '../../src/kernels/conv-winograd.ts';
 
 const traits = { software: true, subgroups: true, subgroupMinSize: 4 };
 
@@ -12,6 +13,19 @@ function conv3x3(batch: number, size: number, channels: number, more: Partial<Co
   return {
     ...{ rank: 2, batch, channels, filters: channels, groups: 1, input: plane, output: plane },
     ...{ kernel: [1, 3, 3], stride: [1, 1, 1], dilation: [1, 1, 1], padding: [0, 1, 1] },
+    ...more,
+  };
+}
+
+/** A convolution with a window over [batch, ...size, channels] of so many planes, padded to keep the size. */
+function conv3d(
+  [batch, depth, height, width, channels]: readonly [number, number, number, number, number],
+  more: Partial<ConvShape> = {},
+): ConvShape {
+  const size = [depth, height, width] as const;
+  return {
+    ...conv3x3(batch, 1, channels),
+    ...{ rank: 3, input: size, output: size, kernel: [3, 3, 3], padding: [1, 1, 1] },
     ...more,
   };
 }
@@ -26,21 +40,80 @@ test('minimal filtering comes first on software adapters where it saves more tha
     [7, 512],
   ] as const)
     expect(first(conv3x3(8, size, channels))).toBe('winograd');
-  expect(first(conv3x3(8, 56, 8))).toBe('largeQuad');
+  for (const size of [
+    [2, 8, 28, 28, 32],
+    [16, 8, 32, 24, 8],
+    [16, 1, 4, 3, 32],
+  ] as const)
+    expect(first(conv3d(size))).toBe('winograd');
+  expect(first(conv3x3(8, 56, 8))).toBe('winograd');
   expect(first(conv3x3(1, 4, 512))).toBe('quad');
+  expect(first(conv3d([2, 2, 8, 6, 16]))).toBe('quad');
+  expect(first(conv3d([2, 1, 4, 4, 512]))).toBe('largeQuad');
   expect(first(conv3x3(8, 56, 64), false)).toBe('largeQuad');
 });
 
-test('minimal filtering is offered for 3×3 windows with stride 1 and whole vectors of channels only', () => {
+test('minimal filtering is offered for 3×3 windows of any depth with stride 1 and whole vectors of channels only', () => {
   const offers = (more: Partial<ConvShape>) =>
     convVariants(conv3x3(8, 56, 64, more), 'forward', traits).includes('winograd');
   expect(offers({})).toBe(true);
   expect(offers({ stride: [1, 2, 2] })).toBe(false);
   expect(offers({ dilation: [1, 1, 2] })).toBe(false);
   expect(offers({ kernel: [1, 5, 3] })).toBe(false);
-  expect(offers({ kernel: [3, 3, 3], padding: [1, 1, 1] })).toBe(false);
+  expect(offers({ kernel: [3, 3, 3], padding: [1, 1, 1] })).toBe(true);
+  expect(offers({ stride: [2, 1, 1] })).toBe(false);
+  expect(offers({ batch: 256 })).toBe(false); // more than a binding holds
   expect(offers({ channels: 66 })).toBe(false);
   expect(offers({ groups: 2 })).toBe(false);
+});
+
+/** Whether each output of each tile finds its planes of x in its row of the product, zeros elsewhere, and the product ends with the last. */
+function isLaidOut(shape: ConvShape, direction: 'forward' | 'inputGrad'): boolean {
+  const { tiles, period, planes, rows, taps, firstTap, xD, yD, padD } = winogradPlan(shape, direction);
+  const forward = direction === 'forward';
+  const last = shape.kernel[0] - 1;
+  const pad = forward ? shape.padding[0] : last - shape.padding[0];
+  const skipped = forward ? firstTap : last - firstTap;
+  const ofX = (image: number, plane: number) => (plane >= 0 && plane < xD ? image * xD + plane : 'zeros');
+  const laid = (at: number) => ofX(Math.floor(at / period), (at % period) - padD);
+  const seen = (row: number, tap: number) => (tap >= 0 && tap < taps ? laid(row + tap) : 'zeros');
+  const right = count(tiles).every((t) =>
+    count(yD).every((d) =>
+      count(last + 1).every((k) => seen(t * period + d, k - skipped) === ofX(t, d - pad + k)),
+    ),
+  );
+  return right && rows === (tiles - 1) * period + yD && planes === rows + taps - 1;
+}
+
+const count = (n: number) => [...new Array(n).keys()];
+
+test('the planes that an output sees lie behind one another, whatever the padding', () => {
+  for (const kernel of [1, 2, 3, 5])
+    for (const depth of [1, 2, 3, 6])
+      for (const before of [0, 1, 2, 5])
+        for (const after of [0, 1, 4]) {
+          const output = depth + before + after - kernel + 1;
+          if (output < 1) continue;
+          const shape = conv3d([2, depth, 5, 3, 4], {
+            ...{ output: [output, 5, 3], kernel: [kernel, 3, 3], padding: [before, 1, 1] },
+          });
+          const laidOut = [isLaidOut(shape, 'forward'), isLaidOut(shape, 'inputGrad')];
+          expect([kernel, depth, before, after, ...laidOut]).toEqual([
+            kernel,
+            depth,
+            before,
+            after,
+            true,
+            true,
+          ]);
+        }
+});
+
+test('neighbouring tiles share the zeros between them, and taps that meet no input are left out', () => {
+  const cut = (depth: number) => winogradPlan(conv3d([1, depth, 8, 8, 4]), 'forward');
+  expect(cut(8)).toMatchObject({ tiles: 4, period: 9, rows: 35, planes: 37, taps: 3 });
+  expect(cut(1)).toMatchObject({ tiles: 4, period: 1, rows: 4, planes: 4, taps: 1, firstTap: 1 });
+  expect(winogradPlan(conv3x3(1, 8, 4), 'forward')).toMatchObject({ period: 1, rows: 4, planes: 4 });
 });
 
 test('a window of one that keeps the size is a product of matrices', () => {

@@ -1,10 +1,14 @@
-// Convolution 3×3 with stride 1 by minimal filtering, F(4×4, 3×3): y = Aᵀ·(Σ_c (G·w·Gᵀ) ⊙ (Bᵀ·x·B))·A + bias + residual for each
-// tile of 4×4 outputs, with 36 multiplications in place of 144 (Lavin and Gray 2016, section 4.3). The sums over c are 36
-// products of matrices, which matmul makes between the second and the third entry.
-// filters: u [36, C, O] = G·w·Gᵀ; w [3, 3, C, O], with ADJOINT [3, 3, O, C] turned by 180°. A thread has one c and 4 o.
-// tiles:   v [36, tiles, C] = Bᵀ·x·B of the 6×6 inputs behind each tile, zeros outside; x [images, xH, xW, C].
-//          A thread has one tile and 4 c.
-// outputs: y [images, yH, yW, O] from m [36, tiles, O]; a thread has one tile and 4 o.
+// Convolution kD×3×3 with stride 1 by minimal filtering, F(4×4, 3×3), of its planes: y = Aᵀ·(Σ_cd (G·w·Gᵀ) ⊙ (Bᵀ·x·B))·A + bias +
+// residual for each tile of 4×4 outputs, with 36 multiplications in place of 144 (Lavin and Gray 2016, section 4.3). The sums over
+// the channels c and the taps d along the depth are 36 products of matrices, which matmul makes between the second and the third entry.
+// filters: u [36, taps, C, O] = G·w·Gᵀ; w [kD, 3, 3, C, O], with ADJOINT [kD, 3, 3, O, C] turned by 180° in all axes. A thread has
+//          one tap, one c and 4 o.
+// tiles:   v [36, planes, C] = Bᵀ·x·B of the 6×6 inputs behind each tile, zeros outside; x [images, xD, xH, xW, C]. Plane d of tile t
+//          is t·period + d, of which the first padD are zeros, so that the planes an output sees lie behind one another: they are
+//          a row of the matrix that is multiplied, and begin where row t·period + d of the product does. Where a tile's last
+//          outputs see zeros, these are the next tile's first. A thread has one plane and 4 c.
+// outputs: y [images, yD, yH, yW, O] from m [36, rows, O]; a thread has one output plane of a tile and 4 o. Rows that are none
+//          (period > yD) are not read.
 // Tile t is (image·tilesH + row)·tilesW + column, element e of 36 is 6·row + column.
 override ADJOINT: bool = false;
 override HAS_BIAS: bool = false;
@@ -13,8 +17,10 @@ override ACTIVATION: u32 = 0u; // 0 none, 1 relu, 2 leakyRelu
 
 struct WinogradParams {
   tiles: u32, tilesH: u32, tilesW: u32,
+  period: u32, planes: u32, rows: u32,
+  taps: u32, firstTap: u32, // along the depth, in w; with ADJOINT they are counted down from the first
   channels: u32, filters: u32, // in vec4
-  xH: u32, xW: u32, yH: u32, yW: u32, padH: u32, padW: u32,
+  xD: u32, xH: u32, xW: u32, yD: u32, yH: u32, yW: u32, padD: u32, padH: u32, padW: u32,
   slope: f32,
 }
 @group(0) @binding(0) var<uniform> p: WinogradParams;
@@ -55,15 +61,18 @@ fn byA(m: Six) -> Four {
   return Four(m.a + sum + sumTwo, difference + 2.0 * differenceTwo, sum + 4.0 * sumTwo, difference + 8.0 * differenceTwo + m.f);
 }
 
-// Four filters of one tap and channel.
-fn tap(row: u32, column: u32, c: u32, o: u32) -> vec4f {
-  if (!ADJOINT) { return w[((row * 3u + column) * p.channels * 4u + c) * p.filters + o]; }
+// Four filters of one channel, and the first of their nine taps in a plane.
+struct Filters { c: u32, o: u32, nine: u32 }
+
+fn tap(some: Filters, row: u32, column: u32) -> vec4f {
+  let place = row * 3u + column;
+  if (!ADJOINT) { return w[((some.nine + place) * p.channels * 4u + some.c) * p.filters + some.o]; }
   let pitch = p.channels * 4u;
-  let at = (((2u - row) * 3u + 2u - column) * p.filters * 4u + o * 4u) * pitch + c;
+  let at = ((some.nine + 8u - place) * p.filters * 4u + some.o * 4u) * pitch + some.c;
   return vec4f(wScalar[at], wScalar[at + pitch], wScalar[at + 2u * pitch], wScalar[at + 3u * pitch]);
 }
 
-fn tapRow(row: u32, c: u32, o: u32) -> Six { return byG(Three(tap(row, 0u, c, o), tap(row, 1u, c, o), tap(row, 2u, c, o))); }
+fn tapRow(some: Filters, row: u32) -> Six { return byG(Three(tap(some, row, 0u), tap(some, row, 1u), tap(some, row, 2u))); }
 
 // Column `column` of the 6×6 elements that start at `at`, `pitch` apart.
 fn storeColumn(at: u32, pitch: u32, column: u32, s: Six) {
@@ -79,13 +88,16 @@ fn storeColumn(at: u32, pitch: u32, column: u32, s: Six) {
 @compute @workgroup_size(64)
 fn filters(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.y * groups.x * 64u + id.x;
-  let pitch = p.channels * 4u * p.filters;
+  let channels = p.channels * 4u;
+  let pitch = p.taps * channels * p.filters;
   if (i >= pitch) { return; }
-  let c = i / p.filters;
-  let o = i % p.filters;
-  let top = tapRow(0u, c, o);
-  let middle = tapRow(1u, c, o);
-  let bottom = tapRow(2u, c, o);
+  let line = i / p.filters;
+  let depth = line / channels;
+  let plane = select(p.firstTap + depth, p.firstTap - depth, ADJOINT);
+  let some = Filters(line % channels, i % p.filters, plane * 9u);
+  let top = tapRow(some, 0u);
+  let middle = tapRow(some, 1u);
+  let bottom = tapRow(some, 2u);
   storeColumn(i, pitch, 0u, byG(Three(top.a, middle.a, bottom.a)));
   storeColumn(i, pitch, 1u, byG(Three(top.b, middle.b, bottom.b)));
   storeColumn(i, pitch, 2u, byG(Three(top.c, middle.c, bottom.c)));
@@ -101,33 +113,40 @@ fn tileOf(t: u32) -> Tile {
   return Tile(line / p.tilesH, line % p.tilesH * 4u, t % p.tilesW * 4u);
 }
 
-// An input, `row` and `column` counted from before the padding.
-fn input(image: u32, row: u32, column: u32, c: u32) -> vec4f {
+// An input of a plane of x, `row` and `column` counted from before the padding.
+fn input(plane: u32, row: u32, column: u32, c: u32) -> vec4f {
   let at = vec2u(row, column) - vec2u(p.padH, p.padW); // modulo 2³²
   let inside = at.x < p.xH && at.y < p.xW;
-  return select(vec4f(), x[((image * p.xH + at.x) * p.xW + at.y) * p.channels + c], inside);
+  return select(vec4f(), x[((plane * p.xH + at.x) * p.xW + at.y) * p.channels + c], inside);
 }
 
-fn inputRow(tile: Tile, row: u32, c: u32) -> Six {
+fn inputRow(plane: u32, tile: Tile, row: u32, c: u32) -> Six {
   let at = tile.row + row;
   return byB(Six(
-    input(tile.image, at, tile.column, c), input(tile.image, at, tile.column + 1u, c), input(tile.image, at, tile.column + 2u, c),
-    input(tile.image, at, tile.column + 3u, c), input(tile.image, at, tile.column + 4u, c), input(tile.image, at, tile.column + 5u, c)));
+    input(plane, at, tile.column, c), input(plane, at, tile.column + 1u, c), input(plane, at, tile.column + 2u, c),
+    input(plane, at, tile.column + 3u, c), input(plane, at, tile.column + 4u, c), input(plane, at, tile.column + 5u, c)));
 }
 
 @compute @workgroup_size(64)
 fn tiles(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.y * groups.x * 64u + id.x;
-  let pitch = p.tiles * p.channels;
+  let pitch = p.planes * p.channels;
   if (i >= pitch) { return; }
-  let tile = tileOf(i / p.channels);
+  let line = i / p.channels;
+  let depth = line % p.period - p.padD; // modulo 2³²
+  if (depth >= p.xD) {
+    for (var column = 0u; column < 6u; column++) { storeColumn(i, pitch, column, Six()); }
+    return;
+  }
+  let tile = tileOf(line / p.period);
+  let plane = tile.image * p.xD + depth;
   let c = i % p.channels;
-  let r0 = inputRow(tile, 0u, c);
-  let r1 = inputRow(tile, 1u, c);
-  let r2 = inputRow(tile, 2u, c);
-  let r3 = inputRow(tile, 3u, c);
-  let r4 = inputRow(tile, 4u, c);
-  let r5 = inputRow(tile, 5u, c);
+  let r0 = inputRow(plane, tile, 0u, c);
+  let r1 = inputRow(plane, tile, 1u, c);
+  let r2 = inputRow(plane, tile, 2u, c);
+  let r3 = inputRow(plane, tile, 3u, c);
+  let r4 = inputRow(plane, tile, 4u, c);
+  let r5 = inputRow(plane, tile, 5u, c);
   storeColumn(i, pitch, 0u, byB(Six(r0.a, r1.a, r2.a, r3.a, r4.a, r5.a)));
   storeColumn(i, pitch, 1u, byB(Six(r0.b, r1.b, r2.b, r3.b, r4.b, r5.b)));
   storeColumn(i, pitch, 2u, byB(Six(r0.c, r1.c, r2.c, r3.c, r4.c, r5.c)));
@@ -142,10 +161,10 @@ fn productColumn(at: u32, pitch: u32, column: u32) -> Four {
     m[first], m[first + 6u * pitch], m[first + 12u * pitch], m[first + 18u * pitch], m[first + 24u * pitch], m[first + 30u * pitch]));
 }
 
-fn storeOutput(tile: Tile, row: u32, column: u32, o: u32, value: vec4f) {
+fn storeOutput(plane: u32, tile: Tile, row: u32, column: u32, o: u32, value: vec4f) {
   let at = vec2u(tile.row + row, tile.column + column);
   if (at.x >= p.yH || at.y >= p.yW) { return; }
-  let place = ((tile.image * p.yH + at.x) * p.yW + at.y) * p.filters + o;
+  let place = ((plane * p.yH + at.x) * p.yW + at.y) * p.filters + o;
   var result = value;
   if (HAS_BIAS) { result += bias[o]; }
   if (HAS_RESIDUAL) { result += residual[place]; }
@@ -154,28 +173,32 @@ fn storeOutput(tile: Tile, row: u32, column: u32, o: u32, value: vec4f) {
   y[place] = result;
 }
 
-fn storeOutputRow(tile: Tile, row: u32, o: u32, s: Four) {
-  storeOutput(tile, row, 0u, o, s.a);
-  storeOutput(tile, row, 1u, o, s.b);
-  storeOutput(tile, row, 2u, o, s.c);
-  storeOutput(tile, row, 3u, o, s.d);
+fn storeOutputRow(plane: u32, tile: Tile, row: u32, o: u32, s: Four) {
+  storeOutput(plane, tile, row, 0u, o, s.a);
+  storeOutput(plane, tile, row, 1u, o, s.b);
+  storeOutput(plane, tile, row, 2u, o, s.c);
+  storeOutput(plane, tile, row, 3u, o, s.d);
 }
 
 @compute @workgroup_size(64)
 fn outputs(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.y * groups.x * 64u + id.x;
-  let pitch = p.tiles * p.filters;
-  if (i >= pitch) { return; }
-  let tile = tileOf(i / p.filters);
+  if (i >= p.tiles * p.yD * p.filters) { return; }
+  let line = i / p.filters;
+  let depth = line % p.yD;
+  let tile = tileOf(line / p.yD);
+  let plane = tile.image * p.yD + depth;
   let o = i % p.filters;
-  let c0 = productColumn(i, pitch, 0u);
-  let c1 = productColumn(i, pitch, 1u);
-  let c2 = productColumn(i, pitch, 2u);
-  let c3 = productColumn(i, pitch, 3u);
-  let c4 = productColumn(i, pitch, 4u);
-  let c5 = productColumn(i, pitch, 5u);
-  storeOutputRow(tile, 0u, o, byA(Six(c0.a, c1.a, c2.a, c3.a, c4.a, c5.a)));
-  storeOutputRow(tile, 1u, o, byA(Six(c0.b, c1.b, c2.b, c3.b, c4.b, c5.b)));
-  storeOutputRow(tile, 2u, o, byA(Six(c0.c, c1.c, c2.c, c3.c, c4.c, c5.c)));
-  storeOutputRow(tile, 3u, o, byA(Six(c0.d, c1.d, c2.d, c3.d, c4.d, c5.d)));
+  let pitch = p.rows * p.filters;
+  let first = (line / p.yD * p.period + depth) * p.filters + o;
+  let c0 = productColumn(first, pitch, 0u);
+  let c1 = productColumn(first, pitch, 1u);
+  let c2 = productColumn(first, pitch, 2u);
+  let c3 = productColumn(first, pitch, 3u);
+  let c4 = productColumn(first, pitch, 4u);
+  let c5 = productColumn(first, pitch, 5u);
+  storeOutputRow(plane, tile, 0u, o, byA(Six(c0.a, c1.a, c2.a, c3.a, c4.a, c5.a)));
+  storeOutputRow(plane, tile, 1u, o, byA(Six(c0.b, c1.b, c2.b, c3.b, c4.b, c5.b)));
+  storeOutputRow(plane, tile, 2u, o, byA(Six(c0.c, c1.c, c2.c, c3.c, c4.c, c5.c)));
+  storeOutputRow(plane, tile, 3u, o, byA(Six(c0.d, c1.d, c2.d, c3.d, c4.d, c5.d)));
 }
