@@ -60,7 +60,6 @@ export function runSteps<S extends Track>(
   { from, to, seed, onLosses }: Stretch,
 ): S {
   const fixed = tensorsOf(problem);
-  stepper.begin();
   const steps: Interlude<S> = { kind: 'step', step: (s, p, drawn) => attack.step(s, p, drawn) };
   const take = ({ kind, step }: Interlude<S>, now: S, done: number, at: number) => {
     const here = widened(attack, problem, at);

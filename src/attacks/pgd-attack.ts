@@ -83,9 +83,7 @@ export class PgdAttack<R extends Valued> {
         const before = points;
         points = device.scope(() => {
           const all = [...before, ...inputs, ...fixed];
-          // After the first step nothing but the points has changed.
-          const take = step > 0 ? captured?.again : captured;
-          const found = take ? take(...all) : this.#advance(all);
+          const found = captured ? captured(...all) : this.#advance(all);
           observe?.({ step, inputs: before, value: found.value, grads: found.grads });
           return found.next;
         });

@@ -13,8 +13,6 @@ interface Recorded {
   readonly key: string;
   readonly owners: readonly unknown[];
   readonly run: Captured<readonly Tensor[], readonly Tensor[]>;
-  /** In which stretch it ran last. */
-  stretch: number;
 }
 
 /** Which step it is: kinds are captured apart, and `variant` says what else than shapes a recording holds for. */
@@ -33,15 +31,9 @@ export class Stepper {
   readonly #enabled: boolean;
   readonly #recorded = new Map<string, Recorded>();
   readonly #seed = { value: 0 };
-  #stretch = 0;
 
   constructor(captured = true) {
     this.#enabled = captured;
-  }
-
-  /** From here to the next `begin`, what steps are given as fixed and the weights they use stay as they are. */
-  begin(): void {
-    this.#stretch++;
   }
 
   /**
@@ -74,11 +66,8 @@ export class Stepper {
     this.#seed.value = numberOf(seed);
     const known = this.#recorded.get(which.kind);
     const same = known?.key === key && known.owners.every((owner, i) => owner === which.owners[i]);
-    const recorded = same ? known : this.#record(step, state, fixed, which, key);
-    const { run, stretch } = recorded;
-    recorded.stretch = this.#stretch;
-    // What depends neither on the state nor on the seed is the same throughout a stretch.
-    return rebuild(state, stretch === this.#stretch ? run.again(...all) : run(...all));
+    const { run } = same ? known : this.#record(step, state, fixed, which, key);
+    return rebuild(state, run(...all));
   }
 
   #record<S, F>(step: Step<S, F>, state: S, fixed: F, { kind, owners }: StepKind, key: string): Recorded {
@@ -88,7 +77,7 @@ export class Stepper {
       return listTensors(distinct(step(now, same, this.#seed), all));
     };
     const run = capture(once, { moving: listTensors(state).length });
-    const recorded = { key, owners, run, stretch: 0 };
+    const recorded = { key, owners, run };
     this.#recorded.set(kind, recorded);
     return recorded;
   }

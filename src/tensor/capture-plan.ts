@@ -5,6 +5,7 @@ import type { Copy } from './queue.ts';
 import type { Launch, Recording, Value } from './recording.ts';
 import { Replay } from './replay.ts';
 import { simplify } from './simplify.ts';
+import { Sources } from './sources.ts';
 import { type Ordered, steadyFirst } from './steady.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -18,8 +19,6 @@ interface Pinned {
 export interface PlannedInput {
   readonly tensor: Tensor;
   readonly copy: Copy | undefined;
-  /** Of the memory that was copied last. */
-  version: number;
 }
 
 /** How a recorded step is done again. */
@@ -30,6 +29,8 @@ export interface Plan {
   readonly copies: readonly Copy[];
   /** Of those that move. */
   readonly movingCopies: readonly Copy[];
+  /** What must be as it was for the steady launches to be left out; undefined where they never are. */
+  readonly sources: Sources | undefined;
   readonly replay: Replay;
   readonly pinned: readonly Pinned[];
   /** Memory of inputs, intermediates and constants. */
@@ -46,7 +47,7 @@ interface Places {
 
 /**
  * Gives every value its memory: inputs and intermediates new one, everything else what it had. `moving`: how many inputs, from
- * the first, change where all else is as at the last replay; undefined where that is never asked for.
+ * the first, are other ones at each call; undefined where all is done again anyway.
  */
 export function planReplay(
   device: Device,
@@ -67,6 +68,7 @@ export function planReplay(
     inputs: known,
     copies: copiesOf(known),
     movingCopies: copiesOf(known.slice(0, moving)),
+    sources: moving === undefined ? undefined : sourcesOf(ordered, replay, { inputs: known, places }, moving),
     replay,
     pinned: [...values].filter((value) => !places.has(value) && !isRetained(recording, value)),
     owned: [...owned, ...recording.constants],
@@ -89,6 +91,19 @@ function orderOf(
   );
 }
 
+/** The other inputs that are used, and what the steady launches use that is not the step's own. */
+function sourcesOf(
+  { launches, steady }: Ordered,
+  { changed }: Replay,
+  { inputs, places }: { readonly inputs: readonly PlannedInput[] } & Pick<Places, 'places'>,
+  moving: number,
+): Sources {
+  const used = launches.slice(0, steady).flatMap(({ values }) => values);
+  const pinned = used.filter((value) => !places.has(value)).map(({ buffer }) => buffer);
+  const others = inputs.flatMap(({ copy }, i) => (copy && i >= moving ? [i] : []));
+  return new Sources([...new Set(pinned)], others, new Set(changed.map(({ buffer }) => buffer)));
+}
+
 /** Memory of their own for inputs that are used, and for intermediates, which share it. */
 function placesOf(device: Device, values: ReadonlySet<Value>, inputs: readonly Tensor[]): Places {
   const inner = [...values].filter(isIntermediate);
@@ -109,7 +124,7 @@ function plannedInput(tensor: Tensor, values: ReadonlySet<Value>, places: Places
   const from = memoryOf(tensor);
   const value = inputValue(tensor, values);
   const own = value && (places.get(value) as PooledBuffer);
-  return { tensor, copy: own && { from, to: own.gpu, bytes: tensor.bytes }, version: from.version };
+  return { tensor, copy: own && { from, to: own.gpu, bytes: tensor.bytes } };
 }
 
 /** What an input holds, where a launch uses it. */

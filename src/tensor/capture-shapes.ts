@@ -1,5 +1,5 @@
 import { DisposedError } from '../errors.ts';
-import { type Captured, type CaptureOptions, capture } from './capture.ts';
+import { type Captured, type CaptureOptions, capture, checkOptions } from './capture.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
@@ -10,9 +10,10 @@ export function captureShapes<I extends readonly Tensor[], R>(
   fn: (...inputs: I) => R,
   options: CaptureOptions = {},
 ): Captured<I, R> {
+  checkOptions(options);
   const steps = new Map<string, Captured<I, R>>();
   let disposed = false;
-  const stepFor = (inputs: I): Captured<I, R> => {
+  const call = (...inputs: I): R => {
     if (disposed) throw new DisposedError('capture', 'the captured step was disposed of');
     const key = inputs.map(({ dtype, shape }) => `${dtype} ${shape}`).join(', ');
     let step = steps.get(key);
@@ -20,13 +21,11 @@ export function captureShapes<I extends readonly Tensor[], R>(
       step = capture(fn, options);
       steps.set(key, step);
     }
-    return step;
+    return step(...inputs);
   };
-  const call = (...inputs: I): R => stepFor(inputs)(...inputs);
   const sum = (of: (step: Captured<I, R>) => number) =>
     [...steps.values()].reduce((all, step) => all + of(step), 0);
   return Object.defineProperties(call, {
-    again: { value: (...inputs: I): R => stepFor(inputs).again(...inputs) },
     dispatches: { get: () => sum((step) => step.dispatches) },
     memory: {
       get: () => ({

@@ -1,4 +1,4 @@
-import { CaptureError, DisposedError } from '../errors.ts';
+import { CaptureError, checkNames, DisposedError } from '../errors.ts';
 import { checkInputs, checkRecording, checkUnchanged } from './capture-checks.ts';
 import { isIntermediate, type Plan, type PlannedInput, planReplay } from './capture-plan.ts';
 import type { Device } from './device.ts';
@@ -11,11 +11,6 @@ import type { WarmUp } from './warm.ts';
 /** A step that is recorded at its first call and replayed at later ones. */
 export interface Captured<I extends readonly Tensor[], R> {
   (...inputs: I): R;
-  /**
-   * As a call where nothing but the moving inputs has changed since the last one: launches that depend on none of them are
-   * not done again, nor are the other inputs copied. With others than at the last call, all is done.
-   */
-  again(...inputs: I): R;
   /** Kernels it launches; 0 before the first call. */
   readonly dispatches: number;
   /** Bytes of its intermediates, each with memory of its own, and as they share it; 0 before the first call. */
@@ -42,9 +37,8 @@ export function capture<I extends readonly Tensor[], R>(
   options: CaptureOptions = {},
 ): Captured<I, R> {
   const step = new CapturedStep(fn, options);
-  const call = (...inputs: I): R => step.call(inputs, false);
+  const call = (...inputs: I): R => step.call(inputs);
   return Object.defineProperties(call, {
-    again: { value: (...inputs: I): R => step.call(inputs, true) },
     dispatches: { get: () => step.dispatches },
     memory: { get: () => step.memory },
     dispose: { value: () => step.dispose() },
@@ -52,7 +46,10 @@ export function capture<I extends readonly Tensor[], R>(
 }
 
 export interface CaptureOptions {
-  /** How many inputs, from the first, are others at each `again`; all when left out, so that all is done again. */
+  /**
+   * How many inputs, from the first, are other ones at each call. What depends on none of them, nor on scalars, is kept, and
+   * computed again only once the other inputs or the weights have changed. When left out, all is computed at each call.
+   */
   readonly moving?: number | undefined;
 }
 
@@ -70,14 +67,12 @@ class CapturedStep<I extends readonly Tensor[], R> {
   readonly #fn: (...inputs: I) => R;
   readonly #moving: number | undefined;
   #recorded: Recorded<R> | undefined;
-  /** Whether its own memory holds what the steady launches make: the first call makes it elsewhere. */
-  #prepared = false;
   #disposed = false;
 
-  constructor(fn: (...inputs: I) => R, { moving }: CaptureOptions) {
-    checkMoving(moving);
+  constructor(fn: (...inputs: I) => R, options: CaptureOptions) {
+    checkOptions(options);
     this.#fn = fn;
-    this.#moving = moving;
+    this.#moving = options.moving;
   }
 
   get dispatches(): number {
@@ -88,8 +83,7 @@ class CapturedStep<I extends readonly Tensor[], R> {
     return this.#recorded?.memory ?? { unplanned: 0, planned: 0 };
   }
 
-  /** `again`: nothing but the moving inputs has changed. */
-  call(inputs: I, again: boolean): R {
+  call(inputs: I): R {
     if (this.#disposed) throw new DisposedError('capture', 'the captured step was disposed of');
     const device = checkInputs(inputs);
     if (device.warmUp) return warm(device, device.warmUp, () => this.#fn(...inputs));
@@ -99,11 +93,13 @@ class CapturedStep<I extends readonly Tensor[], R> {
     }
     checkUnchanged(this.#recorded, inputs);
     checkPinned(this.#recorded);
-    const steady = again && this.#prepared && isSteady(this.#recorded, inputs, this.#moving);
     point(this.#recorded, inputs);
-    const { replay, copies, movingCopies, result } = this.#recorded;
-    device.queue.replay(replay, steady ? movingCopies : copies, steady ? replay.steady : 0);
-    this.#prepared = true;
+    const { replay, copies, movingCopies, sources, result } = this.#recorded;
+    if (sources?.same(inputs)) device.queue.replay(replay, movingCopies, replay.steady);
+    else {
+      device.queue.replay(replay, copies, 0);
+      sources?.note(inputs);
+    }
     return result;
   }
 
@@ -114,7 +110,10 @@ class CapturedStep<I extends readonly Tensor[], R> {
   }
 }
 
-function checkMoving(moving: number | undefined): void {
+/** Throws for options that are none. */
+export function checkOptions(options: CaptureOptions): void {
+  checkNames('capture', options, ['moving']);
+  const { moving } = options;
   if (moving === undefined || (Number.isInteger(moving) && moving >= 0)) return;
   throw new CaptureError('capture', `moving must be a count of inputs; got ${moving}`);
 }
@@ -160,21 +159,9 @@ function checkPinned<R>({ pinned, outputs }: Recorded<R>): void {
 /** Lets the copies begin at what is passed this time. */
 function point({ inputs: known }: Plan, inputs: readonly Tensor[]): void {
   for (let i = 0; i < known.length; i++) {
-    const input = known[i] as PlannedInput;
-    const { buffer } = (inputs[i] as Tensor).storage('capture');
-    input.version = buffer.version;
-    if (input.copy) input.copy.from = buffer;
+    const { copy } = known[i] as PlannedInput;
+    if (copy) copy.from = (inputs[i] as Tensor).storage('capture').buffer;
   }
-}
-
-/** Whether the inputs from `moving` on are those of the last call. */
-function isSteady({ inputs: known }: Plan, inputs: readonly Tensor[], moving = known.length): boolean {
-  for (let i = moving; i < known.length; i++) {
-    const { copy, version } = known[i] as PlannedInput;
-    const { buffer } = (inputs[i] as Tensor).storage('capture');
-    if (copy && (copy.from !== buffer || version !== buffer.version)) return false;
-  }
-  return true;
 }
 
 function release<R>({ device, outputs, owned, replay }: Recorded<R>): void {

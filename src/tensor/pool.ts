@@ -14,6 +14,8 @@ export interface PooledBuffer {
   readonly wrapped: boolean;
   /** Counts how often it was taken and given back: equal versions are the same use. */
   version: number;
+  /** Counts what has changed what it holds, or may have: kernels, uploads, and handing it to the application. */
+  changes: number;
 }
 
 /** Sees memory come and go: the recording of a captured step. */
@@ -105,7 +107,7 @@ export class Pool {
   wrap(gpu: GPUBuffer): PooledBuffer {
     if (this.#all.has(gpu))
       throw new DeviceError('wrap', 'the buffer belongs to a tensor of this device; use that tensor');
-    return { id: this.#nextId++, gpu, bytes: gpu.size, wrapped: true, version: 0 };
+    return { id: this.#nextId++, gpu, bytes: gpu.size, wrapped: true, version: 0, changes: 0 };
   }
 
   /** What stands for the memory of a tensor that is never computed: a few bytes that all of them share. */
@@ -154,7 +156,7 @@ export class Pool {
     const gpu = this.#errors.guard('out-of-memory', `${op}: allocating ${size} bytes`, () =>
       this.#device.createBuffer(descriptor),
     );
-    const buffer = { id: this.#nextId++, gpu, bytes: size, wrapped: false, version: 0 };
+    const buffer = { id: this.#nextId++, gpu, bytes: size, wrapped: false, version: 0, changes: 0 };
     this.#all.set(gpu, buffer);
     return buffer;
   }

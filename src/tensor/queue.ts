@@ -1,7 +1,7 @@
 import { CaptureError, DeviceError, KernelError } from '../errors.ts';
 import type { ErrorSink } from './error-sink.ts';
 import { copyImage, type ImageSize } from './image-copy.ts';
-import type { Pipeline, Wanted } from './pipelines.ts';
+import { type Pipeline, type Wanted, writesOf } from './pipelines.ts';
 import type { PooledBuffer } from './pool.ts';
 import { prime } from './prime.ts';
 import { ReadbackRing } from './readback.ts';
@@ -94,6 +94,8 @@ export class Queue {
     this.#staging.set(params, offset / 4);
     this.#slots++;
     this.#labels.add(label);
+    for (const [i, written] of writesOf(dispatch.wanted).entries())
+      if (written) (buffers[i] as PooledBuffer).changes++;
     for (const buffer of buffers) this.#touched.add(buffer.id);
     const pass = this.#openPass(dispatch);
     pass.setPipeline(pipeline.gpu);
@@ -144,6 +146,7 @@ export class Queue {
   replay(step: Replay, copies: readonly Copy[], first: number): void {
     if (this.#timer) this.flush();
     step.refresh(this.#device.queue);
+    step.noteChanges(first);
     this.#labels.add('captured step');
     for (let i = 0; i < copies.length; i++) this.#copy(copies[i] as Copy);
     const { length } = step.dispatches;
@@ -183,16 +186,18 @@ export class Queue {
   fill(buffer: PooledBuffer, data: ArrayBufferView): void {
     checkUsage('write', buffer, 'COPY_DST');
     if (this.#touched.has(buffer.id)) this.flush();
+    buffer.changes++;
     this.#device.queue.writeBuffer(buffer.gpu, 0, data.buffer, data.byteOffset, data.byteLength);
   }
 
   /** Uploads a picture; see `copyImage`. Recorded dispatches may use the memory: they are submitted first. */
-  image(source: GPUCopyExternalImageSource, size: ImageSize, { gpu }: PooledBuffer, flipY: boolean): void {
+  image(source: GPUCopyExternalImageSource, size: ImageSize, buffer: PooledBuffer, flipY: boolean): void {
     if (this.#recording)
       throw new CaptureError('tensorFromImage', 'a captured step would not see the next picture; pass it in');
     this.#errors.checkAlive();
     this.flush();
-    const copy = () => copyImage(this.#device, source, size, gpu, flipY);
+    buffer.changes++;
+    const copy = () => copyImage(this.#device, source, size, buffer.gpu, flipY);
     this.#errors.guard('validation', 'tensorFromImage', copy);
   }
 

@@ -12,9 +12,11 @@ type PlacedScalar = ParamScalar & { readonly at: number };
 
 /** The launches of a recorded step with params and bind groups of their own, ready for one encoder after another. */
 export class Replay {
+  /** What launches write to that others may read, and which launch does. */
+  readonly changed: readonly { readonly at: number; readonly buffer: PooledBuffer }[];
   /** For profiles, which look at every launch. */
   readonly dispatches: readonly Dispatch[];
-  /** How many launches, from the first, may be left out where only moving inputs have changed. */
+  /** How many launches, from the first, need not be done again where only moving inputs have changed. */
   readonly steady: number;
   readonly #arena: GPUBuffer;
   readonly #params: Uint32Array<ArrayBuffer>;
@@ -47,6 +49,11 @@ export class Replay {
       pipeline: pipelineOf(launch.wanted),
       buffers: launch.values.map(bufferOf),
     }));
+    this.changed = launches.flatMap(({ values, written }, at) =>
+      values.flatMap((value, i) =>
+        written[i] && bufferOf(value) === value.buffer ? { at, buffer: value.buffer } : [],
+      ),
+    );
     this.#pipelines = this.dispatches.map(({ pipeline }) => pipeline.gpu);
     this.#groups = this.dispatches.map((dispatch) => bind(dispatch, this.#arena));
     this.#scalars = launches.flatMap(({ scalars }, i) =>
@@ -66,6 +73,14 @@ export class Replay {
     }
     if (changed) queue.writeBuffer(this.#arena, 0, this.#params);
     this.#uploaded = true;
+  }
+
+  /** Counts a change of what the launches from `first` on write to. */
+  noteChanges(first: number): void {
+    for (let i = 0; i < this.changed.length; i++) {
+      const { at, buffer } = this.changed[i] as { at: number; buffer: PooledBuffer };
+      if (at >= first) buffer.changes++;
+    }
   }
 
   /** Encodes the launches from `first` up to `end`. Nothing is allocated on the way. */

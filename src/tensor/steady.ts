@@ -1,7 +1,7 @@
 import type { Launch, Value } from './recording.ts';
 import { setLifetimes } from './simplify.ts';
 
-/** The launches of a step, those first that need not be done again where only the moving inputs have changed. */
+/** The launches of a step, those first that need not be done again where only its moving inputs have changed. */
 export interface Ordered {
   readonly launches: readonly Launch[];
   /** How many of them, from the first, are steady. */
@@ -42,23 +42,30 @@ function split(all: readonly Launch[], known: ReadonlySet<Value>): { ordered: Or
   return { ordered: { launches, steady }, kept };
 }
 
-/** What uses something that moves, and what writes to what such launches write to: until nothing more is found. */
+/**
+ * What uses something that moves, and what writes to something that such a launch writes to, or reads before: until nothing
+ * more is found.
+ */
 function movingLaunches(launches: readonly Launch[], known: ReadonlySet<Value>): Set<Launch> {
   const values = new Set(known);
   const moving = new Set<Launch>();
   let before = -1;
   while (moving.size > before) {
     before = moving.size;
+    const used = new Set<Value>();
     for (const launch of launches) {
-      if (!changes(launch) && !launch.values.some((value) => values.has(value))) continue;
+      const { written } = launch;
+      const moves = launch.values.some((value, i) => values.has(value) || (written[i] && used.has(value)));
+      if (!moves && !changes(launch)) continue;
       moving.add(launch);
-      for (const [i, value] of launch.values.entries()) if (launch.written[i]) values.add(value);
+      for (const value of launch.values) used.add(value);
+      for (const [i, value] of launch.values.entries()) if (written[i]) values.add(value);
     }
   }
   return moving;
 }
 
-/** Whether it does something else at each replay, or to what is not the step's own. */
+/** Whether it does something else at each replay, or to what it finds as the last one left it. */
 function changes({ scalars, values, written }: Launch): boolean {
-  return scalars.length > 0 || values.some(({ inner }, i) => written[i] && !inner);
+  return scalars.length > 0 || values.some(({ inner, constant }, i) => written[i] && (!inner || constant));
 }

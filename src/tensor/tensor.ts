@@ -78,6 +78,7 @@ export class Tensor {
     const { buffer } = this.storage('buffer');
     this.device.checkAlive();
     this.device.queue.flush();
+    buffer.changes++;
     return buffer.gpu;
   }
 

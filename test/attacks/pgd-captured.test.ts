@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Attacker } from '../../src/attacks/attacker.ts';
 import { pgdAttack } from '../../src/attacks/first-order.ts';
+import { runAttack } from '../../src/attacks/loop.ts';
 import type { AttackModel } from '../../src/attacks/model.ts';
 import { pgd, pgdJoint } from '../../src/attacks/pgd.ts';
 import { PgdAttack } from '../../src/attacks/pgd-attack.ts';
+import { makeProblem } from '../../src/attacks/problem.ts';
+import { Stepper } from '../../src/attacks/stepper.ts';
 import { valueAndGrad } from '../../src/autograd/grad.ts';
 import { exp, square } from '../../src/kernels/elementwise.ts';
 import { crossEntropy } from '../../src/kernels/loss.ts';
@@ -143,22 +146,56 @@ describe('captured', () => {
     attacker.dispose();
   });
 
-  test('a step after the first computes nothing that depends on the weights alone', () => {
+  test('what depends on the weights alone is computed once, in recipes too', () => {
     const weight = device.tensor(numbers(15, 3), [5, 3]);
     const images = device.tensor(numbers(20, 4).map(Math.abs), [4, 5]);
-    const squared = ([point]: readonly Tensor[]) => sum(square(matmul(point as Tensor, exp(exp(weight)))));
-    const once = new PgdAttack(squared, [{ epsilon: 0.1, stepSize: 0.03 }]);
-    const perRun = (steps: number) => {
-      const before = device.queue.dispatches;
-      device.scope(() => void once.run([images], [], { steps }));
-      return device.queue.dispatches - before;
+    const labels = device.tensor(Int32Array.of(0, 1, 2, 0));
+    const logits = (input: Tensor) => matmul(input, exp(exp(weight)));
+    const once = new PgdAttack(
+      ([point]) => crossEntropy(logits(point as Tensor), labels),
+      [{ epsilon: 0.1, stepSize: 0.03 }],
+    );
+    const model: AttackModel = {
+      inputs: { x: undefined },
+      logits: ({ x: input }) => logits(input as Tensor),
     };
-    perRun(3);
-    const [two, three, four] = [perRun(2), perRun(3), perRun(4)];
-    expect(three - two).toBe(four - three);
-    // The first step has the two exponentials more, at least.
-    expect(three - two).toBeLessThanOrEqual(perRun(1) - perRun(0) - 2);
+    const stepper = new Stepper();
+    const budgets = { x: { epsilon: 0.1 } };
+    const { problem } = makeProblem(model, { x: images }, { labels }, budgets);
+    const recipe = pgdAttack({ budgets, steps: 5 });
+    const runs = [() => once.run([images], [], { steps: 5 }), () => runAttack(recipe, problem, stepper)];
+    for (const run of runs) {
+      const launches = () => {
+        const before = device.queue.dispatches;
+        device.scope(() => void run());
+        return device.queue.dispatches - before;
+      };
+      launches();
+      const kept = launches();
+      device.write(weight, numbers(15, 5));
+      // Two exponentials and what a gradient needs of them, in one step of five.
+      expect(launches() - kept).toBeGreaterThanOrEqual(2);
+      expect(launches()).toBe(kept);
+      device.write(weight, numbers(15, 6));
+      expect(launches() - kept).toBeLessThan(10);
+    }
     once.dispose();
+    stepper.dispose();
+  });
+
+  test('weights that an observer changes are followed', async () => {
+    const weight = device.tensor(numbers(15, 3), [5, 3]);
+    const images = device.tensor(numbers(20, 4).map(Math.abs), [4, 5]);
+    const squared = ([point]: readonly Tensor[]) => sum(square(matmul(point as Tensor, exp(weight))));
+    const found = [true, false].map((captured) => {
+      const once = new PgdAttack(squared, [{ epsilon: 0.3, stepSize: 0.1 }], { captured });
+      device.write(weight, numbers(15, 3));
+      const observe = ({ step }: { readonly step: number }) => device.write(weight, numbers(15, 5 + step));
+      const [points] = once.run([images], [], { steps: 5, observe });
+      once.dispose();
+      return points as Tensor;
+    });
+    expect(await bits(found[0] as Tensor)).toEqual(await bits(found[1] as Tensor));
   });
 
   test('an attack gives back all memory but its result', async () => {
