@@ -5,6 +5,7 @@ import { add, mul, sub } from '../../src/kernels/elementwise.ts';
 import { sum } from '../../src/kernels/reduce.ts';
 import { AdamW } from '../../src/nn/optimisers.ts';
 import { capture } from '../../src/tensor/capture.ts';
+import { captureShapes } from '../../src/tensor/capture-shapes.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { openTestDevice } from '../open.ts';
@@ -104,6 +105,14 @@ describe('a trap is an error', () => {
   });
 
   test('returning an input', () => void fails((x) => x, [device.tensor([1])], /returns one of its inputs/));
+
+  test('moving inputs that are no count, and options that are misspelt', () => {
+    for (const make of [capture, captureShapes])
+      for (const moving of [-1, 0.5, Number.NaN])
+        expect(() => make(double, { moving })).toThrow(CaptureError);
+    expect(() => capture(double, { moving: -1 })).toThrow(/moving must be a count of inputs; got -1/);
+    expect(() => capture(double, { mooving: 1 } as object)).toThrow(/mooving/);
+  });
 
   test('updating an input in place', () => {
     const optimiser = (x: Tensor) => new AdamW(new Map([['x', x]]));

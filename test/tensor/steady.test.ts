@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CaptureError } from '../../src/errors.ts';
 import { add, exp, mul, relu, sub } from '../../src/kernels/elementwise.ts';
 import { matmul } from '../../src/kernels/matmul.ts';
 import { dropout } from '../../src/kernels/random.ts';
@@ -7,8 +6,6 @@ import { emaUpdate } from '../../src/kernels/update.ts';
 import { type Captured, capture } from '../../src/tensor/capture.ts';
 import { captureShapes } from '../../src/tensor/capture-shapes.ts';
 import type { Device } from '../../src/tensor/device.ts';
-import type { Launch, Value } from '../../src/tensor/recording.ts';
-import { steadyFirst } from '../../src/tensor/steady.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { openTestDevice } from '../open.ts';
 import { numbers, read, using } from './captured.ts';
@@ -224,7 +221,6 @@ describe('a captured step whose other inputs stay', () => {
     });
   });
 
-  const weight = () => device.tensor(numbers(36, 5), [6, 6]);
   const updates: Readonly<Record<string, (own: Tensor) => Fn>> = {
     'a weight, by what moves': (own) => (x, w) => {
       emaUpdate(own, x, half);
@@ -247,7 +243,7 @@ describe('a captured step whose other inputs stay', () => {
     },
   };
   test.each(Object.entries(updates))('updates in place: %s', async (_, make) => {
-    const [own, eager] = [weight(), weight()];
+    const [own, eager] = [matrix(5), matrix(5)];
     const [step, fn] = [movingStep(make(own)), make(eager)];
     await using(step as never, async () => {
       const fixed = matrix(2);
@@ -292,47 +288,5 @@ describe('a captured step whose other inputs stay', () => {
       }
       expect(launches(() => step(matrix(1), fixed))).toBe(1);
     });
-  });
-
-  test('is refused what is no count of inputs', () => {
-    for (const make of [capture, captureShapes])
-      for (const moving of [-1, 0.5, Number.NaN])
-        expect(() => make(product, { moving })).toThrow(CaptureError);
-    expect(() => capture(product, { moving: -1 })).toThrow(/moving must be a count of inputs; got -1/);
-    const slip = { mooving: 1 } as { moving?: number };
-    expect(() => capture(product, slip)).toThrow(/mooving/);
-  });
-});
-
-describe('steadyFirst', () => {
-  const value = (bytes: number, inner = true): Value =>
-    ({ bytes, inner, constant: false, first: -1, last: -1 }) as unknown as Value;
-  /** Reads all values but the last, which it writes. */
-  const launch = (...values: Value[]): Launch =>
-    ({ values, written: values.map((_, i) => i === values.length - 1), scalars: [] }) as unknown as Launch;
-
-  const [weight, x] = [value(8, false), value(8, false)];
-  const [small, large, mixed, last] = [value(10), value(100), value(10), value(10)];
-  const all = [
-    launch(weight, small),
-    launch(x, small, mixed),
-    launch(weight, large),
-    launch(mixed, large, last),
-  ];
-
-  test('keeps the order of what is steady and of what is not', () => {
-    const { launches: ordered, steady } = steadyFirst(all, [x]);
-    expect(steady).toBe(2);
-    expect(ordered).toEqual([all[0], all[2], all[1], all[3]]);
-    expect([small.last, large.last]).toEqual([4, 4]);
-    expect(last.last).toBe(3);
-  });
-
-  test('keeps no more bytes than it may, the smallest longest', () => {
-    expect(steadyFirst(all, [x], 110).steady).toBe(2);
-    const { launches: ordered, steady } = steadyFirst(all, [x], 109);
-    expect(steady).toBe(1);
-    expect(ordered).toEqual(all);
-    expect(steadyFirst(all, [x], 9).steady).toBe(0);
   });
 });
