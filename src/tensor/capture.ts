@@ -11,7 +11,7 @@ import type { WarmUp } from './warm.ts';
 /** A step that is recorded at its first call and replayed at later ones. */
 export interface Captured<I extends readonly Tensor[], R> {
   (...inputs: I): R;
-  /** Kernels it launches; 0 before the first call. */
+  /** Kernels it launches where all is computed; 0 before the first call. */
   readonly dispatches: number;
   /** Bytes of its intermediates, each with memory of its own, and as they share it; 0 before the first call. */
   readonly memory: { readonly unplanned: number; readonly planned: number };
@@ -30,7 +30,7 @@ export interface Captured<I extends readonly Tensor[], R> {
  *
  * Throws `CaptureError` when called with another number of inputs, other shapes or element types, twice the same tensor, or
  * while a gradient is being taken; when `fn` is async, reads or writes a tensor, updates or returns an input, or calls
- * another captured step. Throws `DeviceError` for an input that wraps a buffer without COPY_SRC, `DisposedError` once disposed of, or when a tensor that it uses was disposed of.
+ * another captured step; for `moving` that is no count. Throws `ShapeError` for options that are misspelt, `DeviceError` for an input that wraps a buffer without COPY_SRC, `DisposedError` once disposed of, or when a tensor that it uses was disposed of.
  */
 export function capture<I extends readonly Tensor[], R>(
   fn: (...inputs: I) => R,
