@@ -17,18 +17,21 @@ interface Strip {
   readonly keys: number;
 }
 
-const MOST_ROWS = 128;
 const FEWEST_ROWS = 16;
-/** Scores in a strip where that leaves it enough rows: 16 MiB. */
+/** Rows of a strip where that keeps its scores within 16 MiB. More where none are hidden from keys, as long as 4 MiB hold them. */
+const USUAL_ROWS = 128;
 const MOST_SCORES = 2 ** 22;
+const FEW_SCORES = 2 ** 20;
 /** How the rows are cut, so that memory grows with Lq + Lk and not with their product; pure. */
 export function stripsOf(
   [batch = 0, rows = 0, heads = 0]: readonly number[],
   keys: number,
   causal: boolean,
 ): Strip[] {
-  const fitting = Math.floor(MOST_SCORES / Math.max(1, batch * heads * keys) / FEWEST_ROWS) * FEWEST_ROWS;
-  const height = Math.min(MOST_ROWS, Math.max(FEWEST_ROWS, fitting));
+  const fitting = (scores: number) =>
+    Math.floor(scores / Math.max(1, batch * heads * keys) / FEWEST_ROWS) * FEWEST_ROWS;
+  const usual = Math.min(USUAL_ROWS, Math.max(FEWEST_ROWS, fitting(MOST_SCORES)));
+  const height = causal ? usual : Math.max(usual, fitting(FEW_SCORES));
   return Array.from({ length: Math.ceil(rows / height) }, (_, i) => {
     const [from, to] = [i * height, Math.min((i + 1) * height, rows)];
     return { from, to, keys: causal ? Math.min(to, keys) : keys };

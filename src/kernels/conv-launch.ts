@@ -6,7 +6,8 @@ import { convolvePatches, isPatches, patchesWeightGradient, patchesWin } from '.
 import { convolvePointwise, isPointwise, pointwiseWeightGradient } from './conv-pointwise.ts';
 import { type ConvShape, convFlops } from './conv-shape.ts';
 import { axes, type Direction, positions, tapSteps, windowOf } from './conv-window.ts';
-import { convolveWinograd, isWinograd, winogradWins } from './conv-winograd.ts';
+import { isWinograd, type WinogradPass, winogradWins } from './conv-winograd.ts';
+import { convolveWinograd, winogradWeightGradient } from './conv-winograd-launch.ts';
 import { type Epilogue, splitsOf, sumParts } from './matmul-launch.ts';
 import {
   groupsFor,
@@ -55,10 +56,22 @@ export function convVariants(
   const tiles = tileVariants({ m, n: depths(shape, direction).columns, work }, traits);
   if (isDepthwise(shape)) return ['depthwise', ...tiles];
   if (isPointwise(shape)) return ['pointwise', ...tiles];
+  return withWindows(shape, direction, tiles, { traits, dtype });
+}
+
+/** With what computes windows of more than one tap, where it can. */
+function withWindows(
+  shape: ConvShape,
+  pass: WinogradPass,
+  tiles: readonly [TileVariant, ...TileVariant[]],
+  { traits, dtype }: { traits: TileTraits; dtype: DType },
+): [WindowVariant, ...WindowVariant[]] {
   // Its transformed tiles would leave the range of f16.
   const minimal = isWinograd(shape) && dtype !== 'f16';
-  const known = minimal ? placed('winograd', winogradWins(shape, direction, traits), tiles) : tiles;
-  return isPatches(shape) ? placed('patches', patchesWin(shape, direction, traits), known) : known;
+  const known: [WindowVariant, ...WindowVariant[]] = minimal
+    ? placed('winograd', winogradWins(shape, pass, traits), tiles)
+    : [...tiles];
+  return isPatches(shape) ? placed('patches', patchesWin(shape, pass, traits), known) : known;
 }
 
 /** With one more: first if it wins, else last. */
@@ -67,21 +80,21 @@ function placed<V extends string>(name: V, wins: boolean, others: readonly [V, .
 }
 
 /** The kernels that can compute the gradient of its weights, best first. */
-function weightVariants(shape: ConvShape, traits: TileTraits): [WeightVariant, ...WeightVariant[]] {
+function weightVariants(shape: ConvShape, traits: TileTraits, dtype: DType): [ConvVariant, ...ConvVariant[]] {
   const { channels, filters, groups, kernel } = shape;
   const m = (sizeOf(kernel) * channels) / groups;
   const tiles = tileVariants({ m, n: filters / groups, work: convFlops(shape) / 2 }, traits);
   if (isPointwise(shape)) return ['pointwise', ...tiles];
   if (isDepthwise(shape)) return ['depthwise', ...tiles];
-  return isPatches(shape) ? placed('patches', patchesWin(shape, 'weights', traits), tiles) : tiles;
+  return withWindows(shape, 'weights', tiles, { traits, dtype });
 }
 
 /**
  * `depthwise`: four channels a thread, for one channel in a group. `pointwise`: matmul, for a window of 1. `patches`: matmul of windows
- * written out, for few channels. `winograd`: minimal filtering of tiles, for k×3×3 with stride 1. Else products of tiles.
+ * written out, for few channels. `winograd`: minimal filtering of tiles, for k×3×3 and lines of nine with stride 1. Else products of tiles.
  */
-export type ConvVariant = TileVariant | 'depthwise' | 'pointwise' | 'patches' | 'winograd';
-type WeightVariant = TileVariant | 'depthwise' | 'pointwise' | 'patches';
+export type ConvVariant = WindowVariant | 'depthwise' | 'pointwise';
+type WindowVariant = TileVariant | 'patches' | 'winograd';
 
 /** Writes the convolution of x with w, or the adjoint of a convolution applied to x, to y. */
 export function convolve(
@@ -172,7 +185,7 @@ export function weightPlan(shape: ConvShape, variant: TileVariant, traits: Pick<
 /** Writes the gradient of a convolution with respect to its weights to `out`; g is the gradient of its output. */
 export function weightGradient({ x, g, out }: { x: Tensor; g: Tensor; out: Tensor }, shape: ConvShape): void {
   const { traits, variants } = x.device;
-  const variant = variants.choose('convWeight', weightVariants(shape, traits));
+  const variant = variants.choose('convWeight', weightVariants(shape, traits, x.dtype));
   if (variant === 'depthwise') {
     depthwiseWeightGradient({ x, g, out }, shape);
     return;
@@ -183,6 +196,10 @@ export function weightGradient({ x, g, out }: { x: Tensor; g: Tensor; out: Tenso
   }
   if (variant === 'patches') {
     patchesWeightGradient({ x, g, out }, shape);
+    return;
+  }
+  if (variant === 'winograd') {
+    winogradWeightGradient({ x, g, out }, shape);
     return;
   }
   const plan = weightPlan(shape, variant, traits);

@@ -1,33 +1,43 @@
 import type { Traits } from '../tensor/device.ts';
 import { sizeOf } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
 import { type ConvShape, convFlops } from './conv-shape.ts';
 import { axes, type Direction } from './conv-window.ts';
-import { type BatchAxes, type Epilogue, multiply, NO_EPILOGUE, SINGLE } from './matmul-launch.ts';
-import { run } from './run.ts';
-import { winogradWgsl } from './wgsl.gen.ts';
 
-const ELEMENTS = 36; // of a tile of 6×6
-const OUTPUTS = 4; // along each axis of a tile
-const LAUNCHES = 2e5; // what three more of them take, in multiplications
+/** What minimal filtering computes: as `Direction`, or the gradient of the weights. */
+export type WinogradPass = Direction | 'weights';
+
+/** Of a tile of 6×6. */
+export const ELEMENTS = 36;
+const LINE_TAPS = 9; // three rows of three
+/** What each step takes, in multiplications of a direct kernel: by lanes of four (SwiftShader) and of eight. */
+const FOURS = { multiplication: 0.8, moved: 12.5, launches: 2e5 };
+const EIGHTS = { multiplication: 1.2, moved: 22, launches: 2e6 };
 const MOST_ELEMENTS = 2 ** 25; // of a matrix: the 128 MiB that WebGPU binds by default
+const MOST_IN_A_PART = 2 ** 20 / ELEMENTS; // of the inputs' tiles and the outputs' together: 4 MiB, or what the filters take
 
 /**
- * Whether minimal filtering can compute a convolution: 3×3 in height and width and anything in depth, stride 1, channels in whole
- * vectors, and room for what lies between its passes.
+ * Whether minimal filtering can compute a convolution: 3×3 in height and width and anything in depth, or nine along one axis; stride 1
+ * and channels in whole vectors.
  */
 export function isWinograd(shape: ConvShape): boolean {
   const { kernel, stride, dilation, groups, channels, filters } = shape;
-  const window = kernel[1] === 3 && kernel[2] === 3 && sizeOf(stride) === 1 && sizeOf(dilation) === 1;
-  return window && groups === 1 && channels % 4 === 0 && filters % 4 === 0 && hasRoom(shape);
+  const window = (kernel[1] === 3 && kernel[2] === 3) || lineOf(shape) !== undefined;
+  const vectors = groups === 1 && channels % 4 === 0 && filters % 4 === 0;
+  const room = ELEMENTS * kernel[0] * channels * filters <= MOST_ELEMENTS;
+  return window && vectors && room && sizeOf(stride) === 1 && sizeOf(dilation) === 1;
 }
 
-function hasRoom(shape: ConvShape): boolean {
-  const { channels, filters, kernel } = shape;
-  const most = (direction: Direction) =>
-    Math.max(winogradPlan(shape, direction).planes, kernel[0] * Math.min(channels, filters)) *
-    Math.max(channels, filters);
-  return ELEMENTS * Math.max(most('forward'), most('inputGrad')) <= MOST_ELEMENTS;
+/** A convolution of nine taps along one axis as one along the height: what is before that axis in the batch, what is behind it in the width. */
+function lineOf(shape: ConvShape): ConvShape | undefined {
+  const { batch, input, output, kernel, padding } = shape;
+  const axis = kernel.indexOf(LINE_TAPS);
+  const plain = (i: number) => kernel[i] === 1 && padding[i] === 0 && input[i] === output[i];
+  if (![0, 1, 2].every((i) => i === axis || plain(i))) return undefined;
+  const [before, behind] = [sizeOf(input.slice(0, axis)), sizeOf(input.slice(axis + 1))];
+  return {
+    ...{ ...shape, batch: batch * before, kernel: [1, LINE_TAPS, 1], padding: [0, padding[axis] ?? 0, 0] },
+    ...{ input: [1, input[axis] ?? 0, behind], output: [1, output[axis] ?? 0, behind] },
+  };
 }
 
 /**
@@ -36,38 +46,41 @@ function hasRoom(shape: ConvShape): boolean {
  */
 export function winogradWins(
   shape: ConvShape,
-  direction: Direction,
-  { software }: Pick<Traits, 'software'>,
+  pass: WinogradPass,
+  { software, subgroupMinSize }: Pick<Traits, 'software' | 'subgroupMinSize'>,
 ): boolean {
-  const { planes, rows, channels, filters, taps } = winogradPlan(shape, direction);
+  const cost = subgroupMinSize === 4 ? FOURS : EIGHTS;
+  const { planes, rows, channels, filters, taps } = winogradPlan(shape, pass);
   // What is loaded for a row takes as long as a dozen of its columns.
   const perColumn = 1 + 12 / filters;
   const direct = (convFlops(shape) / 2) * perColumn;
   const products = ELEMENTS * rows * taps * channels * filters * perColumn;
   // Written by one pass, read by the next.
   const moved = 2 * ELEMENTS * (planes * channels + rows * filters + taps * channels * filters);
-  return software && 0.8 * products + 12.5 * moved + LAUNCHES < direct;
+  return software && cost.multiplication * products + cost.moved * moved + cost.launches < direct;
 }
 
-/** How a convolution, or its adjoint, is cut into tiles of 4×4 outputs and its depth laid out; see winograd.wgsl; pure. */
-export function winogradPlan(shape: ConvShape, direction: Direction) {
-  const forward = direction === 'forward';
+/** How a convolution, or its adjoint, is cut into tiles of outputs and its depth laid out; see winograd.wgsl; pure. */
+export function winogradPlan(given: ConvShape, pass: WinogradPass) {
+  const line = lineOf(given);
+  const shape = line ?? given;
+  const forward = pass !== 'inputGrad';
   const { batch, input, output, kernel } = shape;
   const [x, y] = forward ? [input, output] : [output, input];
   const [channels, filters] = forward ? [shape.channels, shape.filters] : [shape.filters, shape.channels];
-  const [tilesH, tilesW] = [Math.ceil(y[1] / OUTPUTS), Math.ceil(y[2] / OUTPUTS)];
+  const [tileH, tileW] = line ? [12, 1] : [4, 4];
+  const [tilesH, tilesW] = [Math.ceil(y[1] / tileH), Math.ceil(y[2] / tileW)];
   const tiles = batch * tilesH * tilesW;
   // The adjoint is a convolution with the filters turned, padded by what the other one is not.
   const pad = (axis: 0 | 1 | 2) => (forward ? shape.padding[axis] : kernel[axis] - 1 - shape.padding[axis]);
   const { skipped, ...depth } = depthOf(x[0], y[0], kernel[0], pad(0));
-  const { period, taps, padD } = depth;
-  // Ends with the last tile's last output: what would follow is neither computed nor read.
-  const rows = Math.max(0, (tiles - 1) * period + y[0]);
-  const planes = rows && rows + taps - 1;
   const firstTap = forward ? skipped : kernel[0] - 1 - skipped;
-  const sizes = { ...axes('x', x), ...axes('y', y), padD, padH: pad(1), padW: pad(2) };
-  return { tiles, tilesH, tilesW, period, taps, planes, rows, firstTap, channels, filters, ...sizes };
+  const sizes = { ...axes('x', x), ...axes('y', y), padD: depth.padD, padH: pad(1), padW: pad(2) };
+  const cut = { line: Number(line !== undefined), tilesH, tilesW, ...depth, kD: kernel[0], firstTap };
+  return { ...cut, ...rowsOf(tiles, { ...depth, yD: y[0] }), channels, filters, ...sizes };
 }
+
+type WinogradPlan = ReturnType<typeof winogradPlan>;
 
 /** The taps along the depth that see an input anywhere, how many are skipped before them, and the planes from one tile to the next. */
 function depthOf(x: number, y: number, kernel: number, pad: number) {
@@ -80,46 +93,25 @@ function depthOf(x: number, y: number, kernel: number, pad: number) {
   return { skipped, taps, padD, period };
 }
 
-/** Writes a convolution of x with w, or its adjoint applied to x, to y. */
-export function convolveWinograd(
-  direction: Direction,
-  { x, w, y }: { x: Tensor; w: Tensor; y: Tensor },
-  shape: ConvShape,
-  epilogue: Epilogue,
-): void {
-  const plan = winogradPlan(shape, direction);
-  const { planes, rows, taps, channels: k, filters: n } = plan;
-  const params = { ...plan, channels: k / 4, filters: n / 4, slope: epilogue.slope };
-  const groups = (threads: number) => Math.ceil(threads / 64);
-  const allocate = (height: number, width: number) =>
-    x.device.allocate([ELEMENTS, height, width], 'f32', 'conv');
-  const [u, v, m] = [allocate(taps * k, n), allocate(planes, k), allocate(rows, n)];
-  const constants = { ADJOINT: Number(direction !== 'forward') };
-  run(winogradWgsl, 'filters', { w, wScalar: w, elements: u }, params, {
-    groups: groups((taps * k * n) / 4),
-    constants,
-  });
-  run(winogradWgsl, 'tiles', { x, elements: v }, params, { groups: groups((planes * k) / 4) });
-  multiply(v, u, m, productOf(plan), NO_EPILOGUE);
-  const { bias, residual, activation: ACTIVATION } = epilogue;
-  const last = {
-    HAS_BIAS: Number(bias !== undefined),
-    HAS_RESIDUAL: Number(residual !== undefined),
-    ACTIVATION,
-  };
-  const tensors = { m, bias: bias ?? w, residual: residual ?? w, y };
-  run(winogradWgsl, 'outputs', tensors, params, {
-    groups: groups((plan.tiles * plan.yD * n) / 4),
-    constants: last,
-  });
-  for (const part of [u, v, m]) part.dispose();
+/** Rows of the product for so many tiles, and the planes they see. */
+function rowsOf(tiles: number, { period, taps, yD }: { period: number; taps: number; yD: number }) {
+  // Ends with the last tile's last output: what would follow is neither computed nor read.
+  const rows = Math.max(0, (tiles - 1) * period + yD);
+  return { tiles, rows, planes: rows && rows + taps - 1 };
 }
 
-/** A row of A is the planes that an output sees, so each row begins a plane behind the one before. */
-function productOf({ planes, rows, taps, channels, filters }: ReturnType<typeof winogradPlan>) {
-  const [m, n, k] = [rows, filters, taps * channels];
-  const one = (stride: number): BatchAxes => [0, 0, stride];
-  const batch: BatchAxes = [1, 1, ELEMENTS];
-  const aRows = { start: 0, row: channels };
-  return { ...SINGLE, m, n, k, batch, aRows, aStrides: one(planes * channels), bStrides: one(k * n) };
+/** A run of tiles. */
+export type WinogradPart = WinogradPlan & { readonly firstTile: number };
+
+/** A plan cut into runs of tiles, so that what lies between the passes takes little memory at a time; pure. */
+export function partsOf(plan: WinogradPlan): WinogradPart[] {
+  const { period, taps, channels, filters } = plan;
+  const perTile = period * (channels + filters);
+  const most = Math.max(1, Math.floor(Math.max(MOST_IN_A_PART, taps * channels * filters) / perTile));
+  const count = Math.max(1, Math.ceil(plan.tiles / most));
+  const size = Math.ceil(plan.tiles / count);
+  return Array.from({ length: count }, (_, i) => {
+    const firstTile = i * size;
+    return { ...plan, ...rowsOf(Math.min(size, plan.tiles - firstTile), plan), firstTile };
+  });
 }

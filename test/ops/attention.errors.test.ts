@@ -56,6 +56,8 @@ test('strips hold a bounded number of rows, all of them once, and the keys they 
     { from: 128, to: 256, keys: 1000 },
     { from: 256, to: 300, keys: 1000 },
   ]);
+  expect(stripsOf([2, 256, 8], 256, false)).toEqual([{ from: 0, to: 256, keys: 256 }]);
+  expect(stripsOf([2, 300, 8], 256, false).map(({ to }) => to)).toEqual([256, 300]);
   expect(stripsOf([1, 200, 1], 150, true)).toEqual([
     { from: 0, to: 128, keys: 128 },
     { from: 128, to: 200, keys: 150 },

@@ -109,7 +109,8 @@ export const cases: readonly OpCase[] = [
   attentionCase([1, 20, 40, 1, 64], { causal: true }, forwardOnly),
   attentionCase([1, 9, 11, 1, 128], {}, forwardOnly),
   attentionCase([1, 4, 6, 1, 132], {}, forwardOnly),
-  attentionCase([1, 133, 3, 1, 2], {}, { name: 'attention in two strips' }),
+  attentionCase([1, 133, 3, 1, 2]),
+  attentionCase([1, 700, 1600, 1, 4], {}, { name: 'attention in two strips', ...forwardOnly, linear: ['v'] }),
   attentionCase(
     [1, 130, 131, 1, 1],
     { causal: true },

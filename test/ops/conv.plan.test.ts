@@ -3,7 +3,7 @@ import { depthwiseVariants } from '../../src/kernels/conv-depthwise.ts';
 import { convVariants } from '../../src/kernels/conv-launch.ts';
 import { patchesWin } from '../../src/kernels/conv-patches.ts';
 import type { ConvShape } from '../../src/kernels/conv-shape.ts';
-import { winogradPlan } from '../../src/kernels/conv-winograd.ts';
+import { partsOf, winogradPlan, winogradWins } from '../../src/kernels/conv-winograd.ts';
 
 const traits = { software: true, subgroups: true, subgroupMinSize: 4 };
 
@@ -53,6 +53,69 @@ test('minimal filtering comes first on software adapters where it saves more tha
   expect(first(conv3x3(8, 56, 64), false)).toBe('largeQuad');
 });
 
+/** A convolution with nine taps along the second of three axes, padded to keep the size. */
+function line(batch: number, length: number, channels: number, more: Partial<ConvShape> = {}): ConvShape {
+  const size = [1, length, 25] as const;
+  return conv3x3(batch, 1, channels, {
+    ...{ input: size, output: size, kernel: [1, 9, 1], padding: [0, 4, 0] },
+    ...more,
+  });
+}
+
+test('minimal filtering of lines of nine and of weights comes first where it has been found to pay', () => {
+  const wins = (shape: ConvShape, pass: 'forward' | 'weights', subgroupMinSize: number) =>
+    winogradWins(shape, pass, { software: true, subgroupMinSize });
+  for (const pass of ['forward', 'weights'] as const) {
+    for (const shape of [line(8, 64, 64), line(8, 64, 128), conv3x3(8, 56, 64), conv3d([2, 8, 28, 28, 32])])
+      expect([wins(shape, pass, 4), wins(shape, pass, 8)]).toEqual([true, true]);
+    for (const shape of [line(2, 64, 32), line(16, 128, 16), conv3x3(16, 32, 16)])
+      expect([wins(shape, pass, 4), wins(shape, pass, 8)]).toEqual([true, false]);
+    expect(wins(line(4, 16, 16), pass, 4)).toBe(false);
+    expect(winogradWins(line(8, 64, 128), pass, { software: false, subgroupMinSize: 32 })).toBe(false);
+  }
+});
+
+test('nine taps along any one axis are a line along the height', () => {
+  const cut = (more: Partial<ConvShape>) => winogradPlan(line(2, 30, 8, more), 'forward');
+  const plan = { line: 1, tilesH: 3, padH: 4, padW: 0, xD: 1, xH: 30, yH: 30, rows: 150, planes: 150 };
+  expect(cut({})).toMatchObject({ ...plan, tilesW: 25, xW: 25, tiles: 150 });
+  const along = (axis: number) => {
+    const [size, kernel, padding] = [
+      [5, 5, 5],
+      [1, 1, 1],
+      [0, 0, 0],
+    ];
+    [size[axis], kernel[axis], padding[axis]] = [30, 9, 4];
+    return { input: size, output: size, kernel, padding } as unknown as Partial<ConvShape>;
+  };
+  expect(cut(along(0))).toMatchObject({ ...plan, tilesW: 25, xW: 25 });
+  expect(cut(along(1))).toMatchObject({ ...plan, tilesW: 5, xW: 5 });
+  expect(cut(along(2))).toMatchObject({ ...plan, tilesW: 1, xW: 1 });
+  const offers = (more: Partial<ConvShape>) =>
+    convVariants(line(2, 30, 8, more), 'forward', traits).includes('winograd');
+  expect(offers({})).toBe(true);
+  expect(offers({ padding: [0, 4, 1], output: [1, 30, 27] })).toBe(false);
+  expect(offers({ kernel: [1, 9, 9], padding: [0, 4, 4] })).toBe(false);
+  expect(offers({ kernel: [1, 7, 1], padding: [0, 3, 0] })).toBe(false);
+});
+
+test('a plan is cut into runs of tiles that take 4 MiB, or what the filters take, and cover it', () => {
+  const parts = partsOf(winogradPlan(conv3d([8, 4, 56, 56, 64]), 'forward'));
+  expect(parts.length).toBeGreaterThan(10);
+  let next = 0;
+  for (const { firstTile, tiles, period, taps, rows, planes, yD } of parts) {
+    expect(firstTile).toBe(next);
+    next += tiles;
+    expect([rows, planes]).toEqual([(tiles - 1) * period + yD, rows + taps - 1]);
+    expect(4 * 36 * (planes + rows) * 64).toBeLessThan(4.1 * 2 ** 20);
+  }
+  expect(next).toBe(8 * 14 * 14);
+  expect(partsOf(winogradPlan(conv3x3(8, 7, 512), 'forward'))).toHaveLength(1);
+  expect(partsOf(winogradPlan(conv3x3(0, 7, 4), 'weights'))).toMatchObject([
+    { tiles: 0, rows: 0, planes: 0 },
+  ]);
+});
+
 test('minimal filtering is offered for 3×3 windows of any depth with stride 1 and whole vectors of channels only', () => {
   const offers = (more: Partial<ConvShape>) =>
     convVariants(conv3x3(8, 56, 64, more), 'forward', traits).includes('winograd');
@@ -62,7 +125,8 @@ test('minimal filtering is offered for 3×3 windows of any depth with stride 1 a
   expect(offers({ kernel: [1, 5, 3] })).toBe(false);
   expect(offers({ kernel: [3, 3, 3], padding: [1, 1, 1] })).toBe(true);
   expect(offers({ stride: [2, 1, 1] })).toBe(false);
-  expect(offers({ batch: 256 })).toBe(false); // more than a binding holds
+  expect(offers({ batch: 256 })).toBe(true);
+  expect(offers({ channels: 1024, filters: 1024 })).toBe(false); // more weights than a binding holds
   expect(offers({ channels: 66 })).toBe(false);
   expect(offers({ groups: 2 })).toBe(false);
 });

@@ -3,13 +3,13 @@ import { IMPORTS, measureSizes } from '../../scripts/size.ts';
 
 /** gzip bytes that no change may go beyond unnoticed. Raise a number only with a reason in the commit. */
 const BUDGET: Readonly<Record<string, number>> = {
-  all: 147_000,
-  'core: tensors, kernels, autograd': 83_600,
-  'conv2d and relu': 43_000,
+  all: 148_100,
+  'core: tensors, kernels, autograd': 84_700,
+  'conv2d and relu': 44_200,
   'matmul and softmax': 33_000,
   'train a perceptron': 40_300,
-  'attack a network': 60_300,
-  'two-stream with AMR': 83_700,
+  'attack a network': 61_400,
+  'two-stream with AMR': 84_800,
 };
 
 test('what people import stays within its budget, and a part is smaller than the whole', async () => {

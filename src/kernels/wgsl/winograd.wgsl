@@ -1,6 +1,8 @@
-// Convolution kD×3×3 with stride 1 by minimal filtering, F(4×4, 3×3), of its planes: y = Aᵀ·(Σ_cd (G·w·Gᵀ) ⊙ (Bᵀ·x·B))·A + bias +
-// residual for each tile of 4×4 outputs, with 36 multiplications in place of 144 (Lavin and Gray 2016, section 4.3). The sums over
-// the channels c and the taps d along the depth are 36 products of matrices, which matmul makes between the second and the third entry.
+// Convolution with stride 1 by minimal filtering, F(4×4, 3×3) of planes: y = Aᵀ·(Σ_cd (G·w·Gᵀ) ⊙ (Bᵀ·x·B))·A + bias + residual for
+// each tile of 4×4 outputs, with 36 multiplications in place of 144 (Lavin and Gray 2016, section 4.3), of windows kD×3×3. The sums
+// over the channels c and the taps d along the depth are 36 products of matrices, which matmul makes between the passes.
+// With LINE the window is nine taps along the height: taps and outputs alike are rows of three, the next row three places on,
+// so that a tile is 4 rows of 3 outputs in a line, with 36 multiplications in place of 108.
 // filters: u [36, taps, C, O] = G·w·Gᵀ; w [kD, 3, 3, C, O], with ADJOINT [kD, 3, 3, O, C] turned by 180° in all axes. A thread has
 //          one tap, one c and 4 o.
 // tiles:   v [36, planes, C] = Bᵀ·x·B of the 6×6 inputs behind each tile, zeros outside; x [images, xD, xH, xW, C]. Plane d of tile t
@@ -9,14 +11,15 @@
 //          outputs see zeros, these are the next tile's first. A thread has one plane and 4 c.
 // outputs: y [images, yD, yH, yW, O] from m [36, rows, O]; a thread has one output plane of a tile and 4 o. Rows that are none
 //          (period > yD) are not read.
-// Tile t is (image·tilesH + row)·tilesW + column, element e of 36 is 6·row + column.
+// Tile t, counted from firstTile, is (image·tilesH + row)·tilesW + column, element e of 36 is 6·row + column.
+override LINE: bool = false;
 override ADJOINT: bool = false;
 override HAS_BIAS: bool = false;
 override HAS_RESIDUAL: bool = false;
 override ACTIVATION: u32 = 0u; // 0 none, 1 relu, 2 leakyRelu
 
 struct WinogradParams {
-  tiles: u32, tilesH: u32, tilesW: u32,
+  firstTile: u32, tiles: u32, tilesH: u32, tilesW: u32,
   period: u32, planes: u32, rows: u32,
   taps: u32, firstTap: u32, // along the depth, in w; with ADJOINT they are counted down from the first
   channels: u32, filters: u32, // in vec4
@@ -106,25 +109,31 @@ fn filters(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   storeColumn(i, pitch, 5u, byG(Three(top.f, middle.f, bottom.f)));
 }
 
-struct Tile { image: u32, row: u32, column: u32 }
+struct Tile { image: u32, at: vec2u }
 
-fn tileOf(t: u32) -> Tile {
+fn tileOf(local: u32) -> Tile {
+  let t = p.firstTile + local;
   let line = t / p.tilesW;
-  return Tile(line / p.tilesH, line % p.tilesH * 4u, t % p.tilesW * 4u);
+  let size = select(vec2u(4u, 4u), vec2u(12u, 1u), LINE);
+  return Tile(line / p.tilesH, vec2u(line % p.tilesH, t % p.tilesW) * size);
 }
 
-// An input of a plane of x, `row` and `column` counted from before the padding.
-fn input(plane: u32, row: u32, column: u32, c: u32) -> vec4f {
-  let at = vec2u(row, column) - vec2u(p.padH, p.padW); // modulo 2³²
+// Where a place of a tile is in a plane.
+fn placeIn(tile: Tile, row: u32, column: u32) -> vec2u {
+  return tile.at + select(vec2u(row, column), vec2u(3u * row + column, 0u), LINE);
+}
+
+// An input of a plane of x, its place counted from before the padding.
+fn input(plane: u32, place: vec2u, c: u32) -> vec4f {
+  let at = place - vec2u(p.padH, p.padW); // modulo 2³²
   let inside = at.x < p.xH && at.y < p.xW;
   return select(vec4f(), x[((plane * p.xH + at.x) * p.xW + at.y) * p.channels + c], inside);
 }
 
 fn inputRow(plane: u32, tile: Tile, row: u32, c: u32) -> Six {
-  let at = tile.row + row;
   return byB(Six(
-    input(plane, at, tile.column, c), input(plane, at, tile.column + 1u, c), input(plane, at, tile.column + 2u, c),
-    input(plane, at, tile.column + 3u, c), input(plane, at, tile.column + 4u, c), input(plane, at, tile.column + 5u, c)));
+    input(plane, placeIn(tile, row, 0u), c), input(plane, placeIn(tile, row, 1u), c), input(plane, placeIn(tile, row, 2u), c),
+    input(plane, placeIn(tile, row, 3u), c), input(plane, placeIn(tile, row, 4u), c), input(plane, placeIn(tile, row, 5u), c)));
 }
 
 @compute @workgroup_size(64)
@@ -161,9 +170,11 @@ fn productColumn(at: u32, pitch: u32, column: u32) -> Four {
     m[first], m[first + 6u * pitch], m[first + 12u * pitch], m[first + 18u * pitch], m[first + 24u * pitch], m[first + 30u * pitch]));
 }
 
+fn isOutput(at: vec2u, column: u32) -> bool { return at.x < p.yH && at.y < p.yW && (!LINE || column < 3u); }
+
 fn storeOutput(plane: u32, tile: Tile, row: u32, column: u32, o: u32, value: vec4f) {
-  let at = vec2u(tile.row + row, tile.column + column);
-  if (at.x >= p.yH || at.y >= p.yW) { return; }
+  let at = placeIn(tile, row, column);
+  if (!isOutput(at, column)) { return; }
   let place = ((plane * p.yH + at.x) * p.yW + at.y) * p.filters + o;
   var result = value;
   if (HAS_BIAS) { result += bias[o]; }

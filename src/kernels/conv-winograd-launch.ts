@@ -1,0 +1,135 @@
+import type { Tensor } from '../tensor/tensor.ts';
+import type { ConvShape } from './conv-shape.ts';
+import type { Direction } from './conv-window.ts';
+import { ELEMENTS, partsOf, type WinogradPart, winogradPlan } from './conv-winograd.ts';
+import {
+  type BatchAxes,
+  type Epilogue,
+  multiply,
+  NO_EPILOGUE,
+  type Product,
+  SINGLE,
+} from './matmul-launch.ts';
+import { run } from './run.ts';
+import { winogradWeightsWgsl, winogradWgsl } from './wgsl.gen.ts';
+
+/** Writes a convolution of x with w, or its adjoint applied to x, to y. */
+export function convolveWinograd(
+  direction: Direction,
+  { x, w, y }: { x: Tensor; w: Tensor; y: Tensor },
+  shape: ConvShape,
+  epilogue: Epilogue,
+): void {
+  const parts = partsOf(winogradPlan(shape, direction));
+  const u = filtersOf(direction, w, parts[0] as WinogradPart);
+  for (const part of parts) {
+    const v = tilesOf(x, part);
+    const m = matrices(x, part.rows, part.filters);
+    multiply(v, u, m, forwardProduct(part), NO_EPILOGUE);
+    v.dispose();
+    storeOutputs({ m, w, y }, part, epilogue);
+    m.dispose();
+  }
+  u.dispose();
+}
+
+/** Writes the gradient of a convolution with respect to its weights to `out`; g is the gradient of its output. */
+export function winogradWeightGradient(
+  { x, g, out }: { x: Tensor; g: Tensor; out: Tensor },
+  shape: ConvShape,
+): void {
+  for (const part of partsOf(winogradPlan(shape, 'weights'))) {
+    const v = tilesOf(x, part);
+    const m = gradientTilesOf(g, part);
+    const u = matrices(x, part.taps * part.channels, part.filters);
+    multiply(v, m, u, weightProduct(part), NO_EPILOGUE);
+    for (const operand of [v, m]) operand.dispose();
+    run(winogradWeightsWgsl, 'weights', { u, w: out }, paramsOf(part), {
+      groups: groupsFor((part.kD * part.channels * part.filters) / 4),
+      constants: { LINE: part.line, ADD: Number(part.firstTile > 0) },
+    });
+    u.dispose();
+  }
+}
+
+function matrices({ device }: Tensor, height: number, width: number): Tensor {
+  return device.allocate([ELEMENTS, height, width], 'f32', 'conv');
+}
+
+function groupsFor(threads: number): number {
+  return Math.ceil(threads / 64);
+}
+
+function paramsOf({ channels, filters, ...part }: WinogradPart, slope = 0) {
+  return { ...part, channels: channels / 4, filters: filters / 4, slope };
+}
+
+function filtersOf(direction: Direction, w: Tensor, part: WinogradPart): Tensor {
+  const { taps, channels, filters, line } = part;
+  const elements = matrices(w, taps * channels, filters);
+  run(winogradWgsl, 'filters', { w, wScalar: w, elements }, paramsOf(part), {
+    groups: groupsFor((taps * channels * filters) / 4),
+    constants: { LINE: line, ADJOINT: Number(direction !== 'forward') },
+  });
+  return elements;
+}
+
+function tilesOf(x: Tensor, part: WinogradPart): Tensor {
+  const { planes, channels, line } = part;
+  const elements = matrices(x, planes, channels);
+  run(winogradWgsl, 'tiles', { x, elements }, paramsOf(part), {
+    groups: groupsFor((planes * channels) / 4),
+    constants: { LINE: line },
+  });
+  return elements;
+}
+
+function gradientTilesOf(g: Tensor, part: WinogradPart): Tensor {
+  const { rows, filters, line } = part;
+  const elements = matrices(g, rows, filters);
+  run(winogradWeightsWgsl, 'gradients', { g, elements }, paramsOf(part), {
+    groups: groupsFor((rows * filters) / 4),
+    constants: { LINE: line },
+  });
+  return elements;
+}
+
+function storeOutputs(
+  { m, w, y }: { m: Tensor; w: Tensor; y: Tensor },
+  part: WinogradPart,
+  epilogue: Epilogue,
+): void {
+  const { bias, residual, activation: ACTIVATION, slope } = epilogue;
+  const { tiles, yD, filters, line } = part;
+  run(winogradWgsl, 'outputs', { m, bias: bias ?? w, residual: residual ?? w, y }, paramsOf(part, slope), {
+    groups: groupsFor((tiles * yD * filters) / 4),
+    constants: {
+      LINE: line,
+      HAS_BIAS: Number(bias !== undefined),
+      HAS_RESIDUAL: Number(residual !== undefined),
+      ACTIVATION,
+    },
+  });
+}
+
+/** A row of A is the planes that an output sees, so each row begins a plane behind the one before. */
+function forwardProduct({ planes, rows, taps, channels, filters }: WinogradPart): Product {
+  const [m, n, k] = [rows, filters, taps * channels];
+  return { ...BATCH, m, n, k, ...rowsOfTiles(planes, channels), bStrides: one(k * n) };
+}
+
+/** Aᵀ · B, with A as above. */
+function weightProduct({ planes, rows, taps, channels, filters }: WinogradPart): Product {
+  const [m, n, k] = [taps * channels, filters, rows];
+  return { ...BATCH, m, n, k, transposeA: true, ...rowsOfTiles(planes, channels), bStrides: one(k * n) };
+}
+
+const BATCH = { ...SINGLE, batch: [1, 1, ELEMENTS] } as const;
+
+function rowsOfTiles(planes: number, channels: number): Pick<Product, 'aRows' | 'aStrides'> {
+  return { aRows: { start: 0, row: channels }, aStrides: one(planes * channels) };
+}
+
+function one(stride: number): BatchAxes {
+  return [0, 0, stride];
+}
