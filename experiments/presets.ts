@@ -90,9 +90,9 @@ const QUICK: Preset = {
   clip: { frames: 8, height: 32, width: 24 },
   network: {
     kind: 'r3d',
-    videoWidths: [8, 12, 16, 32],
+    videoWidths: [8, 16, 16, 32],
     skeletonNetwork: 'st-gcn',
-    skeletonWidths: [16, 16, 24, 32],
+    skeletonWidths: [16, 16, 32, 32],
     skeletonStrides: [2, 2, 2, 1],
     streams: ['position', 'motion'],
     temporalKernel: 5,
