@@ -1,5 +1,5 @@
 import { check, checkNames, need, ShapeError } from '../errors.ts';
-import { type Backbone, Network } from '../models/backbone.ts';
+import { type Backbone, Network, runStage } from '../models/backbone.ts';
 import { Initialiser } from '../nn/initialisers.ts';
 import type { Mode } from '../nn/module.ts';
 import { toF32 } from '../nn/precision.ts';
@@ -97,7 +97,7 @@ export class TwoStreamNetwork extends ActionNetwork {
   #advance(modality: Modality, leg: number, x: Tensor, mode: Mode): Tensor {
     const taps = this.#taps[modality];
     const stages = this[modality].stages.slice((taps[leg - 1] ?? -1) + 1, (taps[leg] ?? Infinity) + 1);
-    return stages.reduce((y, stage) => stage.forward(y, mode), x);
+    return stages.reduce((y, stage) => runStage(stage, y, mode), x);
   }
 }
 

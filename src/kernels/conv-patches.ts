@@ -10,6 +10,7 @@ import { convPatchesWgsl } from './wgsl.gen.ts';
 /** Most channels that are worth writing out: in tiles their vectors of four would be partly empty. With more, patches take too much memory. */
 const MOST_CHANNELS = 3;
 const MOST_ELEMENTS = 2 ** 24; // of the patches: 64 MiB
+const RUN = 4; // pixels that a thread of `fold` sums
 
 /** Whether the inputs of each output may be written out as a row of a matrix: few channels, in one group, and no holes between taps. */
 export function isPatches(shape: ConvShape): boolean {
@@ -80,9 +81,8 @@ function rowsOf(shape: ConvShape): Rows {
 }
 
 function unfold(x: Tensor, shape: ConvShape): Tensor {
-  const [kD, kH] = shape.kernel;
   const patches = x.device.allocate([pixelsOf(shape), rowSizeOf(shape)], x.dtype, 'conv');
-  const count = pixelsOf(shape) * kD * kH;
+  const count = pixelsOf(shape);
   run(convPatchesWgsl, 'unfold', { x, unfolded: patches }, paramsOf(shape, count), {
     groups: Math.ceil(count / 64),
   });
@@ -90,7 +90,8 @@ function unfold(x: Tensor, shape: ConvShape): Tensor {
 }
 
 function fold(patches: Tensor, y: Tensor, shape: ConvShape, bias: Tensor | undefined): void {
-  const count = shape.batch * sizeOf(shape.input);
+  const [depth, height, width] = shape.input;
+  const count = shape.batch * depth * height * Math.ceil(width / RUN);
   const constants = { CHANNELS: shape.channels, HAS_BIAS: Number(bias !== undefined) };
   const tensors = { patches, y, bias: bias ?? patches };
   run(convPatchesWgsl, 'fold', tensors, paramsOf(shape, count), { groups: Math.ceil(count / 64), constants });

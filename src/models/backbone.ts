@@ -26,13 +26,18 @@ export abstract class Backbone extends Module {
       'features',
       () => `there are stages 0 … ${stages.length - 1}; got ${last}`,
     );
-    return stages.slice(0, last + 1).reduce((y, stage) => stage.forward(y, mode), x);
+    return stages.slice(0, last + 1).reduce((y, stage) => runStage(stage, y, mode), x);
   }
 
   /** What a head reads of the last feature map: the mean over all axes but the first and last, [N, …, C] → [N, C]. */
   pool(features: Tensor, _mode: Mode): Tensor {
     return squeeze(features);
   }
+}
+
+/** The output of a stage; what else it made is freed at its end, unless a gradient needs it. */
+export function runStage(stage: Layer, x: Tensor, mode: Mode): Tensor {
+  return x.device.scope(() => stage.forward(x, mode));
 }
 
 /** A backbone with a head of its own, under its published names: input → logits [N, classes]. */

@@ -1,14 +1,15 @@
-import { CaptureError } from '../errors.ts';
+import { CaptureError, need } from '../errors.ts';
 import type { Plan, PlannedInput } from './capture-plan.ts';
 import type { Device } from './device.ts';
 import type { Recording } from './recording.ts';
 import { tensorsIn } from './scope.ts';
 import { sameShape } from './shape.ts';
-import type { Tensor } from './tensor.ts';
+import { Tensor } from './tensor.ts';
 import { checkUsage } from './wrap.ts';
 
 /** The device of the inputs, which must be fit to be captured with. */
 export function checkInputs(inputs: readonly Tensor[]): Device {
+  for (const [i, input] of inputs.entries()) checkTensor(input, i);
   const device = inputs[0]?.device;
   if (!device) throw new CaptureError('capture', 'a captured step needs at least one input');
   for (let i = 0; i < inputs.length; i++) checkInput(inputs, i, device);
@@ -18,6 +19,10 @@ export function checkInputs(inputs: readonly Tensor[]): Device {
     throw new CaptureError('capture', 'a captured step cannot call another; capture the two as one');
   device.checkAlive();
   return device;
+}
+
+export function checkTensor(input: unknown, i: number): void {
+  need(input instanceof Tensor, 'capture', `a tensor as input ${i}`, input);
 }
 
 function checkInput(inputs: readonly Tensor[], i: number, device: Device): void {
@@ -31,13 +36,14 @@ function checkInput(inputs: readonly Tensor[], i: number, device: Device): void 
 }
 
 /** Throws where a replay would do something else than the first call did. */
-export function checkRecording(
-  { launches, failure }: Recording,
-  inputs: readonly Tensor[],
-  result: unknown,
-): void {
+export function checkRecording(recording: Recording, inputs: readonly Tensor[], result: unknown): void {
+  const { launches, failure } = recording;
   if (result instanceof Promise) {
-    result.then(disposeAll, () => {}); // its scope may have closed out of order
+    // Its scope may have closed out of order.
+    result.then(
+      (made) => disposeMade(made, recording),
+      () => {},
+    );
     throw new CaptureError('capture', 'a captured step cannot be async');
   }
   if (failure) throw failure;
@@ -54,17 +60,22 @@ export function checkRecording(
   }
 }
 
-/** What a step made that cannot be used. */
-function disposeAll(result: unknown): void {
-  for (const tensor of tensorsIn(result)) tensor.dispose();
+/** Of what a step returned, what it made: that cannot be used. Inputs and weights are not its own. */
+function disposeMade(result: unknown, recording: Recording): void {
+  for (const tensor of tensorsIn(result))
+    if (!tensor.disposed && recording.made(tensor.storage('capture').buffer)) tensor.dispose();
+}
+
+/** There must be as many inputs as were recorded. */
+export function checkCount({ inputs: known }: Plan, inputs: readonly Tensor[]): void {
+  const count = known.length;
+  if (inputs.length !== count)
+    throw new CaptureError('capture', `the step was recorded with ${count} inputs; got ${inputs.length}`);
 }
 
 /** The inputs must be as they were recorded. */
 export function checkUnchanged({ inputs: known, device }: Plan, inputs: readonly Tensor[]): void {
-  const count = known.length;
-  if (inputs.length !== count)
-    throw new CaptureError('capture', `the step was recorded with ${count} inputs; got ${inputs.length}`);
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < known.length; i++) {
     const input = inputs[i] as Tensor;
     const { tensor } = known[i] as PlannedInput;
     const same = sameShape(input.shape, tensor.shape) && input.dtype === tensor.dtype;

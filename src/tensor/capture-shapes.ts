@@ -1,5 +1,6 @@
 import { DisposedError } from '../errors.ts';
-import { type Captured, type CaptureOptions, capture, checkOptions } from './capture.ts';
+import { type Captured, type CaptureOptions, capture, checkStep } from './capture.ts';
+import { checkTensor } from './capture-checks.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
@@ -10,11 +11,12 @@ export function captureShapes<I extends readonly Tensor[], R>(
   fn: (...inputs: I) => R,
   options: CaptureOptions = {},
 ): Captured<I, R> {
-  checkOptions(options);
+  checkStep(fn, options);
   const steps = new Map<string, Captured<I, R>>();
   let disposed = false;
   const call = (...inputs: I): R => {
     if (disposed) throw new DisposedError('capture', 'the captured step was disposed of');
+    for (const [i, input] of inputs.entries()) checkTensor(input, i);
     const key = inputs.map(({ dtype, shape }) => `${dtype} ${shape}`).join(', ');
     let step = steps.get(key);
     if (!step) {

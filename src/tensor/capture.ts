@@ -1,5 +1,5 @@
-import { CaptureError, checkNames, DisposedError } from '../errors.ts';
-import { checkInputs, checkRecording, checkUnchanged } from './capture-checks.ts';
+import { CaptureError, checkNames, DisposedError, need } from '../errors.ts';
+import { checkCount, checkInputs, checkRecording, checkUnchanged } from './capture-checks.ts';
 import { isIntermediate, type Plan, type PlannedInput, planReplay } from './capture-plan.ts';
 import type { Device } from './device.ts';
 import { Recording } from './recording.ts';
@@ -30,7 +30,7 @@ export interface Captured<I extends readonly Tensor[], R> {
  *
  * Throws `CaptureError` when called with another number of inputs, other shapes or element types, twice the same tensor, or
  * while a gradient is being taken; when `fn` is async, reads or writes a tensor, updates or returns an input, or calls
- * another captured step; for `moving` that is no count. Throws `ShapeError` for options that are misspelt, `DeviceError` for an input that wraps a buffer without COPY_SRC, `DisposedError` once disposed of, or when a tensor that it uses was disposed of.
+ * another captured step; for `moving` that is no count. Throws `ShapeError` for what is no function or no tensor and for options that are misspelt, `DeviceError` for an input that wraps a buffer without COPY_SRC, `DisposedError` once disposed of, or when a tensor that it uses was disposed of.
  */
 export function capture<I extends readonly Tensor[], R>(
   fn: (...inputs: I) => R,
@@ -70,7 +70,7 @@ class CapturedStep<I extends readonly Tensor[], R> {
   #disposed = false;
 
   constructor(fn: (...inputs: I) => R, options: CaptureOptions) {
-    checkOptions(options);
+    checkStep(fn, options);
     this.#fn = fn;
     this.#moving = options.moving;
   }
@@ -85,6 +85,7 @@ class CapturedStep<I extends readonly Tensor[], R> {
 
   call(inputs: I): R {
     if (this.#disposed) throw new DisposedError('capture', 'the captured step was disposed of');
+    if (this.#recorded) checkCount(this.#recorded, inputs);
     const device = checkInputs(inputs);
     if (device.warmUp) return warm(device, device.warmUp, () => this.#fn(...inputs));
     if (!this.#recorded) {
@@ -110,8 +111,9 @@ class CapturedStep<I extends readonly Tensor[], R> {
   }
 }
 
-/** Throws for options that are none. */
-export function checkOptions(options: CaptureOptions): void {
+/** Throws for a step that is no function and for options that are none. */
+export function checkStep(fn: unknown, options: CaptureOptions): void {
+  need(typeof fn === 'function', 'capture', 'a function', fn);
   checkNames('capture', options, ['moving']);
   const { moving } = options;
   if (moving === undefined || (Number.isInteger(moving) && moving >= 0)) return;

@@ -1,4 +1,4 @@
-import { CaptureError, check, DeviceError, KernelError } from '../errors.ts';
+import { CaptureError, check, DeviceError, KernelError, need } from '../errors.ts';
 import { ErrorSink } from './error-sink.ts';
 import { Pipelines } from './pipelines.ts';
 import { POISON, Pool, type PooledBuffer } from './pool.ts';
@@ -194,9 +194,11 @@ export class Device {
    * Runs `action` and frees the tensors it made, except those in its result: arrays, maps, sets and the properties of
    * objects of any class are searched. Private fields and closures cannot be; `keep` the tensors they hold.
    * `action` may be async; two async scopes of one device must not overlap (`DeviceError`; its `cause` is what was thrown).
+   * Throws `ShapeError` for an action that is no function.
    * `memory` counts by `name`; a scope without one goes by that of the scope around it.
    */
   scope<R>(action: () => R, name?: string): R {
+    need(typeof action === 'function', 'scope', 'a function, then perhaps a name', action);
     return this.#scopes.run(action, this.recorders, name);
   }
 

@@ -1,4 +1,4 @@
-import { DeviceError } from '../errors.ts';
+import { DeviceError, need } from '../errors.ts';
 import type { Device } from './device.ts';
 import { type Dispatch, type DispatchTimer, SLOTS } from './queue.ts';
 
@@ -56,6 +56,7 @@ type Sample = Omit<ProfiledDispatch, 'start' | 'time'>;
 
 /** Runs `fn` with each dispatch of `device` in a pass of its own, between two timestamps. */
 export async function profile<R>(device: Device, fn: () => R | Promise<R>): Promise<Profile<R>> {
+  need(typeof fn === 'function', 'profile', 'a function', fn);
   const timer = new Timer(device.gpu);
   device.queue.time(timer);
   const began = performance.now();

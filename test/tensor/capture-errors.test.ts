@@ -92,6 +92,30 @@ describe('a trap is an error', () => {
     expect(device.memory().live).toBe(before);
   });
 
+  test('an async step that returns its input or a weight leaves them alone', async () => {
+    const [x, weight] = [device.tensor([1]), device.tensor([3])];
+    const step = capture(async (input: Tensor) => [input, weight, mul(input, 2)]);
+    expect(() => step(x)).toThrow(/cannot be async/);
+    await device.idle();
+    expect([await mul(x, weight).read()]).toEqual([Float32Array.of(3)]);
+  });
+
+  test('what is no function, no tensor, or one tensor too many', () => {
+    const x = device.tensor([1]);
+    for (const make of [capture, captureShapes]) {
+      expect(() => make(undefined as never)).toThrow('capture: needs a function; got undefined');
+      const step = make((a: Tensor, b: Tensor) => add(a, b));
+      expect(() => step(x, undefined as never)).toThrow('capture: needs a tensor as input 1; got undefined');
+      step.dispose();
+    }
+    const step = capture((a: Tensor, b: Tensor) => add(a, b));
+    step(x, device.tensor([2]));
+    expect(() => (step as (...inputs: Tensor[]) => Tensor)(x, device.tensor([2]), x)).toThrow(
+      'capture: the step was recorded with 2 inputs; got 3',
+    );
+    step.dispose();
+  });
+
   test('writing to a tensor inside', () => {
     const weight = device.tensor([1]);
     fails(

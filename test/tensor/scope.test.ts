@@ -26,6 +26,15 @@ describe('what a scope frees', () => {
     expect(disposed(outside, result, ...made)).toEqual([false, false, true, true]);
   });
 
+  test('and a name in place of the action, or nothing to profile, is said so', async () => {
+    expect(() => (device.scope as (...given: unknown[]) => void)('mine', () => 1)).toThrow(
+      'scope: needs a function, then perhaps a name; got the text "mine"',
+    );
+    await expect(device.profile(undefined as never)).rejects.toThrow(
+      'profile: needs a function; got undefined',
+    );
+  });
+
   test('tensors in arrays, objects, maps and sets survive, however deep', () => {
     const lost: Tensor[] = [];
     const result = device.scope(() => {

@@ -1,7 +1,7 @@
 // A convolution as a product of matrices: patches [rows, K] · w [K, O], a row for each output, K = all taps times all channels, each row
 // beginning rowSize elements after the one before. Dilation 1, one group; the axes are D, H, W.
-// unfold: patches[q, (k, c)] = x[q · stride − pad + k, c], 0 outside. A thread copies a row of taps, which lie behind one another in x.
-// fold, its adjoint: y[i, c] = Σ_{k ≡ i + pad mod stride} patches[(i + pad − k) / stride, (k, c)] + bias[c]. A thread sums a pixel.
+// unfold: patches[q, (k, c)] = x[q · stride − pad + k, c], 0 outside. A thread copies a patch.
+// fold, its adjoint: y[i, c] = Σ_{k ≡ i + pad mod stride} patches[(i + pad − k) / stride, (k, c)] + bias[c]. A thread sums RUN pixels of a row.
 alias T = f32; // of x, bias and y
 
 struct PatchParams {
@@ -9,6 +9,8 @@ struct PatchParams {
   xD: u32, xH: u32, xW: u32, qD: u32, qH: u32, qW: u32, kD: u32, kH: u32, kW: u32, // q: of outputs
   strideD: u32, strideH: u32, strideW: u32, padD: u32, padH: u32, padW: u32,
 }
+
+const RUN = 4u; // divisions take longer than the sums of a pixel
 
 override CHANNELS: u32 = 3u; // of y, at most 3
 override HAS_BIAS: bool = false;
@@ -22,22 +24,27 @@ override HAS_BIAS: bool = false;
 
 @compute @workgroup_size(64)
 fn unfold(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.y * groups.x * 64u + id.x;
-  if (i >= p.count) { return; }
-  let q = i / (p.kD * p.kH);
-  let plane = i % (p.kD * p.kH);
+  let q = id.y * groups.x * 64u + id.x;
+  if (q >= p.count) { return; }
   let line = q / p.qW;
   let slab = line / p.qH;
+  let image = slab / p.qD;
   // Modulo 2³²: before the first element is far behind the last.
-  let d = slab % p.qD * p.strideD + plane / p.kH - p.padD;
-  let h = line % p.qH * p.strideH + plane % p.kH - p.padH;
-  let inside = d < p.xD && h < p.xH;
-  let first = (q % p.qW * p.strideW - p.padW) * p.channels;
-  let row = ((slab / p.qD * p.xD + d) * p.xH + h) * p.xW * p.channels;
+  let d = (slab - image * p.qD) * p.strideD - p.padD;
+  let h = (line - slab * p.qH) * p.strideH - p.padH;
+  let first = ((q - line * p.qW) * p.strideW - p.padW) * p.channels;
+  let pitch = p.xW * p.channels;
   let width = p.kW * p.channels;
-  let at = q * p.rowSize + plane * width;
-  for (var j = 0u; j < width; j++) {
-    unfolded[at + j] = select(T(), x[row + first + j], inside && first + j < p.xW * p.channels);
+  var at = q * p.rowSize;
+  for (var kd = 0u; kd < p.kD; kd++) {
+    for (var kh = 0u; kh < p.kH; kh++) {
+      let inside = d + kd < p.xD && h + kh < p.xH;
+      let row = ((image * p.xD + d + kd) * p.xH + h + kh) * pitch;
+      for (var j = first; j != first + width; j++) {
+        unfolded[at] = select(T(), x[row + j], inside && j < pitch);
+        at++;
+      }
+    }
   }
 }
 
@@ -60,25 +67,22 @@ fn biasOf() -> vec3f {
   return vec3f(vec3<T>(bias[0], bias[min(1u, CHANNELS - 1u)], bias[min(2u, CHANNELS - 1u)]));
 }
 
-@compute @workgroup_size(64)
-fn fold(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.y * groups.x * 64u + id.x;
-  if (i >= p.count) { return; }
-  let line = i / p.xW;
-  let slab = line / p.xH;
-  let d = slab % p.xD + p.padD;
-  let h = line % p.xH + p.padH;
-  let v = i % p.xW + p.padW;
+// A row of pixels, and how far its first tap along the depth and the height is.
+struct Line { image: u32, d: u32, h: u32 }
+
+// From one tap that reaches a pixel to the next its output is one less, modulo 2³².
+fn sumOf(line: Line, v: u32) -> vec3f {
   var total = biasOf();
-  // From one tap that reaches this pixel to the next its output is one less, modulo 2³².
-  var qd = d / p.strideD;
-  for (var kd = d % p.strideD; kd < p.kD; kd += p.strideD) {
-    var qh = h / p.strideH;
-    for (var kh = h % p.strideH; kh < p.kH; kh += p.strideH) {
-      var qw = v / p.strideW;
-      for (var kw = v % p.strideW; kw < p.kW; kw += p.strideW) {
+  let column = v / p.strideW;
+  let firstW = v - column * p.strideW;
+  var qd = line.d / p.strideD;
+  for (var kd = line.d - qd * p.strideD; kd < p.kD; kd += p.strideD) {
+    var qh = line.h / p.strideH;
+    for (var kh = line.h - qh * p.strideH; kh < p.kH; kh += p.strideH) {
+      var qw = column;
+      for (var kw = firstW; kw < p.kW; kw += p.strideW) {
         if (qd < p.qD && qh < p.qH && qw < p.qW) {
-          let q = ((slab / p.xD * p.qD + qd) * p.qH + qh) * p.qW + qw;
+          let q = ((line.image * p.qD + qd) * p.qH + qh) * p.qW + qw;
           total += patchOf(q * p.rowSize + ((kd * p.kH + kh) * p.kW + kw) * CHANNELS);
         }
         qw -= 1u;
@@ -87,5 +91,20 @@ fn fold(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     }
     qd -= 1u;
   }
-  store(i * CHANNELS, total);
+  return total;
+}
+
+@compute @workgroup_size(64)
+fn fold(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y * groups.x * 64u + id.x;
+  if (i >= p.count) { return; }
+  let runs = (p.xW + RUN - 1u) / RUN;
+  let row = i / runs;
+  let slab = row / p.xH;
+  let image = slab / p.xD;
+  let line = Line(image, slab - image * p.xD + p.padD, row - slab * p.xH + p.padH);
+  let first = (i - row * runs) * RUN;
+  for (var w = first; w < min(first + RUN, p.xW); w++) {
+    store((row * p.xW + w) * CHANNELS, sumOf(line, w + p.padW));
+  }
 }
