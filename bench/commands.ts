@@ -6,6 +6,7 @@ import { type ATTACK_SIZES, attacks, formatAttacks, measureAttacks } from './att
 import { type FirstStep, measureFirstStep } from './first-step.ts';
 import { type ModelLine, measureModel } from './models.ts';
 import { formatFirstSteps, formatKernels, formatModels } from './models-report.ts';
+import { chosen } from './names.ts';
 import { networks, type SizeName } from './networks.ts';
 import { type Bench, openBench } from './open.ts';
 import { measureOps, wrongPicks } from './ops.ts';
@@ -77,11 +78,11 @@ export interface ModelsFlags extends CommonFlags {
 }
 
 export async function modelsCommand(names: readonly string[], flags: ModelsFlags): Promise<void> {
-  const chosen = names.length > 0 ? names : Object.keys(networks);
+  const wanted = chosen(networks, names, 'network');
   const firstSteps: FirstStep[] = [];
   await withBench(flags, async (bench) => {
     const lines: ModelLine[] = [];
-    for (const name of chosen) {
+    for (const name of wanted) {
       const onProgress = (done: number) => note(`${name} ${Math.round(100 * done)} %`);
       lines.push(...(await measureModel(bench.device, name, { ...flags, onProgress })));
       note(`${name} first step`);
@@ -111,10 +112,10 @@ export interface AttacksFlags extends Omit<CommonFlags, 'seconds'> {
 }
 
 export async function attacksCommand(names: readonly string[], flags: AttacksFlags): Promise<void> {
-  const chosen = names.length > 0 ? names : Object.keys(attacks);
+  const wanted = chosen(attacks, names, 'attack');
   await withBench(flags, async ({ device, adapter }) => {
     const onProgress = (done: number) => note(`${Math.round(100 * done)} %`);
-    const lines = await measureAttacks(device, chosen, { ...flags, onProgress });
+    const lines = await measureAttacks(device, wanted, { ...flags, onProgress });
     note('');
     print(`${adapter}\n${formatAttacks(lines)}`);
     if (flags.json !== undefined)
@@ -128,10 +129,10 @@ export interface ScalingFlags extends Omit<CommonFlags, 'seconds'> {
 }
 
 export async function scalingCommand(names: readonly string[], flags: ScalingFlags): Promise<void> {
-  const chosen = names.length > 0 ? names : ['r3d', 'st-gcn'];
+  const wanted = chosen(networks, names, 'network', ['r3d', 'st-gcn']);
   await withBench(flags, async ({ device, adapter }) => {
     const lines: ScalingLine[] = [];
-    for (const name of chosen) {
+    for (const name of wanted) {
       const onProgress = (done: number) => note(`${name} ${Math.round(100 * done)} %`);
       const values = { batches: [4, 8, 16, 32, 64], steps: [1, 5, 10, 20] };
       lines.push(...(await measureScaling(device, name, { ...flags, ...values, onProgress })));

@@ -1,6 +1,7 @@
 // Tables and files of measured lines.
 import { readFileSync, writeFileSync } from 'node:fs';
 import Table from 'cli-table3';
+import { UserError } from './exit.ts';
 import { timeOf } from './measure.ts';
 import type { Line, WrongPick } from './ops.ts';
 import type { Bounds, MeasuredRoof } from './roof.ts';
@@ -21,15 +22,15 @@ export function writeResults(file: string, results: object): void {
   writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`);
 }
 
-/** Throws `RangeError` where the file cannot be read or holds no results. */
+/** Throws `UserError` where the file cannot be read or holds no results. */
 export function readResults(file: string): ResultFile {
   try {
     const found = JSON.parse(readFileSync(file, 'utf8')) as ResultFile;
     if (Array.isArray(found.cases)) return found;
   } catch (cause) {
-    throw new RangeError(`${file} cannot be read: ${String(cause)}`);
+    throw new UserError(`${file} cannot be read: ${String(cause)}`);
   }
-  throw new RangeError(`${file} holds no results of this benchmark`);
+  throw new UserError(`${file} holds no results of this benchmark`);
 }
 
 const HEAD = ['workload', 'variant', 'wall ms', '(min…max)', 'GPU ms', 'GFLOP/s', 'GB/s', 'of roof'];

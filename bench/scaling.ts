@@ -6,6 +6,7 @@ import type { Device } from '../src/tensor/device.ts';
 import type { Tensor } from '../src/tensor/tensor.ts';
 import { NetworkAttacker } from '../src/train/attack-network.ts';
 import { type Job, type Measured, type MeasureOptions, measure } from './measure.ts';
+import { named } from './names.ts';
 import { dispose, networks, type Prepared, prepare, SIZES, type SizeName } from './networks.ts';
 import { passesOf } from './passes.ts';
 import { newTable, number } from './report.ts';
@@ -32,8 +33,7 @@ export async function measureScaling(
   name: string,
   options: ScalingOptions,
 ): Promise<ScalingLine[]> {
-  const build = networks[name];
-  if (!build) throw new RangeError(`'${name}' is no network; there are ${Object.keys(networks).join(', ')}`);
+  const build = named(networks, name, 'network');
   const sized = (batch: number) => prepare(device, build, { ...SIZES[options.size], batch });
   const trained = options.batches.map((batch) => ({ batch, ...trainingJob(sized(batch)) }));
   const attacked = attackJobs(sized(SIZES[options.size].batch), options.steps);

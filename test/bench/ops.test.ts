@@ -52,6 +52,9 @@ describe('workloads', () => {
     expect(() => select(shapes, ['matmul', 'nosuch'])).toThrow(
       /'nosuch' names no workload; families are matmul/,
     );
+    expect(() => select(shapes, [''])).toThrow("'' names no workload");
+    expect(() => select(shapes, ['constructor'])).toThrow("'constructor' names no workload");
+    expect(() => select(shapes, ['model'])).toThrow("did you mean the command 'models'?");
   });
 
   const products = all.filter(({ flops = Number.POSITIVE_INFINITY }) => flops < 3.5e8);
