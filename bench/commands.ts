@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import type { AdapterChoice } from '../src/node/gpu.ts';
 import { chromeTrace } from '../src/tensor/profile-report.ts';
 import { type ATTACK_SIZES, attacks, formatAttacks, measureAttacks } from './attacks.ts';
+import { checkCommon, formatAdapters, readResults } from './earlier.ts';
 import { type FirstStep, measureFirstStep } from './first-step.ts';
 import { type ModelLine, measureModel } from './models.ts';
 import { formatFirstSteps, formatKernels, formatModels } from './models-report.ts';
@@ -10,14 +11,7 @@ import { chosen } from './names.ts';
 import { networks, type SizeName } from './networks.ts';
 import { type Bench, openBench } from './open.ts';
 import { measureOps, wrongPicks } from './ops.ts';
-import {
-  formatBounds,
-  formatLines,
-  formatWrongPicks,
-  type ResultFile,
-  readResults,
-  writeResults,
-} from './report.ts';
+import { formatBounds, formatLines, formatWrongPicks, type ResultFile, writeResults } from './report.ts';
 import { knownRoof } from './roof.ts';
 import { formatRoof, measureAndKeepRoof } from './roofline.ts';
 import { formatScaling, measureScaling, type ScalingLine } from './scaling.ts';
@@ -42,6 +36,7 @@ export interface OpsFlags extends CommonFlags {
 export async function opsCommand(names: readonly string[], flags: OpsFlags): Promise<void> {
   const cases = select(flags.cases ? opCases : shapes, names);
   const earlier = flags.compare === undefined ? undefined : readResults(flags.compare);
+  if (flags.compare !== undefined && earlier) checkCommon(flags.compare, earlier, cases, flags.grad);
   await withBench(flags, async (bench) => {
     const onProgress = (done: number) => note(`${Math.round(100 * done)} %`);
     const { bounds, lines } = await measureOps(bench.device, cases, { ...flags, onProgress });
@@ -49,6 +44,7 @@ export async function opsCommand(names: readonly string[], flags: OpsFlags): Pro
     print(
       `${bench.adapter}\n${formatLines(lines, earlier)}${formatBounds(bounds, knownRoof(bench.adapter))}`,
     );
+    print(formatAdapters(bench.adapter, earlier));
     print(formatWrongPicks(wrongPicks(lines)));
     if (flags.json === undefined) return;
     const { adapter } = bench;
