@@ -85,7 +85,7 @@ export async function modelsCommand(names: readonly string[], flags: ModelsFlags
       if (flags.first) firstSteps.push(await measureFirstStep(bench.kind, name, flags.size));
     }
     note('');
-    print(`${bench.adapter}\n${formatModels(lines)}`);
+    print(`${bench.adapter}\n${formatModels(lines, knownRoof(bench.adapter))}`);
     if (flags.first) print(formatFirstSteps(firstSteps));
     print(formatKernels(lines, flags.kernels));
     const last = lines.at(-1);
@@ -95,7 +95,7 @@ export async function modelsCommand(names: readonly string[], flags: ModelsFlags
     writeResults(flags.json, {
       adapter: bench.adapter,
       measured: now(),
-      size: flags.size,
+      ...{ rounds: flags.rounds, size: flags.size },
       passes,
       firstSteps,
     });
@@ -115,7 +115,13 @@ export async function attacksCommand(names: readonly string[], flags: AttacksFla
     note('');
     print(`${adapter}\n${formatAttacks(lines)}`);
     if (flags.json !== undefined)
-      writeResults(flags.json, { adapter, measured: now(), size: flags.size, attacks: lines });
+      writeResults(flags.json, {
+        adapter,
+        measured: now(),
+        rounds: flags.rounds,
+        size: flags.size,
+        attacks: lines,
+      });
   });
 }
 
@@ -136,7 +142,7 @@ export async function scalingCommand(names: readonly string[], flags: ScalingFla
     note('');
     print(`${adapter}\n${formatScaling(lines)}`);
     if (flags.json !== undefined)
-      writeResults(flags.json, { adapter, measured: now(), size: flags.size, lines });
+      writeResults(flags.json, { adapter, measured: now(), rounds: flags.rounds, size: flags.size, lines });
   });
 }
 
