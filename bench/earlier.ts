@@ -1,7 +1,7 @@
 // Results of an earlier `--json` that ops are compared with.
-import { readFileSync } from 'node:fs';
 import { type BenchCase, gradientOf } from './case.ts';
 import { UserError } from './exit.ts';
+import { readJson } from './files.ts';
 import { timeOf } from './measure.ts';
 import type { Line } from './ops.ts';
 import type { ResultFile } from './report.ts';
@@ -12,24 +12,6 @@ export function readResults(file: string): ResultFile {
   if (typeof found?.adapter === 'string' && Array.isArray(found.cases) && found.cases.every(isLine))
     return found;
   throw new UserError(`${file} holds no results of 'npm run bench -- [op…] --json'`);
-}
-
-/** Throws `UserError` where a file cannot be read or is no JSON. */
-export function readJson(file: string): unknown {
-  const text = readText(file);
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new UserError(`${file} is no JSON`);
-  }
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new UserError(`${file} cannot be read: ${(cause as Error).message}`);
-  }
 }
 
 function isLine(value: Line | null): boolean {

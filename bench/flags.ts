@@ -1,7 +1,6 @@
 // Options that several tools take, and how their values are read.
-import { accessSync, constants, existsSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
+import { outputFile } from './files.ts';
 
 const ADAPTERS = ['auto', 'gpu', 'lavapipe', 'swiftshader'];
 
@@ -26,22 +25,4 @@ function secondsOf(text: string): number {
   if (!(seconds > 0 && seconds < Number.POSITIVE_INFINITY))
     throw new InvalidArgumentError('needs a number above 0');
   return seconds;
-}
-
-/** A file that can be written: a measurement would be lost if that came out at its end. */
-export function outputFile(text: string): string {
-  const folder = dirname(text);
-  if (text === '') throw new InvalidArgumentError('needs the name of a file');
-  if (isFolder(text)) throw new InvalidArgumentError('needs a file; that is a folder');
-  if (!isFolder(folder)) throw new InvalidArgumentError(`there is no folder ${folder}`);
-  try {
-    accessSync(existsSync(text) ? text : folder, constants.W_OK);
-  } catch {
-    throw new InvalidArgumentError('may not be written by this user');
-  }
-  return text;
-}
-
-function isFolder(path: string): boolean {
-  return existsSync(path) && statSync(path).isDirectory();
 }

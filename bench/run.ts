@@ -3,7 +3,8 @@ import { Command, Option } from 'commander';
 import { ATTACK_SIZES, attacks } from './attacks.ts';
 import { attacksCommand, modelsCommand, opsCommand, rooflineCommand, scalingCommand } from './commands.ts';
 import { exitWith } from './exit.ts';
-import { adapterOption, countOf, jsonOption, outputFile, roundsOption, secondsOption } from './flags.ts';
+import { outputFile } from './files.ts';
+import { adapterOption, countOf, jsonOption, roundsOption, secondsOption } from './flags.ts';
 import { networks, SIZES } from './networks.ts';
 import { shapes } from './shapes/index.ts';
 

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { exitWith, UserError } from '../../bench/exit.ts';
-import { outputFile, secondsOption } from '../../bench/flags.ts';
+import { outputFile } from '../../bench/files.ts';
+import { secondsOption } from '../../bench/flags.ts';
 import { runScript } from './run.ts';
 
 let folder: string;
