@@ -19,6 +19,7 @@ import { EVALUATION } from '../src/nn/module.ts';
 import type { Device } from '../src/tensor/device.ts';
 import type { Tensor } from '../src/tensor/tensor.ts';
 import { type Job, type Measured, type MeasureOptions, measure } from './measure.ts';
+import { named } from './names.ts';
 import { newTable, number } from './report.ts';
 
 export interface AttackSize {
@@ -69,22 +70,19 @@ export interface AttackLine {
   readonly rate: number;
 }
 
-/** Measures attacks by name. Throws `RangeError` for a name that is none. */
+/** Measures attacks by name. Throws `UserError` for a name that is none. */
 export async function measureAttacks(
   device: Device,
   names: readonly string[],
   { size, ...options }: MeasureOptions & { readonly size: keyof typeof ATTACK_SIZES },
 ): Promise<AttackLine[]> {
-  const unknown = names.find((name) => !attacks[name]);
-  if (unknown !== undefined)
-    throw new RangeError(`'${unknown}' is no attack; there are ${Object.keys(attacks).join(', ')}`);
+  const recipes = names.map((name) => named(attacks, name, 'attack'));
   const { batch, ...network } = ATTACK_SIZES[size];
   const prepared = prepareAttacked(device, { batch, ...network });
   const steppers = names.map(() => new Stepper());
-  const jobs = names.map((name, i): Job => {
-    const recipe = attacks[name] as Attack;
-    return { run: () => runOnce(prepared, recipe, steppers[i] as Stepper) };
-  });
+  const jobs = recipes.map(
+    (recipe, i): Job => ({ run: () => runOnce(prepared, recipe, steppers[i] as Stepper) }),
+  );
   try {
     const measured = await measure(device, jobs, options);
     return names.map((name, i) => lineOf(name, batch, measured[i] as Measured));

@@ -3,20 +3,15 @@ import { writeFileSync } from 'node:fs';
 import type { AdapterChoice } from '../src/node/gpu.ts';
 import { chromeTrace } from '../src/tensor/profile-report.ts';
 import { type ATTACK_SIZES, attacks, formatAttacks, measureAttacks } from './attacks.ts';
+import { checkCommon, formatAdapters, readResults } from './earlier.ts';
 import { type FirstStep, measureFirstStep } from './first-step.ts';
 import { type ModelLine, measureModel } from './models.ts';
 import { formatFirstSteps, formatKernels, formatModels } from './models-report.ts';
+import { chosen } from './names.ts';
 import { networks, type SizeName } from './networks.ts';
 import { type Bench, openBench } from './open.ts';
 import { measureOps, wrongPicks } from './ops.ts';
-import {
-  formatBounds,
-  formatLines,
-  formatWrongPicks,
-  type ResultFile,
-  readResults,
-  writeResults,
-} from './report.ts';
+import { formatBounds, formatLines, formatWrongPicks, type ResultFile, writeResults } from './report.ts';
 import { knownRoof } from './roof.ts';
 import { formatRoof, measureAndKeepRoof } from './roofline.ts';
 import { formatScaling, measureScaling, type ScalingLine } from './scaling.ts';
@@ -41,6 +36,7 @@ export interface OpsFlags extends CommonFlags {
 export async function opsCommand(names: readonly string[], flags: OpsFlags): Promise<void> {
   const cases = select(flags.cases ? opCases : shapes, names);
   const earlier = flags.compare === undefined ? undefined : readResults(flags.compare);
+  if (flags.compare !== undefined && earlier) checkCommon(flags.compare, earlier, cases, flags.grad);
   await withBench(flags, async (bench) => {
     const onProgress = (done: number) => note(`${Math.round(100 * done)} %`);
     const { bounds, lines } = await measureOps(bench.device, cases, { ...flags, onProgress });
@@ -48,6 +44,7 @@ export async function opsCommand(names: readonly string[], flags: OpsFlags): Pro
     print(
       `${bench.adapter}\n${formatLines(lines, earlier)}${formatBounds(bounds, knownRoof(bench.adapter))}`,
     );
+    print(formatAdapters(bench.adapter, earlier));
     print(formatWrongPicks(wrongPicks(lines)));
     if (flags.json === undefined) return;
     const { adapter } = bench;
@@ -77,18 +74,18 @@ export interface ModelsFlags extends CommonFlags {
 }
 
 export async function modelsCommand(names: readonly string[], flags: ModelsFlags): Promise<void> {
-  const chosen = names.length > 0 ? names : Object.keys(networks);
+  const wanted = chosen(networks, names, 'network');
   const firstSteps: FirstStep[] = [];
   await withBench(flags, async (bench) => {
     const lines: ModelLine[] = [];
-    for (const name of chosen) {
+    for (const name of wanted) {
       const onProgress = (done: number) => note(`${name} ${Math.round(100 * done)} %`);
       lines.push(...(await measureModel(bench.device, name, { ...flags, onProgress })));
       note(`${name} first step`);
       if (flags.first) firstSteps.push(await measureFirstStep(bench.kind, name, flags.size));
     }
     note('');
-    print(`${bench.adapter}\n${formatModels(lines)}`);
+    print(`${bench.adapter}\n${formatModels(lines, knownRoof(bench.adapter))}`);
     if (flags.first) print(formatFirstSteps(firstSteps));
     print(formatKernels(lines, flags.kernels));
     const last = lines.at(-1);
@@ -98,7 +95,7 @@ export async function modelsCommand(names: readonly string[], flags: ModelsFlags
     writeResults(flags.json, {
       adapter: bench.adapter,
       measured: now(),
-      size: flags.size,
+      ...{ rounds: flags.rounds, size: flags.size },
       passes,
       firstSteps,
     });
@@ -111,14 +108,20 @@ export interface AttacksFlags extends Omit<CommonFlags, 'seconds'> {
 }
 
 export async function attacksCommand(names: readonly string[], flags: AttacksFlags): Promise<void> {
-  const chosen = names.length > 0 ? names : Object.keys(attacks);
+  const wanted = chosen(attacks, names, 'attack');
   await withBench(flags, async ({ device, adapter }) => {
     const onProgress = (done: number) => note(`${Math.round(100 * done)} %`);
-    const lines = await measureAttacks(device, chosen, { ...flags, onProgress });
+    const lines = await measureAttacks(device, wanted, { ...flags, onProgress });
     note('');
     print(`${adapter}\n${formatAttacks(lines)}`);
     if (flags.json !== undefined)
-      writeResults(flags.json, { adapter, measured: now(), size: flags.size, attacks: lines });
+      writeResults(flags.json, {
+        adapter,
+        measured: now(),
+        rounds: flags.rounds,
+        size: flags.size,
+        attacks: lines,
+      });
   });
 }
 
@@ -128,10 +131,10 @@ export interface ScalingFlags extends Omit<CommonFlags, 'seconds'> {
 }
 
 export async function scalingCommand(names: readonly string[], flags: ScalingFlags): Promise<void> {
-  const chosen = names.length > 0 ? names : ['r3d', 'st-gcn'];
+  const wanted = chosen(networks, names, 'network', ['r3d', 'st-gcn']);
   await withBench(flags, async ({ device, adapter }) => {
     const lines: ScalingLine[] = [];
-    for (const name of chosen) {
+    for (const name of wanted) {
       const onProgress = (done: number) => note(`${name} ${Math.round(100 * done)} %`);
       const values = { batches: [4, 8, 16, 32, 64], steps: [1, 5, 10, 20] };
       lines.push(...(await measureScaling(device, name, { ...flags, ...values, onProgress })));
@@ -139,7 +142,7 @@ export async function scalingCommand(names: readonly string[], flags: ScalingFla
     note('');
     print(`${adapter}\n${formatScaling(lines)}`);
     if (flags.json !== undefined)
-      writeResults(flags.json, { adapter, measured: now(), size: flags.size, lines });
+      writeResults(flags.json, { adapter, measured: now(), rounds: flags.rounds, size: flags.size, lines });
   });
 }
 

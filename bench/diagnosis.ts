@@ -1,5 +1,5 @@
 // What is wrong with a machine's WebGPU, and what to do about it.
-import type { AdapterKind } from '../src/node/gpu.ts';
+import type { AdapterChoice, AdapterKind } from '../src/node/gpu.ts';
 import type { Traits } from '../src/tensor/device.ts';
 import type { MeasuredRoof, Roof } from './roof.ts';
 
@@ -17,7 +17,8 @@ export interface Facts {
   readonly gpuNodes: readonly string[];
   /** For each kind, what opened or why it did not. */
   readonly adapters: Readonly<Record<AdapterKind, Opened | Refused>>;
-  /** The adapter that is looked at; undefined when none opened. */
+  readonly asked: AdapterChoice;
+  /** The adapter that is looked at; undefined when what was asked for does not open. */
   readonly chosen: Chosen | undefined;
 }
 
@@ -80,6 +81,18 @@ const noAdapterRule: Rule = ({ adapters }) => {
     what: `no adapter opens (${why.join('; ')})`,
     remedy: 'npm i webgpu @sparticuz/chromium; or install a Vulkan driver',
   };
+};
+
+const INSTALL: Readonly<Record<AdapterChoice, string>> = {
+  auto: 'ask for an adapter above that opens (--adapter)',
+  gpu: "install the GPU's Vulkan driver, or use --adapter auto",
+  lavapipe: `install Mesa ${OLDEST_MESA} or newer (mesa-vulkan-drivers), or use --adapter auto`,
+  swiftshader: 'npm i @sparticuz/chromium (Linux x64 only), or use --adapter auto',
+};
+
+const absentRule: Rule = ({ asked, chosen, adapters }) => {
+  if (chosen || !Object.values(adapters).some(isOpen)) return undefined;
+  return { level: 'problem', what: `adapter '${asked}' does not open`, remedy: INSTALL[asked] };
 };
 
 const lavapipeRule: Rule = ({ adapters, manifests }) => {
@@ -162,6 +175,7 @@ const busyRule: Rule = ({ chosen }) => {
 const RULES: readonly Rule[] = [
   nodeRule,
   noAdapterRule,
+  absentRule,
   lavapipeRule,
   mesaRule,
   idleGpuRule,

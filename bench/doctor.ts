@@ -1,11 +1,11 @@
 // `npm run doctor`: the adapters of this machine, what kernels are chosen by, the roof, and what to mend.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { Command, Option } from 'commander';
-import { DeviceError } from '../src/errors.ts';
+import { Command } from 'commander';
 import { type AdapterChoice, type AdapterKind, openGpu } from '../src/node/gpu.ts';
 import { note, print } from './commands.ts';
 import { type Chosen, diagnose, type Facts, type Finding, type Opened, type Refused } from './diagnosis.ts';
-import { exitWith } from './exit.ts';
+import { exitWith, UserError } from './exit.ts';
+import { adapterOption, jsonOption, secondsOption } from './flags.ts';
 import { type Bench, openBench } from './open.ts';
 import { newTable, writeResults } from './report.ts';
 import { knownRoof } from './roof.ts';
@@ -41,7 +41,7 @@ async function doctor({ adapter, seconds, json }: Flags): Promise<void> {
   if (facts.chosen) print(formatChosen(facts.chosen));
   print(formatFindings(findings));
   if (json !== undefined) writeResults(json, { ...facts, findings });
-  if (!facts.chosen) throw new DeviceError('doctor', `adapter '${adapter}' does not open`);
+  if (!facts.chosen) process.exitCode = 2;
 }
 
 async function gather(choice: AdapterChoice, seconds: number): Promise<Facts> {
@@ -58,7 +58,7 @@ async function gather(choice: AdapterChoice, seconds: number): Promise<Facts> {
       ...list('/dev/dri').filter((name) => name.startsWith('renderD')),
       ...list('/dev').filter((name) => /^nvidia\d+$/.test(name)),
     ],
-    ...{ adapters, chosen: await tryChosen(choice, seconds) },
+    ...{ adapters, asked: choice, chosen: await tryChosen(choice, seconds) },
   };
 }
 
@@ -75,7 +75,7 @@ async function tryChosen(choice: AdapterChoice, seconds: number): Promise<Chosen
   try {
     bench = await openBench(choice);
   } catch (error) {
-    if (error instanceof DeviceError) return undefined; // `adapters` says why
+    if (error instanceof UserError) return undefined; // a finding says so
     throw error;
   }
   const { gpu, traits } = bench.device;
@@ -131,13 +131,10 @@ function messageOf(error: unknown): string {
 
 const program = new Command('doctor')
   .description('What WebGPU can do on this machine, and what to mend.')
-  .addOption(
-    new Option('--adapter <name>', 'what to look at')
-      .choices(['auto', 'gpu', 'lavapipe', 'swiftshader'])
-      .default('auto'),
-  )
-  .addOption(new Option('--seconds <n>', 'about how long the roof may take').argParser(Number).default(4))
-  .option('--json <file>', 'write everything there')
+  .exitOverride()
+  .addOption(adapterOption())
+  .addOption(secondsOption(4))
+  .addOption(jsonOption())
   .action(doctor);
 
 await exitWith(() => program.parseAsync());

@@ -1,15 +1,25 @@
 import { formatProfile } from '../src/tensor/profile-report.ts';
 import type { FirstStep } from './first-step.ts';
 import type { ModelLine } from './models.ts';
-import { formatSpread, newTable, number } from './report.ts';
+import { formatBounds, formatSpread, newTable, number } from './report.ts';
+import type { MeasuredRoof } from './roof.ts';
 
 const HEAD = [
-  ...['network', 'pass', 'eager ms', '(min…max)', 'captured ms', '(min…max)', 'samples/s', 'launches'],
-  ...['peak MB', '÷ least', 'captured ÷ least', 'planned MB', 'unplanned MB', 'of roof'],
+  ...['network', 'pass', 'eager ms', '(min…max)', 'captured ms', '(min…max)', 'samples/s'],
+  ...[
+    'launches',
+    'captured launches',
+    'peak MB',
+    '÷ least',
+    'captured ÷ least',
+    'planned MB',
+    'unplanned MB',
+    'of roof',
+  ],
 ];
 
-/** A row for each pass of each network. */
-export function formatModels(lines: readonly ModelLine[]): string {
+/** A row for each pass of each network, and the roof in the rounds of each. */
+export function formatModels(lines: readonly ModelLine[], known: MeasuredRoof | undefined): string {
   const table = newTable(HEAD, 2);
   for (const line of lines) {
     const { eager, captured, share } = line;
@@ -17,14 +27,16 @@ export function formatModels(lines: readonly ModelLine[]): string {
       ...[line.network, line.pass],
       ...[number(eager.wall.median), formatSpread(eager.wall)],
       ...[number(captured.wall.median), formatSpread(captured.wall)],
-      ...[number(line.samplesPerSecond), `${eager.dispatches}`],
+      ...[number(line.samplesPerSecond), `${eager.dispatches}`, `${captured.dispatches}`],
       megabytes(line.peakBytes),
       ...[line.peakBytes, line.capturedBytes].map((bytes) => ratio(bytes, line.leastBytes)),
       ...[line.plannedBytes, line.unplannedBytes].map(megabytes),
       share === undefined ? '–' : `${(100 * share).toFixed(0)} %`,
     ]);
   }
-  return `${table.toString()}\n`;
+  const roofs = new Map(lines.map(({ network, bounds }) => [network, bounds]));
+  const told = [...roofs].map(([network, bounds]) => `${network}: ${formatBounds(bounds, known)}`);
+  return `${table.toString()}\n${told.join('')}`;
 }
 
 function megabytes(bytes: number): string {

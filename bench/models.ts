@@ -7,6 +7,7 @@ import type { Tensor } from '../src/tensor/tensor.ts';
 import { measureWithBounds } from './bounds.ts';
 import type { Job, Measured, MeasureOptions } from './measure.ts';
 import { bytesOf, savedBytes } from './memory.ts';
+import { named } from './names.ts';
 import { dispose, networks, type Prepared, prepare, SIZES, type SizeName } from './networks.ts';
 import { type Pass, type PassRun, passesOf, type Step } from './passes.ts';
 import { type Bounds, shareOf } from './roof.ts';
@@ -43,14 +44,13 @@ export interface ModelOptions extends MeasureOptions {
   readonly seconds?: number;
 }
 
-/** Measures all passes of one network. Throws `RangeError` for a name that is none. */
+/** Measures all passes of one network. Throws `UserError` for a name that is none. */
 export async function measureModel(
   device: Device,
   name: string,
   options: ModelOptions,
 ): Promise<ModelLine[]> {
-  const build = networks[name];
-  if (!build) throw new RangeError(`'${name}' is no network; there are ${Object.keys(networks).join(', ')}`);
+  const build = named(networks, name, 'network');
   const before = device.memory().live;
   const prepared = prepare(device, build, SIZES[options.size]);
   const optimiser = new AdamW(prepared.network.namedParameters(), {});

@@ -127,8 +127,9 @@ function forced(device: Device, family: string, name: string, run: () => unknown
 function lineOf({ test, variant, picked }: Entry, measured: Measured, bounds: Bounds): Line {
   const { flops, bytes, name } = test;
   const time = timeOf(measured).median;
-  const rate = (amount: number | undefined) => (amount === undefined ? undefined : amount / time / 1e6);
-  const { share, bound } = shareOf(bounds, test, time) ?? {};
+  // An empty tensor launches nothing, and takes no time.
+  const rate = (amount: number | undefined) => (amount && time ? amount / time / 1e6 : undefined);
+  const { share, bound } = (time && shareOf(bounds, test, time)) || {};
   const rates = { flops, bytes, gflops: rate(flops), gbs: rate(bytes), share, bound };
   return { name, variant, picked, ...measured, ...rates };
 }
@@ -144,7 +145,7 @@ export function wrongPicks(lines: readonly Line[]): WrongPick[] {
       const others = lines.filter((line) => line.name === picked.name && !line.picked);
       const [best] = others.sort((a, b) => time(a) - time(b));
       const factor = best ? factorOf(picked, best) : 0;
-      if (!best?.variant || factor <= PICK_MARGIN) return [];
+      if (!best?.variant || !(factor > PICK_MARGIN)) return [];
       return [{ name: picked.name, picked: picked.variant ?? '', better: best.variant, factor }];
     });
 }

@@ -1,7 +1,7 @@
 // Tables and files of measured lines.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import Table from 'cli-table3';
-import { timeOf } from './measure.ts';
+import { ratioOf } from './earlier.ts';
 import type { Line, WrongPick } from './ops.ts';
 import type { Bounds, MeasuredRoof } from './roof.ts';
 import { geometricMean, type Timing } from './stats.ts';
@@ -19,17 +19,6 @@ export interface ResultFile {
 
 export function writeResults(file: string, results: object): void {
   writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`);
-}
-
-/** Throws `RangeError` where the file cannot be read or holds no results. */
-export function readResults(file: string): ResultFile {
-  try {
-    const found = JSON.parse(readFileSync(file, 'utf8')) as ResultFile;
-    if (Array.isArray(found.cases)) return found;
-  } catch (cause) {
-    throw new RangeError(`${file} cannot be read: ${String(cause)}`);
-  }
-  throw new RangeError(`${file} holds no results of this benchmark`);
 }
 
 const HEAD = ['workload', 'variant', 'wall ms', '(min…max)', 'GPU ms', 'GFLOP/s', 'GB/s', 'of roof'];
@@ -97,11 +86,4 @@ function rowOf(line: Line): string[] {
     number(line.gbs),
     formatShare(line.share, line.bound),
   ];
-}
-
-function ratioOf(line: Line, earlier: ResultFile): number | undefined {
-  const same = ({ name, variant, picked }: Line) =>
-    name === line.name && (variant === line.variant || (picked && line.picked));
-  const before = earlier.cases.find(same);
-  return before && timeOf(before).median / timeOf(line).median;
 }

@@ -1,34 +1,14 @@
 // The command line of `npm run bench`.
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { ATTACK_SIZES, attacks } from './attacks.ts';
 import { attacksCommand, modelsCommand, opsCommand, rooflineCommand, scalingCommand } from './commands.ts';
 import { exitWith } from './exit.ts';
+import { outputFile } from './files.ts';
+import { adapterOption, countOf, jsonOption, roundsOption, secondsOption } from './flags.ts';
 import { networks, SIZES } from './networks.ts';
 import { shapes } from './shapes/index.ts';
 
-const ADAPTERS = ['auto', 'gpu', 'lavapipe', 'swiftshader'];
-
-const adapterOption = () =>
-  new Option('--adapter <name>', 'what to measure on').choices(ADAPTERS).default('auto');
-const jsonOption = () => new Option('--json <file>', 'write the results there');
-const roundsOption = () =>
-  new Option('--rounds <n>', 'rounds, of which the median is shown').argParser(countOf).default(5);
-const secondsOption = () =>
-  new Option('--seconds <n>', 'about how long finding the roof may take').argParser(secondsOf).default(6);
-
-function countOf(text: string): number {
-  const count = Number(text);
-  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('needs a whole number from 1 up');
-  return count;
-}
-
-function secondsOf(text: string): number {
-  const seconds = Number(text);
-  if (!(seconds > 0)) throw new InvalidArgumentError('needs a number above 0');
-  return seconds;
-}
-
-const program = new Command('bench').description('Times of ops, and what the adapter allows.');
+const program = new Command('bench').description('Times of ops, and what the adapter allows.').exitOverride();
 
 program
   .command('ops', { isDefault: true })
@@ -39,7 +19,7 @@ program
   .option('--cases', 'the cases of test/ops instead of the fixed workloads', false)
   .option('--compare <file>', 'ratios to the results of an earlier --json')
   .addOption(roundsOption())
-  .addOption(secondsOption())
+  .addOption(secondsOption(6))
   .addOption(jsonOption())
   .addOption(adapterOption())
   .action(opsCommand);
@@ -47,7 +27,7 @@ program
 program
   .command('roofline')
   .description('what the adapter can do at most; kept for the other commands')
-  .addOption(secondsOption())
+  .addOption(secondsOption(6))
   .addOption(jsonOption())
   .addOption(adapterOption())
   .action(rooflineCommand);
@@ -59,9 +39,9 @@ program
   .addOption(new Option('--size <name>', 'how large').choices(Object.keys(SIZES)).default('small'))
   .option('--kernels <n>', 'kernels of each pass that are shown', countOf, 8)
   .option('--no-first', 'leave out how long first steps take')
-  .option('--trace <file>', 'write a Chrome trace of the last pass')
+  .option('--trace <file>', 'write a Chrome trace of the last pass', outputFile)
   .addOption(roundsOption())
-  .addOption(secondsOption())
+  .addOption(secondsOption(6))
   .addOption(jsonOption())
   .addOption(adapterOption())
   .action(modelsCommand);

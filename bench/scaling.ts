@@ -6,6 +6,7 @@ import type { Device } from '../src/tensor/device.ts';
 import type { Tensor } from '../src/tensor/tensor.ts';
 import { NetworkAttacker } from '../src/train/attack-network.ts';
 import { type Job, type Measured, type MeasureOptions, measure } from './measure.ts';
+import { named } from './names.ts';
 import { dispose, networks, type Prepared, prepare, SIZES, type SizeName } from './networks.ts';
 import { passesOf } from './passes.ts';
 import { newTable, number } from './report.ts';
@@ -18,11 +19,13 @@ export interface ScalingOptions extends MeasureOptions {
 
 export interface ScalingLine {
   readonly network: string;
-  /** What grows: `batch` or `steps`. */
-  readonly axis: 'batch' | 'steps';
+  /** What grows: `batch` or `steps`; `gradient` is the captured input gradient that steps are relative to. */
+  readonly axis: 'batch' | 'gradient' | 'steps';
   readonly value: number;
   readonly measured: Measured;
-  /** Time of a sample (in ms), over the median of all batches; of a step, over a forward pass and input gradient. */
+  /** Time in ms of a sample, or of a step. */
+  readonly each: number;
+  /** `each` over its median for all batches; over the time of the input gradient. */
   readonly relative: number;
 }
 
@@ -32,8 +35,7 @@ export async function measureScaling(
   name: string,
   options: ScalingOptions,
 ): Promise<ScalingLine[]> {
-  const build = networks[name];
-  if (!build) throw new RangeError(`'${name}' is no network; there are ${Object.keys(networks).join(', ')}`);
+  const build = named(networks, name, 'network');
   const sized = (batch: number) => prepare(device, build, { ...SIZES[options.size], batch });
   const trained = options.batches.map((batch) => ({ batch, ...trainingJob(sized(batch)) }));
   const attacked = attackJobs(sized(SIZES[options.size].batch), options.steps);
@@ -48,20 +50,18 @@ export async function measureScaling(
 }
 
 function linesOf(network: string, { batches, steps }: ScalingOptions, measured: readonly Measured[]) {
-  const wall = (i: number) => measured[i]?.wall.median ?? Number.NaN;
-  const perSample = batches.map((batch, i) => wall(i) / batch);
-  const middle = [...perSample].sort((a, b) => a - b)[Math.floor(perSample.length / 2)] ?? Number.NaN;
-  const single = wall(batches.length);
-  const line = (axis: 'batch' | 'steps', value: number, i: number, relative: number): ScalingLine => ({
-    ...{ network, axis, value, relative },
-    measured: measured[i] as Measured,
-  });
+  const lineOf = (axis: ScalingLine['axis'], value: number, i: number) => {
+    const found = measured[i] as Measured;
+    return { network, axis, value, measured: found, each: found.wall.median / value };
+  };
+  const trained = batches.map((batch, i) => lineOf('batch', batch, i));
+  const single = lineOf('gradient', 1, batches.length);
+  const attacked = steps.map((count, i) => lineOf('steps', count, batches.length + 1 + i));
+  const sorted = trained.map(({ each }) => each).sort((a, b) => a - b);
+  const middle = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
   return [
-    ...batches.map((batch, i) => line('batch', batch, i, (perSample[i] ?? Number.NaN) / middle)),
-    ...steps.map((count, i) => {
-      const at = batches.length + 1 + i;
-      return line('steps', count, at, wall(at) / (count * single));
-    }),
+    ...trained.map((line): ScalingLine => ({ ...line, relative: line.each / middle })),
+    ...[single, ...attacked].map((line): ScalingLine => ({ ...line, relative: line.each / single.each })),
   ];
 }
 
@@ -108,13 +108,17 @@ function attackJobs(prepared: Prepared, steps: readonly number[]) {
   };
 }
 
-/** A row for each batch and number of steps. */
+/** A row for each batch, for the input gradient, and for each number of steps. */
 export function formatScaling(lines: readonly ScalingLine[]): string {
   const table = newTable(['network', 'what grows', 'wall ms', 'per sample or step', 'relative'], 2);
-  for (const { network, axis, value, measured, relative } of lines) {
-    const ms = measured.wall.median;
-    const what = axis === 'batch' ? `training step, batch ${value}` : `PGD-${value}`;
-    table.push([network, what, number(ms), number(ms / value), relative.toFixed(3)]);
+  for (const line of lines) {
+    const { network, measured, each, relative } = line;
+    table.push([network, titleOf(line), number(measured.wall.median), number(each), relative.toFixed(3)]);
   }
   return `${table.toString()}\n`;
+}
+
+function titleOf({ axis, value }: ScalingLine): string {
+  if (axis === 'gradient') return 'input gradient, captured';
+  return axis === 'batch' ? `training step, batch ${value}` : `PGD-${value}`;
 }

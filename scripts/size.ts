@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib';
 import Table from 'cli-table3';
 import { Command } from 'commander';
 import { build } from 'esbuild';
+import { exitWith } from '../bench/exit.ts';
 import { minifiedShaders } from './shaders-plugin.ts';
 
 /** Bytes of one bundle. */
@@ -55,6 +56,7 @@ async function bundleSize(contents: string): Promise<BundleSize> {
 
 async function main(): Promise<void> {
   const options = new Command('npm run size --')
+    .exitOverride()
     .description('Bytes of the library, whole and as five typical imports, minified and gzipped.')
     .option('--json', 'print JSON', false)
     .parse()
@@ -70,4 +72,4 @@ async function main(): Promise<void> {
   process.stdout.write(`${table.toString()}\n`);
 }
 
-if (process.argv[1]?.endsWith('size.ts')) await main();
+if (process.argv[1]?.endsWith('size.ts')) await exitWith(main);

@@ -1,4 +1,5 @@
 // A library in a process of its own: answers the requests of the parent one after the other.
+import { DeviceError } from '../../src/errors.ts';
 import { openGpu } from '../../src/node/gpu.ts';
 import { sample } from './compare.ts';
 import { installGpu } from './dawn.ts';
@@ -32,9 +33,16 @@ async function open(): Promise<Opened> {
 }
 
 const reply = (message: Reply) => process.send?.(message);
-const { library, kind, description, check } = await open();
+const { library, kind, description, check } = await open().catch(refuse);
 let prepared: Prepared | undefined;
 reply({ told: 'ready', kind, description });
+
+/** Without an adapter there is nothing to go on with. */
+function refuse(error: unknown): Promise<never> {
+  if (!(error instanceof DeviceError)) throw error;
+  process.send?.({ told: 'lacks', why: error.message } satisfies Reply, () => process.exit(2));
+  return new Promise(() => {});
+}
 
 async function time(runs: number): Promise<number> {
   const started = performance.now();

@@ -1,12 +1,15 @@
-import { parseArgs } from 'node:util';
+import { Command, InvalidArgumentError } from 'commander';
+import { UserError } from '../exit.ts';
+import { adapterOption, jsonOption, roundsOption } from '../flags.ts';
+import { PEERS, type Peer } from './protocol.ts';
 import type { Workload } from './workload.ts';
-
-const ADAPTERS = ['auto', 'gpu', 'lavapipe', 'swiftshader'];
 
 export interface Options {
   readonly adapter: string;
   /** Parts of names; empty for all. */
   readonly only: readonly string[];
+  /** Those that are started. */
+  readonly peers: readonly Peer[];
   readonly rounds: number;
   readonly json: string | undefined;
   /** Lines that the JSON file has already are not measured again. */
@@ -14,48 +17,62 @@ export interface Options {
   readonly write: boolean;
 }
 
-export const USAGE = `npm run bench:peers -- [options]
-  --adapter NAME   auto (default), gpu, lavapipe or swiftshader
-  --only NAMES     only workloads whose name contains one of these, separated by commas
-  --rounds N       rounds of ours, peer, ours, peer … (5)
-  --json FILE      writes the comparison as JSON, after each line
-  --resume         goes on with what FILE lacks, after an interruption
-  --write          writes bench/results/<adapter>.{json,md} and docs/benchmarks.md`;
-
-/** Reads the command line. Throws for what it does not know. */
-export function readOptions(args: readonly string[]): Options {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      adapter: { type: 'string', default: 'auto' },
-      only: { type: 'string', default: '' },
-      rounds: { type: 'string', default: '5' },
-      json: { type: 'string' },
-      resume: { type: 'boolean', default: false },
-      write: { type: 'boolean', default: false },
-    },
-  });
-  const rounds = Number(values.rounds);
-  if (!ADAPTERS.includes(values.adapter)) throw new Error(`--adapter: expected ${ADAPTERS.join(', ')}`);
-  if (!Number.isInteger(rounds) || rounds < 1)
-    throw new Error(`--rounds: expected a count; got ${values.rounds}`);
-  if (values.resume && values.json === undefined)
-    throw new Error('--resume: needs --json FILE, the file to go on with');
-  const only = values.only
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
-  return { ...values, rounds, only, json: values.json };
+interface Flags extends Omit<Options, 'peers' | 'json'> {
+  readonly peer: readonly Peer[];
+  readonly json?: string;
 }
 
-/** The workloads whose name contains one of `only`; all of them without. Throws where that is none. */
+/** Reads the command line. Throws `CommanderError` or `UserError` for what it does not know. */
+export function readOptions(args: readonly string[]): Options {
+  const { peer, json, ...flags } = command().parse(args, { from: 'user' }).opts<Flags>();
+  if (flags.resume && json === undefined)
+    throw new UserError('--resume: needs --json FILE, the file to go on with');
+  if (flags.write && peer.length < PEERS.length)
+    throw new UserError(`--write: needs all peers; got ${peer.join(', ')}`);
+  return { ...flags, json, peers: peer };
+}
+
+function command(): Command {
+  return new Command('npm run bench:peers --')
+    .description('Workloads of ours and of other libraries, on the same adapter.')
+    .exitOverride()
+    .addOption(adapterOption())
+    .option(
+      '--only <names>',
+      'only workloads whose name contains one of these, separated by commas',
+      partsOf,
+      [],
+    )
+    .option('--peer <names>', `only these of ${PEERS.join(', ')}; may be repeated`, peersOf, PEERS)
+    .addOption(roundsOption())
+    .addOption(jsonOption())
+    .option('--resume', 'go on with what the JSON file lacks, after an interruption', false)
+    .option('--write', 'write bench/results/<adapter>.{json,md} and docs/benchmarks.md', false);
+}
+
+function partsOf(text: string): string[] {
+  const parts = text.split(',').map((part) => part.trim());
+  if (parts.includes('')) throw new InvalidArgumentError('needs names, separated by commas');
+  return parts;
+}
+
+function peersOf(text: string, before: readonly Peer[]): readonly Peer[] {
+  const names: readonly string[] = partsOf(text);
+  const unknown = names.find((name) => !PEERS.some((peer) => peer === name));
+  if (unknown !== undefined)
+    throw new InvalidArgumentError(`'${unknown}' is no peer; there are ${PEERS.join(', ')}`);
+  // The default is all of them, and not what one adds to.
+  return PEERS.filter((peer) => names.includes(peer) || (before !== PEERS && before.includes(peer)));
+}
+
+/** The workloads whose name contains one of `only`; all of them without. Throws `UserError` for a part that is in none. */
 export function select<W extends Pick<Workload, 'name'>>(
   workloads: readonly W[],
   only: readonly string[],
 ): readonly W[] {
   if (only.length === 0) return workloads;
-  const parts = only.map((part) => part.toLowerCase());
-  const found = workloads.filter(({ name }) => parts.some((part) => name.toLowerCase().includes(part)));
-  if (found.length === 0) throw new Error(`--only: no workload is named like ${only.join(', ')}`);
-  return found;
+  const fits = (part: string, { name }: W) => name.toLowerCase().includes(part.toLowerCase());
+  const idle = only.filter((part) => !workloads.some((workload) => fits(part, workload)));
+  if (idle.length > 0) throw new UserError(`--only: no workload is named like ${idle.join(', ')}`);
+  return workloads.filter((workload) => only.some((part) => fits(part, workload)));
 }

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { UserError } from '../exit.ts';
 import type { LibraryName, Reply, Request } from './protocol.ts';
 
 const CHILD = fileURLToPath(new URL('child.ts', import.meta.url));
@@ -15,10 +16,11 @@ export class LibraryProcess {
   readonly #child: ChildProcess;
   #errors = '';
 
-  /** Resolves once the library has opened its device and come to rest. */
+  /** Resolves once the library has opened its device and come to rest. Throws `UserError` where there is no such adapter. */
   static async start(name: LibraryName, adapter: string): Promise<LibraryProcess> {
     const started = new LibraryProcess(name, adapter);
     const reply = await started.#answer();
+    if (reply.told === 'lacks') throw new UserError(reply.why);
     if (reply.told !== 'ready') throw new Error(`${name} did not start: ${JSON.stringify(reply)}`);
     started.description = reply.description;
     started.kind = reply.kind;

@@ -17,7 +17,7 @@ export type Reply =
   | { readonly told: 'ready'; readonly kind: string; readonly description: string }
   | { readonly told: 'done' }
   | { readonly told: 'prepared'; readonly samples: Samples; readonly ms: number }
-  /** The library has no way to compute the workload, or failed to. */
+  /** The library has no way to compute the workload, or no such adapter; or it failed to. */
   | { readonly told: 'lacks' | 'failed'; readonly why: string }
   /** Per run. */
   | { readonly told: 'timed'; readonly ms: number };

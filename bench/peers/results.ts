@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { UserError } from '../exit.ts';
+import { readJson } from '../files.ts';
 import { type Case, type Comparison, formatRatio, markdownTable, worst } from './table.ts';
 
 const PAGE_HEAD = `# Benchmarks
@@ -25,13 +27,24 @@ export async function saveJson(file: string, comparison: Comparison): Promise<vo
   await rename(`${file}.tmp`, file);
 }
 
-/** The lines of an interrupted comparison; none where there is no such file. Throws where they are another adapter's. */
-export async function savedCases(file: string, adapter: string): Promise<readonly Case[]> {
+/** The lines of an interrupted comparison; none where there is no such file. Throws `UserError` where it is another's. */
+export function savedCases(file: string, adapter: string): readonly Case[] {
   if (!existsSync(file)) return [];
-  const saved = JSON.parse(await readFile(file, 'utf8')) as Comparison;
+  const saved = readJson(file);
+  if (!isComparison(saved)) throw new UserError(`--resume: ${file} is no file of bench:peers`);
   if (saved.adapter !== adapter)
-    throw new Error(`--resume: ${file} has lines of ${saved.adapter}, not of ${adapter}`);
+    throw new UserError(`--resume: ${file} has lines of ${saved.adapter}, not of ${adapter}`);
   return saved.cases;
+}
+
+function isComparison(value: unknown): value is Comparison {
+  const { adapter, cases } = Object(value) as Partial<Comparison>;
+  return typeof adapter === 'string' && Array.isArray(cases) && cases.every(isCase);
+}
+
+function isCase(value: unknown): boolean {
+  const { name, ours, peers } = Object(value) as Partial<Case>;
+  return typeof name === 'string' && typeof ours === 'number' && typeof peers === 'object';
 }
 
 /** Geometric mean, then the three lines in which we are least ahead. */

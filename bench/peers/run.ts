@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { exitWith, UserError } from '../exit.ts';
 import { type Measured, measure } from './measure.ts';
-import { type Options, readOptions, select, USAGE } from './options.ts';
+import { type Options, readOptions, select } from './options.ts';
 import { LibraryProcess } from './process.ts';
-import { type LibraryName, PEERS } from './protocol.ts';
+import type { LibraryName } from './protocol.ts';
 import { savedCases, saveJson, summary, writeResults } from './results.ts';
 import { type Case, compare, lineOf, screenTable } from './table.ts';
 import type { Workload } from './workload.ts';
@@ -34,12 +35,15 @@ class Field {
   }
 }
 
-async function measureOne(field: Field, workload: Workload, rounds: number): Promise<Measured> {
-  const [ours, ...peers] = await Promise.all([field.get('ours'), ...PEERS.map((name) => field.get(name))]);
+async function measureOne(field: Field, workload: Workload, options: Options): Promise<Measured> {
+  const [ours, ...peers] = await Promise.all([
+    field.get('ours'),
+    ...options.peers.map((name) => field.get(name)),
+  ]);
   for (const { name, kind } of peers) {
     if (kind !== ours.kind) throw new Error(`${name} runs on ${kind}, not on ${ours.kind}`);
   }
-  const measured = await measure(workload, ours, peers, rounds);
+  const measured = await measure(workload, ours, peers, options.rounds);
   console.error(lineOf(measured.line));
   for (const { peer, why } of measured.notes) console.error(`  ${peer} ${why.split('\n', 1)[0]}`);
   return measured;
@@ -56,48 +60,45 @@ function isDoubtful({ line, notes }: Measured): boolean {
   return line.error === null && notes.some(({ why }) => why.startsWith('wrong'));
 }
 
-/** Measures what is not in `known` yet, and saves after each line. */
-async function measureAll(field: Field, options: Options, kind: string, doubtful: string[]): Promise<Case[]> {
-  const known = options.resume && options.json ? await savedCases(options.json, kind) : [];
+/** Measures what the file to go on with lacks, and saves after each line. */
+async function measureAll(field: Field, options: Options, workloads: readonly Workload[], kind: string) {
+  const known = options.resume && options.json ? savedCases(options.json, kind) : [];
   const cases: Case[] = [];
-  for (const workload of select(WORKLOADS, options.only)) {
+  const doubtful: string[] = [];
+  for (const workload of workloads) {
     const saved = known.find(({ name }) => name === workload.name);
-    const measured = saved ? undefined : await measureOne(field, workload, options.rounds);
+    const measured = saved ? undefined : await measureOne(field, workload, options);
     cases.push(saved ?? (measured as Measured).line);
     if (measured && isDoubtful(measured)) doubtful.push(workload.name);
     if (options.json) await saveJson(options.json, compare(kind, cases));
   }
-  return cases;
+  return { cases, doubtful };
 }
 
-async function run(options: Options): Promise<void> {
+async function run(options: Options, workloads: readonly Workload[]): Promise<void> {
   const field = new Field(options.adapter);
   stopOnExit(field);
-  const doubtful: string[] = [];
   try {
     const { kind, description } = await field.get('ours');
     console.error(description);
-    const comparison = compare(kind, await measureAll(field, options, kind, doubtful));
+    const { cases, doubtful } = await measureAll(field, options, workloads, kind);
+    const comparison = compare(kind, cases);
     if (options.write) await writeResults(comparison, here('../results'), here('../../docs/benchmarks.md'));
     console.log(`${screenTable(comparison)}\n${summary(comparison)}`);
-    if (doubtful.length > 0) throw new Error(`no peer agrees with our result: ${doubtful.join('; ')}`);
+    if (doubtful.length === 0) return;
+    console.error(`error: no peer agrees with our result: ${doubtful.join('; ')}`);
+    process.exitCode = 1;
   } finally {
     field.stop();
   }
 }
 
 async function main(): Promise<void> {
-  const args = process.argv.slice(2);
-  if (args.includes('--help')) console.log(USAGE);
-  else await run(readOptions(args));
+  const options = readOptions(process.argv.slice(2));
+  const workloads = select(WORKLOADS, options.only);
+  if (!existsSync(here('node_modules')))
+    throw new UserError('the peers are not installed: npm ci --prefix bench/peers');
+  await run(options, workloads);
 }
 
-if (!existsSync(here('node_modules'))) {
-  console.error('The peers are not installed: npm ci --prefix bench/peers');
-  process.exitCode = 1;
-} else {
-  await main().catch((error) => {
-    console.error(error.message);
-    process.exit(1);
-  });
-}
+await exitWith(main);

@@ -1,5 +1,7 @@
 import { families as tested } from '../../test/ops/index.ts';
 import { type BenchCase, fromOpCase } from '../case.ts';
+import { UserError } from '../exit.ts';
+import { nearCommand } from '../names.ts';
 import { channelMatmuls, convolutions, graphConvolutions, matmuls } from './product.ts';
 import { elementwise, layouts, losses, norms, pools, reductions, softmaxes, updates } from './row.ts';
 import { attentions, gradients, steps } from './whole.ts';
@@ -30,7 +32,7 @@ export const opCases: Readonly<Record<string, readonly BenchCase[]>> = Object.fr
 
 /**
  * What `ops` name in `families`: a family, or a part of a workload's name; everything when nothing is named. Throws
- * `RangeError` for a name that fits nothing.
+ * `UserError` for a name that fits nothing.
  */
 export function select(
   families: Readonly<Record<string, readonly BenchCase[]>>,
@@ -40,10 +42,17 @@ export function select(
   if (ops.length === 0) return all;
   const chosen = new Set<BenchCase>();
   for (const op of ops) {
-    const found = families[op] ?? all.filter(({ name }) => name.includes(op));
-    if (found.length === 0)
-      throw new RangeError(`'${op}' names no workload; families are ${Object.keys(families).join(', ')}`);
+    // Any name has an empty part.
+    const fitting = op === '' ? [] : all.filter(({ name }) => name.includes(op));
+    const found = Object.hasOwn(families, op) ? (families[op] ?? []) : fitting;
+    if (found.length === 0) throw new UserError(namesNothing(op, Object.keys(families)));
     for (const test of found) chosen.add(test);
   }
   return [...chosen];
+}
+
+function namesNothing(op: string, families: readonly string[]): string {
+  const command = nearCommand(op);
+  if (command !== undefined) return `'${op}' names no workload; did you mean the command '${command}'?`;
+  return `'${op}' names no workload; families are ${families.join(', ')}`;
 }

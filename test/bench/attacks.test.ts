@@ -1,7 +1,11 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { attacks, formatAttacks, measureAttacks } from '../../bench/attacks.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { openTestDevice } from '../open.ts';
+import { adapterFlags, runScript } from './run.ts';
 
 let device: Device;
 beforeAll(async () => {
@@ -33,4 +37,16 @@ test('a name that is none is a RangeError', async () => {
   await expect(measureAttacks(device, ['pgd9'], quick)).rejects.toThrow(
     /'pgd9' is no attack; there are fgsm/,
   );
+});
+
+test('npm run bench -- attacks writes what it measured, each attack once', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'attacks-'));
+  const file = join(folder, 'a.json');
+  const flags = ['--size', 'tiny', '--rounds', '1', '--json', file, ...adapterFlags];
+  const done = await runScript('bench/run.ts', 'attacks', 'fgsm', 'fgsm', ...flags);
+  expect(done).toMatchObject({ code: 0 });
+  expect(done.stdout.match(/fgsm/g)).toHaveLength(1);
+  const found = JSON.parse(readFileSync(file, 'utf8')) as object;
+  expect(found).toMatchObject({ rounds: 1, size: 'tiny', attacks: [{ attack: 'fgsm' }] });
+  rmSync(folder, { recursive: true });
 });

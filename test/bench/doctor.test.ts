@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { type Chosen, diagnose, type Facts } from '../../bench/diagnosis.ts';
 import type { Roof } from '../../bench/roof.ts';
 import { adapterFlags, runScript } from './run.ts';
@@ -28,7 +28,7 @@ const WELL: Facts = {
     lavapipe: { error: 'no driver' },
     swiftshader: { description: 'SwiftShader' },
   },
-  chosen: GPU,
+  ...{ asked: 'auto', chosen: GPU },
 };
 const NO_GPU = { ...WELL.adapters, gpu: { error: 'none' } };
 
@@ -43,9 +43,14 @@ describe('diagnose', () => {
       'no adapter',
       {
         adapters: { gpu: { error: 'a' }, lavapipe: { error: 'b' }, swiftshader: { error: 'c' } },
-        gpuNodes: [],
+        ...{ gpuNodes: [], chosen: undefined },
       },
       ...(['problem', /gpu: a; lavapipe: b; swiftshader: c/, /npm i webgpu @sparticuz\/chromium/] as const),
+    ],
+    [
+      'no such adapter as was asked for',
+      { asked: 'lavapipe', chosen: undefined },
+      ...(['problem', /^adapter 'lavapipe' does not open$/, /Mesa 24 or newer.*--adapter auto/] as const),
     ],
     [
       'lavapipe that Dawn refuses',
@@ -132,9 +137,25 @@ describe('npm run doctor', () => {
     rmSync(folder, { recursive: true });
   });
 
-  test('an adapter that is not there is said and code 2', async () => {
-    const done = await runScript('bench/doctor.ts', '--adapter', 'nosuch');
-    expect(done.code).not.toBe(0);
-    expect(done.stderr).toContain('nosuch');
+  test('an adapter that does not open is a finding and code 2', async () => {
+    // `auto` looks at these drivers only; that is also the note.
+    vi.stubEnv('VK_DRIVER_FILES', '/none.json');
+    const done = await runScript('bench/doctor.ts', '--adapter', 'auto');
+    vi.unstubAllEnvs();
+    expect(done).toMatchObject({ code: 2 });
+    expect(done.stdout).toMatch(/problem: (adapter 'auto' does not open|no adapter opens)/);
+    expect(done.stdout).not.toContain('nothing to mend');
+    expect(done.stderr).not.toContain('error');
+  });
+
+  test.each([
+    ['--adapter', 'nosuch', /'nosuch' is invalid/],
+    ['--seconds', 'abc', /needs a number above 0/],
+    ['--json', '/nosuch/a.json', /there is no folder \/nosuch/],
+  ])('%s %s is one line and code 2', async (option, value, message) => {
+    const done = await runScript('bench/doctor.ts', option, value);
+    expect(done).toMatchObject({ code: 2, stdout: '' });
+    expect(done.stderr).toMatch(message);
+    expect(done.stderr).toMatch(/^error: .*\n$/);
   });
 });

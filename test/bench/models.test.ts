@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { measureFirstStep } from '../../bench/first-step.ts';
+import type { Measured } from '../../bench/measure.ts';
 import { measureModel, shareOfProfile } from '../../bench/models.ts';
 import { formatFirstSteps } from '../../bench/models-report.ts';
 import { dispose, networks, prepare, SIZES } from '../../bench/networks.ts';
+import type { Bounds } from '../../bench/roof.ts';
 import { EVALUATION } from '../../src/nn/module.ts';
 import type { AdapterChoice } from '../../src/node/gpu.ts';
 import type { Device } from '../../src/tensor/device.ts';
@@ -102,6 +104,7 @@ test('npm run bench -- models prints tables and writes a trace', async () => {
     'bench/run.ts',
     'models',
     'st-gcn',
+    'st-gcn',
     '--json',
     json,
     '--trace',
@@ -111,8 +114,19 @@ test('npm run bench -- models prints tables and writes a trace', async () => {
   expect(done).toMatchObject({ code: 0 });
   expect(done.stdout).toMatch(/st-gcn\s*│ training step/);
   expect(done.stdout).toMatch(/\d+ others/);
-  const { passes } = JSON.parse(readFileSync(json, 'utf8')) as { passes: { kernels: object[] }[] };
+  // Named twice, measured once.
+  expect(done.stdout.match(/^st-gcn: roof in these rounds: C = [\d.]+ GFLOP\/s/gm)).toHaveLength(1);
+  const { passes, rounds } = JSON.parse(readFileSync(json, 'utf8')) as {
+    readonly rounds: number;
+    readonly passes: readonly { readonly kernels: object[]; readonly captured: Measured; bounds: Bounds }[];
+  };
+  expect(rounds).toBe(1);
   expect(passes).toHaveLength(3);
+  expect(passes[0]?.bounds.copy).toBeGreaterThan(0);
+  const [, , step] = passes;
+  expect(done.stdout).toMatch(
+    new RegExp(`captured launches.*training step.* ${step?.captured.dispatches} │`, 's'),
+  );
   expect(passes[0]?.kernels.length).toBeGreaterThan(2);
   const { traceEvents } = JSON.parse(readFileSync(trace, 'utf8')) as { traceEvents: object[] };
   expect(traceEvents.length).toBeGreaterThan(20);

@@ -1,10 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type BenchCase, gradientOf, workload } from '../../bench/case.ts';
 import { type Line, measureOps, wrongPicks } from '../../bench/ops.ts';
-import { formatLines, formatWrongPicks, readResults, writeResults } from '../../bench/report.ts';
+import { formatLines, formatWrongPicks } from '../../bench/report.ts';
 import { opCases, select, shapes } from '../../bench/shapes/index.ts';
 import { convVariants } from '../../src/kernels/conv-launch.ts';
 import { convShape } from '../../src/kernels/conv-shape.ts';
@@ -12,18 +9,13 @@ import { softmax } from '../../src/kernels/softmax.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { openTestDevice } from '../open.ts';
+import { line } from './line.ts';
 
 let device: Device;
 beforeAll(async () => {
   device = await openTestDevice();
 });
 afterAll(() => device.dispose());
-
-let folder: string;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'bench-'));
-});
-afterEach(() => rmSync(folder, { recursive: true }));
 
 const quick = { rounds: 1, roundTime: 0.01, seconds: 0.1, variants: false, grad: false };
 
@@ -52,6 +44,9 @@ describe('workloads', () => {
     expect(() => select(shapes, ['matmul', 'nosuch'])).toThrow(
       /'nosuch' names no workload; families are matmul/,
     );
+    expect(() => select(shapes, [''])).toThrow("'' names no workload");
+    expect(() => select(shapes, ['constructor'])).toThrow("'constructor' names no workload");
+    expect(() => select(shapes, ['model'])).toThrow("did you mean the command 'models'?");
   });
 
   const products = all.filter(({ flops = Number.POSITIVE_INFINITY }) => flops < 3.5e8);
@@ -95,6 +90,19 @@ describe('measured lines', () => {
     expect(device.memory().pooled).toBe(0);
   });
 
+  test('an empty workload has no rates', async () => {
+    const empty = workload('test.empty', {
+      inputs: { x: [0, 100] },
+      op: ({ x }) => softmax(x),
+      ...{ flops: 0, writes: 0, wrt: ['x'] },
+    });
+    const { lines } = await measureOps(device, [empty], { ...quick, variants: true });
+    for (const each of lines)
+      expect(each).toMatchObject({ gflops: undefined, gbs: undefined, share: undefined });
+    expect(formatLines(lines)).not.toMatch(/NaN|Infinity/);
+    expect(wrongPicks(lines)).toEqual([]);
+  });
+
   test('every variant that is on offer is forced once, the pick first', async () => {
     const [conv] = select(opCases, ['conv: ']).filter(({ flops }) => flops) as [BenchCase];
     const { x, w } = conv.make(device) as { x: Tensor; w: Tensor };
@@ -117,23 +125,6 @@ describe('measured lines', () => {
     expect(lines.length).toBeGreaterThan(picked.length);
   });
 });
-
-function line(name: string, variant: string | undefined, picked: boolean, times: [number, number]): Line {
-  const wall = { min: times[0], median: times[1], max: times[1] + 1 };
-  const none = { flops: undefined, bytes: undefined, gflops: undefined, gbs: undefined };
-  return {
-    name,
-    variant,
-    picked,
-    wall,
-    gpu: undefined,
-    outside: undefined,
-    dispatches: 1,
-    ...none,
-    share: 0.5,
-    bound: 'memory',
-  };
-}
 
 describe('wrong picks', () => {
   const [fast, slow] = [line('a', 'v=fast', false, [8, 10]), line('a', 'v=slow', true, [10, 12])];
@@ -158,30 +149,5 @@ describe('wrong picks', () => {
     ).toEqual([]);
     expect(wrongPicks([slow, { ...fast, name: 'b' }])).toEqual([]);
     expect(wrongPicks([line('a', undefined, true, [1, 1])])).toEqual([]);
-  });
-});
-
-describe('results', () => {
-  const lines = [line('a', 'v=slow', true, [10, 12]), line('b', undefined, true, [1, 2])];
-  const bounds = { multiplyAdd: 1, copy: 1 };
-  const results = { adapter: 'test', measured: '', rounds: 1, bounds, cases: lines };
-
-  test('are read as they were written, and compared line by line', () => {
-    const file = join(folder, 'a.json');
-    writeResults(file, results);
-    const earlier = readResults(file);
-    expect(earlier.cases).toHaveLength(2);
-    const now = [line('a', undefined, true, [2, 3]), line('b', undefined, true, [1, 2])];
-    const table = formatLines([...now, line('c', undefined, true, [1, 1])], earlier);
-    expect(table).toContain('4.00');
-    expect(table).toContain('geometric mean: 2.00 × earlier');
-    expect(formatLines(now)).not.toContain('earlier');
-  });
-
-  test('that are not there or something else are told apart', () => {
-    expect(() => readResults(join(folder, 'none.json'))).toThrow(/none.json cannot be read/);
-    const other = join(folder, 'other.json');
-    writeFileSync(other, '{}');
-    expect(() => readResults(other)).toThrow('other.json holds no results of this benchmark');
   });
 });

@@ -1,11 +1,10 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { relativeError, sample } from '../../bench/peers/compare.ts';
 import { channelsFirst, hostInputs, inverse, permute, permuteShape } from '../../bench/peers/inputs.ts';
 import { measure } from '../../bench/peers/measure.ts';
-import { readOptions, select } from '../../bench/peers/options.ts';
 import type { LibraryProcess } from '../../bench/peers/process.ts';
 import type { LibraryName, Reply, Request } from '../../bench/peers/protocol.ts';
 import { savedCases, saveJson, summary, toJson, writeResults } from '../../bench/peers/results.ts';
@@ -67,18 +66,28 @@ describe('the results', () => {
 
   it('are saved after each line, and gone on with', async () => {
     const file = join(folder, 'lines.json');
-    expect(await savedCases(file, 'lavapipe')).toEqual([]);
+    expect(savedCases(file, 'lavapipe')).toEqual([]);
     const [first, second] = COMPARISON.cases as [Case, Case];
     await saveJson(file, compare('lavapipe', [first]));
-    expect(await savedCases(file, 'lavapipe')).toEqual([first]);
+    expect(savedCases(file, 'lavapipe')).toEqual([first]);
     await saveJson(file, compare('lavapipe', [first, second]));
-    expect(await savedCases(file, 'lavapipe')).toEqual([first, second]);
+    expect(savedCases(file, 'lavapipe')).toEqual([first, second]);
     expect(await readdir(folder)).toEqual(['lines.json']);
-    await expect(savedCases(file, 'swiftshader')).rejects.toThrow(
+    expect(() => savedCases(file, 'swiftshader')).toThrow(
       `--resume: ${file} has lines of lavapipe, not of swiftshader`,
     );
-    expect(() => readOptions(['--resume'])).toThrow('--resume: needs --json FILE');
-    expect(readOptions(['--resume', '--json', file])).toMatchObject({ resume: true, json: file });
+  });
+
+  it.each([
+    ['[1', / is no JSON$/],
+    ['{}', / is no file of bench:peers$/],
+    ['null', / is no file of bench:peers$/],
+    ['{"adapter": "lavapipe", "cases": [null]}', / is no file of bench:peers$/],
+    ['{"adapter": "lavapipe", "cases": [{"name": "a", "wall": {}}]}', / is no file of bench:peers$/],
+  ])('are not gone on with in a file of something else: %s', async (text, message) => {
+    const file = join(folder, 'other.json');
+    await writeFile(file, text);
+    expect(() => savedCases(file, 'lavapipe')).toThrow(message);
   });
 
   it('are written as JSON with all fields, null where there is no figure', () => {
@@ -239,45 +248,5 @@ describe('measuring', () => {
       'ort failed: out of memory',
     ]);
     expect(log.filter((entry) => entry.endsWith('time'))).toEqual(['ours time']);
-  });
-});
-
-describe('the command line', () => {
-  it('is read', () => {
-    const args = [
-      '--adapter',
-      'lavapipe',
-      '--only',
-      'matmul, sum',
-      '--rounds',
-      '3',
-      '--json',
-      'a.json',
-      '--write',
-    ];
-    expect(readOptions(args)).toEqual({
-      adapter: 'lavapipe',
-      only: ['matmul', 'sum'],
-      rounds: 3,
-      json: 'a.json',
-      resume: false,
-      write: true,
-    });
-    expect(readOptions([])).toMatchObject({ adapter: 'auto', only: [], rounds: 5, json: undefined });
-  });
-
-  it.each([
-    [['--adapter', 'cuda'], /--adapter: expected auto/],
-    [['--rounds', '0'], /--rounds: expected a count; got 0/],
-    [['--fast'], /--fast/],
-  ])('refuses %j', (args, message) => {
-    expect(() => readOptions(args)).toThrow(message);
-  });
-
-  it('selects by parts of names', () => {
-    const names = (only: string[]) => select(WORKLOADS, only).map(({ name }) => name);
-    expect(names(['MATMUL 512'])).toEqual(['matmul 512³']);
-    expect(names([])).toHaveLength(WORKLOADS.length);
-    expect(() => names(['nothing'])).toThrow(/no workload is named like nothing/);
   });
 });

@@ -43,13 +43,23 @@ describe('npm run bench', () => {
     expect(roof.multiplyAdd).toBeGreaterThan(0);
   });
 
-  test('a mistake is one line and code 2', async () => {
-    const unknown = await bench('nosuch');
-    expect(unknown.code).toBe(2);
-    expect(unknown.stderr).toMatch(/^error: 'nosuch' names no workload; families are .*\n$/);
-    const missing = await bench('softmax', '--compare', join(folder, 'none.json'));
-    expect(missing.code).toBe(2);
-    expect(missing.stderr).toContain('none.json cannot be read');
-    expect((await bench('softmax', '--rounds', '0')).code).not.toBe(0);
+  test.each([
+    [/^error: 'nosuch' names no workload; families are .*\n$/, ['nosuch']],
+    [/did you mean the command 'roofline'\?/, ['rofline']],
+    [/unknown option '--round'/, ['softmax', '--round', '1']],
+    [/there is no folder \/nosuch/, ['softmax', '--json', '/nosuch/a.json']],
+    [/'nosuch' is no network; there are r3d/, ['models', 'mlp', 'nosuch']],
+    [/there is no folder \/nosuch/, ['models', 'mlp', '--trace', '/nosuch/a.json']],
+    [/'fgsm9' is no attack; there are fgsm/, ['attacks', 'fgsm9']],
+    [/'vgg' is no network/, ['scaling', 'vgg']],
+  ])('a mistake is told in a line and code 2: %s', async (message, args) => {
+    const done = await bench(...args);
+    expect(done).toMatchObject({ code: 2, stdout: '' });
+    expect(done.stderr).toMatch(message);
+    expect(done.stderr).not.toMatch(/^ +at /m);
+  });
+
+  test('help is code 0', async () => {
+    expect(await bench('--help')).toMatchObject({ code: 0, stderr: '' });
   });
 });
