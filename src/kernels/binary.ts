@@ -13,6 +13,7 @@ import {
   numbered,
   oneElement,
   rankOf,
+  runOf,
 } from './elementwise-broadcast.ts';
 import { defineOp } from './op.ts';
 import { sumTo } from './reduce-sum.ts';
@@ -88,7 +89,8 @@ function launch({ name, code, compares }: BinaryRule, operands: Operands, out: T
   const loops = collapse(name, out.shape, [shapeOf(operands.a), shapeOf(operands.b)]);
   const candidates = compares ? broadcastVariants(loops) : elementwiseVariants(loops);
   const variant = a.device.variants.choose('elementwise', candidates);
-  const { count, groups } = coverage(out.shape, variant);
+  const RUN = compares ? 1 : runOf(loops, variant, a.device.traits);
+  const { count, groups } = coverage(out.shape, variant, RUN);
   const [strideA = [], strideB = []] = loops.strides;
   const params = {
     ...{
@@ -104,6 +106,7 @@ function launch({ name, code, compares }: BinaryRule, operands: Operands, out: T
     NUMBER: side,
     RANK: rankOf(loops),
     ONE: compares ? 0 : oneElement(loops, side),
+    RUN,
   };
   const how = { groups, constants, lines: { T: a.dtype } };
   const scalars = { aScalar: a, bScalar: b };

@@ -134,9 +134,18 @@ export function flatGroups(count: number): number {
   return Math.ceil(count / 256);
 }
 
-/** What the kernels count in a tensor of `shape`, and the workgroups that cover it. */
-export function coverage(shape: Shape, variant: ElementwiseVariant): { count: number; groups: number } {
+/** RUN of a `vectors` kernel: on a CPU, adjacent vectors whose place one thread finds at once. */
+export function runOf({ sizes }: Loops, variant: ElementwiseVariant, { software }: Pick<Traits, 'software'>) {
+  return software && variant === 'vectors' && sizes.length > 1 && (sizes[0] ?? 1) % 16 === 0 ? 4 : 1;
+}
+
+/** What the kernels count in a tensor of `shape`, and the workgroups that cover it with `run` of them a thread. */
+export function coverage(
+  shape: Shape,
+  variant: ElementwiseVariant,
+  run = 1,
+): { count: number; groups: number } {
   const size = sizeOf(shape);
   const count = variant === 'scalars' ? size : Math.ceil(size / 4);
-  return { count, groups: variant === 'flat' ? flatGroups(count) : groupsOf(count) };
+  return { count, groups: variant === 'flat' ? flatGroups(count) : groupsOf(count / run) };
 }

@@ -18,6 +18,7 @@ import {
   numbered,
   oneElement,
   rankOf,
+  runOf,
 } from './elementwise-broadcast.ts';
 import { inF32 } from './elementwise-cast.ts';
 import { checkFloats, defineOp, like } from './op.ts';
@@ -82,13 +83,14 @@ const expandOp = defineOp<{ x: Tensor }, ExpandAttrs, [Spec]>({
   forward({ x }, [out], { op, from, shape, scale }) {
     const loops = collapse(op, shape, [from]);
     const variant = x.device.variants.choose('elementwise', elementwiseVariants(loops));
-    const { count, groups } = coverage(shape, variant);
+    const RUN = runOf(loops, variant, x.device.traits);
+    const { count, groups } = coverage(shape, variant, RUN);
     const [a] = loops.strides;
     const params = {
       ...{ count, number: bitsOf(op, scale, x.dtype), ...flatSteps(x.device.traits) },
       ...{ ...numbered('size', loops.sizes, 1), ...numbered('a', a ?? [], 0), ...numbered('b', [], 0) },
     };
-    const times = { OP: 2, NUMBER: 2, RANK: rankOf(loops), ONE: oneElement(loops, 2) };
+    const times = { OP: 2, NUMBER: 2, RANK: rankOf(loops), ONE: oneElement(loops, 2), RUN };
     const launch = { groups, constants: times, lines: { T: x.dtype } };
     if (variant !== 'scalars') run(elementwiseBinaryWgsl, variant, { a: x, b: x, out }, params, launch);
     else {

@@ -3,12 +3,14 @@
 // a stride of 0 repeats an operand along an axis. The vector entries need size0 % 4 == 0, or one axis only.
 // `flat` is for operands that are as dense as out, have one element (ONE: 1 for a, 2 for b, 3 for both) or are numbers: a
 // thread takes 4 vectors, adjacent ones on a CPU (a cache line of its own), every 64th on a GPU (neighbours share a line).
-// NUMBER = 1: a is the param `number`; 2: b is. Elsewhere a thread computes 4 elements (scalar entries: 1).
+// NUMBER = 1: a is the param `number`; 2: b is. Elsewhere a thread computes 4 elements (scalar entries: 1), or RUN times 4 that are
+// adjacent in the innermost axis, whose place is found once.
 alias T = f32;
 override OP: u32 = 0u;
 override RANK: u32 = 1u; // axes, at most 4 standing for more
 override NUMBER: u32 = 0u;
 override ONE: u32 = 0u;
+override RUN: u32 = 1u; // or 4, of `vectors`, where size0 % 16 == 0
 
 struct BinaryParams {
   count: u32, // vectors or scalars to store
@@ -150,11 +152,19 @@ fn flat(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   flatAt(min(i + 3u * params.step, last));
 }
 
+fn vectorAt(i: u32, at: vec2u) { out[i] = apply(vectorA(at.x), vectorB(at.y)); }
+
 @compute @workgroup_size(64)
 fn vectors(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.y * groups.x * 64u + id.x;
+  let i = (id.y * groups.x * 64u + id.x) * RUN;
+  if (i >= params.count) { return; }
   let at = place(i * 4u);
-  if (i < params.count) { out[i] = apply(vectorA(at.x), vectorB(at.y)); }
+  let step = 4u * vec2u(params.a0, params.b0);
+  vectorAt(i, at);
+  if (RUN == 1u) { return; }
+  vectorAt(i + 1u, at + step);
+  vectorAt(i + 2u, at + 2u * step);
+  vectorAt(i + 3u, at + 3u * step);
 }
 
 @compute @workgroup_size(64)
