@@ -32,7 +32,9 @@ export function ratioOf(line: Line, earlier: ResultFile): number | undefined {
   const same = ({ name, variant, picked }: Line) =>
     name === line.name && (variant === line.variant || (picked && line.picked));
   const before = earlier.cases.find(same);
-  const [then, now] = [before ? timeOf(before).median : 0, timeOf(line).median];
+  const timed = before?.gpu !== undefined && line.gpu !== undefined;
+  const time = (of: Line) => (timed ? timeOf(of) : of.wall).median;
+  const [then, now] = [before ? time(before) : 0, time(line)];
   return then > 0 && now > 0 ? then / now : undefined;
 }
 

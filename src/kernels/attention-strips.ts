@@ -18,7 +18,7 @@ interface Strip {
 }
 
 const FEWEST_ROWS = 16;
-/** Rows of a strip where that keeps its scores within 16 MiB. More where none are hidden from keys, as long as 4 MiB hold them. */
+/** Rows of a strip where that keeps its scores within 16 MiB. More as long as 4 MiB hold them, but not where strips see different keys. */
 const USUAL_ROWS = 128;
 const MOST_SCORES = 2 ** 22;
 const FEW_SCORES = 2 ** 20;

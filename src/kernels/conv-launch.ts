@@ -56,11 +56,11 @@ export function convVariants(
   const tiles = tileVariants({ m, n: depths(shape, direction).columns, work }, traits);
   if (isDepthwise(shape)) return ['depthwise', ...tiles];
   if (isPointwise(shape)) return ['pointwise', ...tiles];
-  return withWindows(shape, direction, tiles, { traits, dtype });
+  return withWindowVariants(shape, direction, tiles, { traits, dtype });
 }
 
 /** With what computes windows of more than one tap, where it can. */
-function withWindows(
+function withWindowVariants(
   shape: ConvShape,
   pass: WinogradPass,
   tiles: readonly [TileVariant, ...TileVariant[]],
@@ -69,13 +69,13 @@ function withWindows(
   // Its transformed tiles would leave the range of f16.
   const minimal = isWinograd(shape) && dtype !== 'f16';
   const known: [WindowVariant, ...WindowVariant[]] = minimal
-    ? placed('winograd', winogradWins(shape, pass, traits), tiles)
+    ? firstIf(winogradWins(shape, pass, traits), 'winograd', tiles)
     : [...tiles];
-  return isPatches(shape) ? placed('patches', patchesWin(shape, pass, traits), known) : known;
+  return isPatches(shape) ? firstIf(patchesWin(shape, pass, traits), 'patches', known) : known;
 }
 
 /** With one more: first if it wins, else last. */
-function placed<V extends string>(name: V, wins: boolean, others: readonly [V, ...V[]]): [V, ...V[]] {
+function firstIf<V extends string>(wins: boolean, name: V, others: readonly [V, ...V[]]): [V, ...V[]] {
   return wins ? [name, ...others] : [...others, name];
 }
 
@@ -86,7 +86,7 @@ function weightVariants(shape: ConvShape, traits: TileTraits, dtype: DType): [Co
   const tiles = tileVariants({ m, n: filters / groups, work: convFlops(shape) / 2 }, traits);
   if (isPointwise(shape)) return ['pointwise', ...tiles];
   if (isDepthwise(shape)) return ['depthwise', ...tiles];
-  return withWindows(shape, 'weights', tiles, { traits, dtype });
+  return withWindowVariants(shape, 'weights', tiles, { traits, dtype });
 }
 
 /**

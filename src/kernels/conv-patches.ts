@@ -92,7 +92,7 @@ function unfold(x: Tensor, shape: ConvShape): Tensor {
 function fold(patches: Tensor, y: Tensor, shape: ConvShape, bias: Tensor | undefined): void {
   const [depth, height, width] = shape.input;
   const count = shape.batch * depth * height * Math.ceil(width / RUN);
-  const constants = { CHANNELS: shape.channels, HAS_BIAS: Number(bias !== undefined) };
+  const constants = { RUN, CHANNELS: shape.channels, HAS_BIAS: Number(bias !== undefined) };
   const tensors = { patches, y, bias: bias ?? patches };
   run(convPatchesWgsl, 'fold', tensors, paramsOf(shape, count), { groups: Math.ceil(count / 64), constants });
 }

@@ -1,7 +1,7 @@
 import type { Tensor } from '../tensor/tensor.ts';
 import type { ConvShape } from './conv-shape.ts';
 import type { Direction } from './conv-window.ts';
-import { ELEMENTS, partsOf, type WinogradPart, winogradPlan } from './conv-winograd.ts';
+import { partsOf, type WinogradPart, winogradPlan } from './conv-winograd.ts';
 import {
   type BatchAxes,
   type Epilogue,
@@ -24,7 +24,7 @@ export function convolveWinograd(
   const u = filtersOf(direction, w, parts[0] as WinogradPart);
   for (const part of parts) {
     const v = tilesOf(x, part);
-    const m = matrices(x, part.rows, part.filters);
+    const m = matrices(x, part, part.rows, part.filters);
     multiply(v, u, m, forwardProduct(part), NO_EPILOGUE);
     v.dispose();
     storeOutputs({ m, w, y }, part, epilogue);
@@ -41,7 +41,7 @@ export function winogradWeightGradient(
   for (const part of partsOf(winogradPlan(shape, 'weights'))) {
     const v = tilesOf(x, part);
     const m = gradientTilesOf(g, part);
-    const u = matrices(x, part.taps * part.channels, part.filters);
+    const u = matrices(x, part, part.taps * part.channels, part.filters);
     multiply(v, m, u, weightProduct(part), NO_EPILOGUE);
     for (const operand of [v, m]) operand.dispose();
     run(winogradWeightsWgsl, 'weights', { u, w: out }, paramsOf(part), {
@@ -52,8 +52,9 @@ export function winogradWeightGradient(
   }
 }
 
-function matrices({ device }: Tensor, height: number, width: number): Tensor {
-  return device.allocate([ELEMENTS, height, width], 'f32', 'conv');
+/** A matrix for each element of a tile. */
+function matrices({ device }: Tensor, { elements }: WinogradPart, height: number, width: number): Tensor {
+  return device.allocate([elements, height, width], 'f32', 'conv');
 }
 
 function groupsFor(threads: number): number {
@@ -66,7 +67,7 @@ function paramsOf({ channels, filters, ...part }: WinogradPart, slope = 0) {
 
 function filtersOf(direction: Direction, w: Tensor, part: WinogradPart): Tensor {
   const { taps, channels, filters, line } = part;
-  const elements = matrices(w, taps * channels, filters);
+  const elements = matrices(w, part, taps * channels, filters);
   run(winogradWgsl, 'filters', { w, wScalar: w, elements }, paramsOf(part), {
     groups: groupsFor((taps * channels * filters) / 4),
     constants: { LINE: line, ADJOINT: Number(direction !== 'forward') },
@@ -76,7 +77,7 @@ function filtersOf(direction: Direction, w: Tensor, part: WinogradPart): Tensor 
 
 function tilesOf(x: Tensor, part: WinogradPart): Tensor {
   const { planes, channels, line } = part;
-  const elements = matrices(x, planes, channels);
+  const elements = matrices(x, part, planes, channels);
   run(winogradWgsl, 'tiles', { x, elements }, paramsOf(part), {
     groups: groupsFor((planes * channels) / 4),
     constants: { LINE: line },
@@ -86,7 +87,7 @@ function tilesOf(x: Tensor, part: WinogradPart): Tensor {
 
 function gradientTilesOf(g: Tensor, part: WinogradPart): Tensor {
   const { rows, filters, line } = part;
-  const elements = matrices(g, rows, filters);
+  const elements = matrices(g, part, rows, filters);
   run(winogradWeightsWgsl, 'gradients', { g, elements }, paramsOf(part), {
     groups: groupsFor((rows * filters) / 4),
     constants: { LINE: line },
@@ -113,18 +114,28 @@ function storeOutputs(
 }
 
 /** A row of A is the planes that an output sees, so each row begins a plane behind the one before. */
-function forwardProduct({ planes, rows, taps, channels, filters }: WinogradPart): Product {
+function forwardProduct({ elements, planes, rows, taps, channels, filters }: WinogradPart): Product {
   const [m, n, k] = [rows, filters, taps * channels];
-  return { ...BATCH, m, n, k, ...rowsOfTiles(planes, channels), bStrides: one(k * n) };
+  return { ...batchOf(elements), m, n, k, ...rowsOfTiles(planes, channels), bStrides: one(k * n) };
 }
 
 /** Aᵀ · B, with A as above. */
-function weightProduct({ planes, rows, taps, channels, filters }: WinogradPart): Product {
+function weightProduct({ elements, planes, rows, taps, channels, filters }: WinogradPart): Product {
   const [m, n, k] = [taps * channels, filters, rows];
-  return { ...BATCH, m, n, k, transposeA: true, ...rowsOfTiles(planes, channels), bStrides: one(k * n) };
+  return {
+    ...batchOf(elements),
+    m,
+    n,
+    k,
+    transposeA: true,
+    ...rowsOfTiles(planes, channels),
+    bStrides: one(k * n),
+  };
 }
 
-const BATCH = { ...SINGLE, batch: [1, 1, ELEMENTS] } as const;
+function batchOf(elements: number) {
+  return { ...SINGLE, batch: [1, 1, elements] } as const;
+}
 
 function rowsOfTiles(planes: number, channels: number): Pick<Product, 'aRows' | 'aStrides'> {
   return { aRows: { start: 0, row: channels }, aStrides: one(planes * channels) };

@@ -6,8 +6,8 @@ import { axes, type Direction } from './conv-window.ts';
 /** What minimal filtering computes: as `Direction`, or the gradient of the weights. */
 export type WinogradPass = Direction | 'weights';
 
-/** Of a tile of 6×6. */
-export const ELEMENTS = 36;
+const ELEMENTS = 36; // of a tile of 6×6
+const LINE_ELEMENTS = 30; // its last column has to do with outputs that a line has not
 const LINE_TAPS = 9; // three rows of three
 /** What each step takes, in multiplications of a direct kernel: by lanes of four (SwiftShader) and of eight. */
 const FOURS = { multiplication: 0.8, moved: 12.5, launches: 2e5 };
@@ -23,14 +23,25 @@ export function isWinograd(shape: ConvShape): boolean {
   const { kernel, stride, dilation, groups, channels, filters } = shape;
   const window = (kernel[1] === 3 && kernel[2] === 3) || lineOf(shape) !== undefined;
   const vectors = groups === 1 && channels % 4 === 0 && filters % 4 === 0;
-  const room = ELEMENTS * kernel[0] * channels * filters <= MOST_ELEMENTS;
-  return window && vectors && room && sizeOf(stride) === 1 && sizeOf(dilation) === 1;
+  return window && vectors && sizeOf(stride) === 1 && sizeOf(dilation) === 1 && hasRoom(shape);
+}
+
+/** Whether what lies between the passes can be bound: the filters, and the inputs and outputs of one tile. */
+function hasRoom(shape: ConvShape): boolean {
+  return (['forward', 'inputGrad'] as const).every((direction) => {
+    const plan = winogradPlan(shape, direction);
+    const { elements, taps, channels, filters } = plan;
+    const { planes } = rowsOf(1, plan);
+    const most = Math.max(taps * channels * filters, planes * Math.max(channels, filters));
+    return elements * most <= MOST_ELEMENTS;
+  });
 }
 
 /** A convolution of nine taps along one axis as one along the height: what is before that axis in the batch, what is behind it in the width. */
 function lineOf(shape: ConvShape): ConvShape | undefined {
   const { batch, input, output, kernel, padding } = shape;
   const axis = kernel.indexOf(LINE_TAPS);
+  if (axis < 0) return undefined;
   const plain = (i: number) => kernel[i] === 1 && padding[i] === 0 && input[i] === output[i];
   if (![0, 1, 2].every((i) => i === axis || plain(i))) return undefined;
   const [before, behind] = [sizeOf(input.slice(0, axis)), sizeOf(input.slice(axis + 1))];
@@ -50,13 +61,13 @@ export function winogradWins(
   { software, subgroupMinSize }: Pick<Traits, 'software' | 'subgroupMinSize'>,
 ): boolean {
   const cost = subgroupMinSize === 4 ? FOURS : EIGHTS;
-  const { planes, rows, channels, filters, taps } = winogradPlan(shape, pass);
+  const { planes, rows, channels, filters, taps, elements } = winogradPlan(shape, pass);
   // What is loaded for a row takes as long as a dozen of its columns.
   const perColumn = 1 + 12 / filters;
   const direct = (convFlops(shape) / 2) * perColumn;
-  const products = ELEMENTS * rows * taps * channels * filters * perColumn;
+  const products = elements * rows * taps * channels * filters * perColumn;
   // Written by one pass, read by the next.
-  const moved = 2 * ELEMENTS * (planes * channels + rows * filters + taps * channels * filters);
+  const moved = 2 * elements * (planes * channels + rows * filters + taps * channels * filters);
   return software && cost.multiplication * products + cost.moved * moved + cost.launches < direct;
 }
 
@@ -76,7 +87,16 @@ export function winogradPlan(given: ConvShape, pass: WinogradPass) {
   const { skipped, ...depth } = depthOf(x[0], y[0], kernel[0], pad(0));
   const firstTap = forward ? skipped : kernel[0] - 1 - skipped;
   const sizes = { ...axes('x', x), ...axes('y', y), padD: depth.padD, padH: pad(1), padW: pad(2) };
-  const cut = { line: Number(line !== undefined), tilesH, tilesW, ...depth, kD: kernel[0], firstTap };
+  const elements = line ? LINE_ELEMENTS : ELEMENTS;
+  const cut = {
+    line: Number(line !== undefined),
+    elements,
+    tilesH,
+    tilesW,
+    ...depth,
+    kD: kernel[0],
+    firstTap,
+  };
   return { ...cut, ...rowsOf(tiles, { ...depth, yD: y[0] }), channels, filters, ...sizes };
 }
 

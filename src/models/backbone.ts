@@ -35,7 +35,7 @@ export abstract class Backbone extends Module {
   }
 }
 
-/** The output of a stage; what else it made is freed at its end, unless a gradient needs it. */
+/** The output of a stage; what else it made is freed at its end, unless a gradient needs it or `device.keep` was told to keep it. */
 export function runStage(stage: Layer, x: Tensor, mode: Mode): Tensor {
   return x.device.scope(() => stage.forward(x, mode));
 }

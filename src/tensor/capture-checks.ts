@@ -21,6 +21,7 @@ export function checkInputs(inputs: readonly Tensor[]): Device {
   return device;
 }
 
+/** Throws for what is no tensor. */
 export function checkTensor(input: unknown, i: number): void {
   need(input instanceof Tensor, 'capture', `a tensor as input ${i}`, input);
 }
@@ -39,11 +40,7 @@ function checkInput(inputs: readonly Tensor[], i: number, device: Device): void 
 export function checkRecording(recording: Recording, inputs: readonly Tensor[], result: unknown): void {
   const { launches, failure } = recording;
   if (result instanceof Promise) {
-    // Its scope may have closed out of order.
-    result.then(
-      (made) => disposeMade(made, recording),
-      () => {},
-    );
+    result.catch(() => {}); // its scope may close out of order
     throw new CaptureError('capture', 'a captured step cannot be async');
   }
   if (failure) throw failure;
@@ -58,12 +55,6 @@ export function checkRecording(recording: Recording, inputs: readonly Tensor[], 
         `${label} updates an input in place; use the tensor without passing it`,
       );
   }
-}
-
-/** Of what a step returned, what it made: that cannot be used. Inputs and weights are not its own. */
-function disposeMade(result: unknown, recording: Recording): void {
-  for (const tensor of tensorsIn(result))
-    if (!tensor.disposed && recording.made(tensor.storage('capture').buffer)) tensor.dispose();
 }
 
 /** There must be as many inputs as were recorded. */

@@ -138,7 +138,7 @@ function record<I extends readonly Tensor[], R>(
   const recording = new Recording();
   let outputs: Tensor[] = [];
   try {
-    const result = device.record(recording, () => device.scope(() => fn(...inputs)));
+    const result = device.record(recording, () => device.scope(() => withoutLate(fn(...inputs))));
     // Not the weights that it may return too.
     outputs = [...tensorsIn(result)].filter((tensor) => recording.made(tensor.storage('capture').buffer));
     checkRecording(recording, inputs, result);
@@ -149,6 +149,11 @@ function record<I extends readonly Tensor[], R>(
     for (const buffer of recording.constants) device.pool.give(buffer);
     throw error;
   }
+}
+
+/** An async step is refused: nothing of what it makes survives its scope. */
+function withoutLate<R>(result: R): R {
+  return result instanceof Promise ? (result.then(() => {}) as R) : result;
 }
 
 /** What the step uses and returned must still be there. */

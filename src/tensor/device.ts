@@ -238,7 +238,7 @@ export class Device {
    * Runs `fn`, which may be async, and measures each kernel it launches by timestamps: GPU time, calls, bytes, flops.
    * Results are the same as without; dispatches run one by one, so the whole takes longer. Where the device lacks
    * `timestamp-query` times are undefined; browsers round them to 0.1 ms. Throws `DeviceError` when a profile is being
-   * taken already, and what `fn` throws.
+   * taken already, `ShapeError` for no function, and what `fn` throws.
    */
   profile<R>(fn: () => R | Promise<R>): Promise<Profile<R>> {
     return profile(this, fn);

@@ -180,6 +180,15 @@ test('neighbouring tiles share the zeros between them, and taps that meet no inp
   expect(winogradPlan(conv3x3(1, 8, 4), 'forward')).toMatchObject({ period: 1, rows: 4, planes: 4 });
 });
 
+test('room for one tile is asked for, however deep, and for the filters of a line as it is', () => {
+  const offers = (shape: ConvShape) => convVariants(shape, 'forward', traits).includes('winograd');
+  expect([offers(conv3d([1, 900, 4, 4, 512])), offers(conv3d([1, 2000, 4, 4, 512]))]).toEqual([true, false]);
+  const along = { kernel: [9, 1, 1], padding: [4, 0, 0], input: [30, 2, 2], output: [30, 2, 2] } as const;
+  expect(offers(conv3x3(1, 1, 512, along))).toBe(true);
+  expect(offers(conv3x3(1, 1, 1024, along))).toBe(true);
+  expect(offers(conv3x3(1, 1, 1280, along))).toBe(false);
+});
+
 test('a window of one that keeps the size is a product of matrices', () => {
   const one: Partial<ConvShape> = { kernel: [1, 1, 1], padding: [0, 0, 0] };
   const first = (more: Partial<ConvShape>) =>

@@ -78,6 +78,11 @@ export const cases: readonly OpCase[] = [
   conv([1, 10, 2, 3, 8], [9, 1, 1, 8, 4], { padding: [9, 0, 0] }, { gradients: ['x', 'w'] }),
   conv([0, 9, 4], [9, 4, 4], { padding: 4 }),
   { ...conv([30, 64, 62, 4], [3, 3, 4, 4], { padding: 1 }, { linear: ['x', 'w'] }), large: true }, // more than a part of winograd.wgsl
+  {
+    ...conv([9, 6, 30, 30, 16], [3, 3, 3, 16, 4], { padding: [1, 1, 0] }, { linear: ['x', 'w'] }),
+    large: true,
+  }, // with a depth
+  { ...conv([26, 1000, 8], [9, 8, 12], { padding: [[4, 1]] }, { linear: ['x', 'w'] }), large: true }, // in lines
   transposed([1, 5, 4, 8], [3, 3, 4, 8], { padding: 1 }),
   transposed([2, 12, 8], [9, 4, 8], { padding: 4 }),
   conv([7, 4, 4, 3], [3, 3, 3, 20], { padding: 1, stride: 2 }),

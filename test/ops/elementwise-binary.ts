@@ -61,6 +61,25 @@ const SHAPES: readonly ShapePair[] = [
   [[0, 4], [4]],
   [[3, 0], [1]],
 ];
+/** Broadcast along other axes than the innermost, of whole runs of four vectors, or along it. */
+const RUN_SHAPES: readonly ShapePair[] = [
+  [
+    [2, 3, 16],
+    [2, 1, 16],
+  ],
+  [
+    [3, 32],
+    [3, 1],
+  ],
+  [
+    [1, 5, 1],
+    [2, 1, 16],
+  ],
+  [
+    [2, 1, 2, 1, 16],
+    [1, 2, 1, 2, 16],
+  ],
+];
 const FEW_SHAPES = SHAPES.filter((_, i) => [0, 5, 9].includes(i));
 
 /** `op` on tensors: inputs by value range, compared as it stands. */
@@ -268,7 +287,8 @@ const power: Formula = (a, b) => (Math.abs(a) === 1 && Math.abs(b) === INF ? 1 :
 export const binaryCases: readonly OpCase[] = [
   ...smoothCases(addRule, SHAPES),
   ...smoothCases(mulRule, SHAPES),
-  ...smoothCases(subRule, FEW_SHAPES),
+  ...smoothCases(subRule, [...FEW_SHAPES, ...RUN_SHAPES]),
+  ...RUN_SHAPES.map(([a, b]) => pair(addRule, integers(a, -9, 9), integers(b, -9, 9), { gradients: [] })),
   ...smoothCases(['div', div, (a, b) => a / b], FEW_SHAPES),
   ...smoothCases(['pow', pow, power], FEW_SHAPES),
   ...[addRule, subRule, mulRule, maximumRule, minimumRule].flatMap(integerCases),

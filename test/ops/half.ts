@@ -37,7 +37,7 @@ interface Halves {
 export const HALVES: Readonly<Record<string, Halves>> = {
   elementwise: {
     cases:
-      /^(?!equal|less|greater|notEqual).*\[3,5,8\] and \[8\]|add of f32|maximum|^less .*special|where|cast|^(relu|sign|exp|log|gelu|tanh|softplus|clamp|sqrt|abs).*\[3,7\]/,
+      /^(?!equal|less|greater|notEqual).*\[3,5,8\] and \[8\]|of f32 \[2,3,16\]|add of f32|maximum|^less .*special|where|cast|^(relu|sign|exp|log|gelu|tanh|softplus|clamp|sqrt|abs).*\[3,7\]/,
     forced: ['elementwise'],
   },
   layout: { cases: /./, forced: ['layout', 'pad', 'gather'] },

@@ -265,7 +265,7 @@ const moreCases: readonly OpCase[] = [
   ...[
     [[2, 3, 4], [4]],
     [
-      [2, 3, 4],
+      [2, 3, 32], // whose gradient is spread in runs of vectors
       [3, 1],
     ],
     [[2, 3, 4], []],

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { valueAndGrad } from '../../src/autograd/grad.ts';
 import { CaptureError, DisposedError } from '../../src/errors.ts';
 import { add, mul, sub } from '../../src/kernels/elementwise.ts';
+import { reshape } from '../../src/kernels/layout.ts';
 import { sum } from '../../src/kernels/reduce.ts';
 import { AdamW } from '../../src/nn/optimisers.ts';
 import { capture } from '../../src/tensor/capture.ts';
@@ -85,10 +86,16 @@ describe('a trap is an error', () => {
   test('an async step, which gives back its memory once it settles', async () => {
     const x = device.tensor([1]);
     const before = device.memory().live;
-    const step = capture(async (input: Tensor) => mul(input, 2));
-    expect(() => step(x)).toThrow(/cannot be async/);
-    await device.idle(); // and with it the step's promise
-    step.dispose();
+    const soon = capture(async (input: Tensor) => mul(input, 2));
+    const late = capture(async (input: Tensor) => {
+      await null;
+      return [mul(input, 2), reshape(input, [1, 1])];
+    });
+    for (const step of [soon, late]) {
+      expect(() => step(x)).toThrow(/cannot be async/);
+      await device.idle(); // and with it the step's promise
+      step.dispose();
+    }
     expect(device.memory().live).toBe(before);
   });
 

@@ -10,8 +10,7 @@ struct PatchParams {
   strideD: u32, strideH: u32, strideW: u32, padD: u32, padH: u32, padW: u32,
 }
 
-const RUN = 4u; // divisions take longer than the sums of a pixel
-
+override RUN: u32 = 4u; // divisions take longer than the sums of a pixel
 override CHANNELS: u32 = 3u; // of y, at most 3
 override HAS_BIAS: bool = false;
 

@@ -1,6 +1,6 @@
 // The gradient of the weights of a convolution that winograd.wgsl can compute: Gᵀ·(Σ (Bᵀ·x·B) ⊙ (A·g·Aᵀ))·G, of g = dLoss/dy, over
-// all tiles. `tiles` of winograd.wgsl makes v [36, planes, C] of x; LINE, tiles, rows and elements are as there. The sums are 36
-// products of matrices, which matmul makes: u = vᵀ·m, a row of v being the planes that a row of m saw.
+// all tiles. `tiles` of winograd.wgsl makes v [36, planes, C] of x; LINE, tiles, rows and elements are as there. The sums are
+// products of matrices, one for each element, which matmul makes: u = vᵀ·m, a row of v being the planes that a row of m saw.
 // gradients: m [36, rows, O] = A·g·Aᵀ, g [images, yD, yH, yW, O], zeros outside and in rows that are none; a thread has one row and 4 o.
 // weights:   w [kD, 3, 3, C, O] from u [36, taps, C, O], added to what is there with ADD; zeros for taps along the depth that are left
 //            out. A thread has one tap along the depth, one c and 4 o.
@@ -24,15 +24,16 @@ struct Three { a: vec4f, b: vec4f, c: vec4f }
 struct Four { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
 struct Six { a: vec4f, b: vec4f, c: vec4f, d: vec4f, e: vec4f, f: vec4f }
 
-// Column `column` of the 6×6 elements that start at `at`, `pitch` apart.
+// Column `column` of the 6×6 elements that start at `at`, `pitch` apart. The last one has to do with a fourth column of outputs only.
 fn storeColumn(at: u32, pitch: u32, column: u32, s: Six) {
-  let first = at + column * pitch;
+  if (LINE && column == 5u) { return; }
+  let first = at + 6u * column * pitch;
   elements[first] = s.a;
-  elements[first + 6u * pitch] = s.b;
-  elements[first + 12u * pitch] = s.c;
-  elements[first + 18u * pitch] = s.d;
-  elements[first + 24u * pitch] = s.e;
-  elements[first + 30u * pitch] = s.f;
+  elements[first + pitch] = s.b;
+  elements[first + 2u * pitch] = s.c;
+  elements[first + 3u * pitch] = s.d;
+  elements[first + 4u * pitch] = s.e;
+  elements[first + 5u * pitch] = s.f;
 }
 
 struct Tile { image: u32, at: vec2u }
@@ -104,9 +105,10 @@ fn gather(u: Six) -> Three {
 }
 
 fn weightColumn(at: u32, pitch: u32, column: u32) -> Three {
-  let first = at + column * pitch;
+  if (LINE && column == 5u) { return Three(); }
+  let first = at + 6u * column * pitch;
   return gather(Six(
-    u[first], u[first + 6u * pitch], u[first + 12u * pitch], u[first + 18u * pitch], u[first + 24u * pitch], u[first + 30u * pitch]));
+    u[first], u[first + pitch], u[first + 2u * pitch], u[first + 3u * pitch], u[first + 4u * pitch], u[first + 5u * pitch]));
 }
 
 fn storeWeightRow(at: u32, row: u32, s: Three) {

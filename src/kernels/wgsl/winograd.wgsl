@@ -1,8 +1,8 @@
 // Convolution with stride 1 by minimal filtering, F(4×4, 3×3) of planes: y = Aᵀ·(Σ_cd (G·w·Gᵀ) ⊙ (Bᵀ·x·B))·A + bias + residual for
 // each tile of 4×4 outputs, with 36 multiplications in place of 144 (Lavin and Gray 2016, section 4.3), of windows kD×3×3. The sums
-// over the channels c and the taps d along the depth are 36 products of matrices, which matmul makes between the passes.
+// over the channels c and the taps d along the depth are products of matrices, one for each of 36 elements, which matmul makes between the passes.
 // With LINE the window is nine taps along the height: taps and outputs alike are rows of three, the next row three places on,
-// so that a tile is 4 rows of 3 outputs in a line, with 36 multiplications in place of 108.
+// so that a tile is 4 rows of 3 outputs in a line, with 30 multiplications in place of 108: of 36 elements (below) the first 30.
 // filters: u [36, taps, C, O] = G·w·Gᵀ; w [kD, 3, 3, C, O], with ADJOINT [kD, 3, 3, O, C] turned by 180° in all axes. A thread has
 //          one tap, one c and 4 o.
 // tiles:   v [36, planes, C] = Bᵀ·x·B of the 6×6 inputs behind each tile, zeros outside; x [images, xD, xH, xW, C]. Plane d of tile t
@@ -11,7 +11,7 @@
 //          outputs see zeros, these are the next tile's first. A thread has one plane and 4 c.
 // outputs: y [images, yD, yH, yW, O] from m [36, rows, O]; a thread has one output plane of a tile and 4 o. Rows that are none
 //          (period > yD) are not read.
-// Tile t, counted from firstTile, is (image·tilesH + row)·tilesW + column, element e of 36 is 6·row + column.
+// Tile t, counted from firstTile, is (image·tilesH + row)·tilesW + column, element e of 36 is 6·column + row.
 override LINE: bool = false;
 override ADJOINT: bool = false;
 override HAS_BIAS: bool = false;
@@ -77,15 +77,16 @@ fn tap(some: Filters, row: u32, column: u32) -> vec4f {
 
 fn tapRow(some: Filters, row: u32) -> Six { return byG(Three(tap(some, row, 0u), tap(some, row, 1u), tap(some, row, 2u))); }
 
-// Column `column` of the 6×6 elements that start at `at`, `pitch` apart.
+// Column `column` of the 6×6 elements that start at `at`, `pitch` apart. The last one has to do with a fourth column of outputs only.
 fn storeColumn(at: u32, pitch: u32, column: u32, s: Six) {
-  let first = at + column * pitch;
+  if (LINE && column == 5u) { return; }
+  let first = at + 6u * column * pitch;
   elements[first] = s.a;
-  elements[first + 6u * pitch] = s.b;
-  elements[first + 12u * pitch] = s.c;
-  elements[first + 18u * pitch] = s.d;
-  elements[first + 24u * pitch] = s.e;
-  elements[first + 30u * pitch] = s.f;
+  elements[first + pitch] = s.b;
+  elements[first + 2u * pitch] = s.c;
+  elements[first + 3u * pitch] = s.d;
+  elements[first + 4u * pitch] = s.e;
+  elements[first + 5u * pitch] = s.f;
 }
 
 @compute @workgroup_size(64)
@@ -130,10 +131,15 @@ fn input(plane: u32, place: vec2u, c: u32) -> vec4f {
   return select(vec4f(), x[((plane * p.xH + at.x) * p.xW + at.y) * p.channels + c], inside);
 }
 
+fn lastInput(plane: u32, tile: Tile, row: u32, c: u32) -> vec4f {
+  if (LINE) { return vec4f(); }
+  return input(plane, placeIn(tile, row, 5u), c);
+}
+
 fn inputRow(plane: u32, tile: Tile, row: u32, c: u32) -> Six {
   return byB(Six(
     input(plane, placeIn(tile, row, 0u), c), input(plane, placeIn(tile, row, 1u), c), input(plane, placeIn(tile, row, 2u), c),
-    input(plane, placeIn(tile, row, 3u), c), input(plane, placeIn(tile, row, 4u), c), input(plane, placeIn(tile, row, 5u), c)));
+    input(plane, placeIn(tile, row, 3u), c), input(plane, placeIn(tile, row, 4u), c), lastInput(plane, tile, row, c)));
 }
 
 @compute @workgroup_size(64)
@@ -165,9 +171,10 @@ fn tiles(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grou
 }
 
 fn productColumn(at: u32, pitch: u32, column: u32) -> Four {
-  let first = at + column * pitch;
+  if (LINE && column == 5u) { return Four(); }
+  let first = at + 6u * column * pitch;
   return byA(Six(
-    m[first], m[first + 6u * pitch], m[first + 12u * pitch], m[first + 18u * pitch], m[first + 24u * pitch], m[first + 30u * pitch]));
+    m[first], m[first + pitch], m[first + 2u * pitch], m[first + 3u * pitch], m[first + 4u * pitch], m[first + 5u * pitch]));
 }
 
 fn isOutput(at: vec2u, column: u32) -> bool { return at.x < p.yH && at.y < p.yW && (!LINE || column < 3u); }
