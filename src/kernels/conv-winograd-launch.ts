@@ -11,7 +11,7 @@ import {
   SINGLE,
 } from './matmul-launch.ts';
 import { run } from './run.ts';
-import { winogradWeightsWgsl, winogradWgsl } from './wgsl.gen.ts';
+import { winogradWgsl } from './wgsl.gen.ts';
 
 /** Writes a convolution of x with w, or its adjoint applied to x, to y. */
 export function convolveWinograd(
@@ -44,7 +44,7 @@ export function winogradWeightGradient(
     const u = matrices(x, part, part.taps * part.channels, part.filters);
     multiply(v, m, u, weightProduct(part), NO_EPILOGUE);
     for (const operand of [v, m]) operand.dispose();
-    run(winogradWeightsWgsl, 'weights', { u, w: out }, paramsOf(part), {
+    run(winogradWgsl, 'weights', { m: u, y: out }, paramsOf(part), {
       groups: groupsFor((part.kD * part.channels * part.filters) / 4),
       constants: { LINE: part.line, ADD: Number(part.firstTile > 0) },
     });
@@ -61,37 +61,34 @@ function groupsFor(threads: number): number {
   return Math.ceil(threads / 64);
 }
 
+/** Workgroups whose threads make four elements of each matrix. */
+function groupsOver(matrices: Tensor, { elements }: WinogradPart): number {
+  return groupsFor(matrices.size / elements / 4);
+}
+
 function paramsOf({ channels, filters, ...part }: WinogradPart, slope = 0) {
   return { ...part, channels: channels / 4, filters: filters / 4, slope };
 }
 
 function filtersOf(direction: Direction, w: Tensor, part: WinogradPart): Tensor {
-  const { taps, channels, filters, line } = part;
-  const elements = matrices(w, part, taps * channels, filters);
-  run(winogradWgsl, 'filters', { w, wScalar: w, elements }, paramsOf(part), {
-    groups: groupsFor((taps * channels * filters) / 4),
-    constants: { LINE: line, ADJOINT: Number(direction !== 'forward') },
-  });
+  const elements = matrices(w, part, part.taps * part.channels, part.filters);
+  const constants = { LINE: part.line, ADJOINT: Number(direction !== 'forward') };
+  const launch = { groups: groupsOver(elements, part), constants };
+  run(winogradWgsl, 'filters', { w, wScalar: w, elements }, paramsOf(part), launch);
   return elements;
 }
 
 function tilesOf(x: Tensor, part: WinogradPart): Tensor {
-  const { planes, channels, line } = part;
-  const elements = matrices(x, part, planes, channels);
-  run(winogradWgsl, 'tiles', { x, elements }, paramsOf(part), {
-    groups: groupsFor((planes * channels) / 4),
-    constants: { LINE: line },
-  });
+  const elements = matrices(x, part, part.planes, part.channels);
+  const launch = { groups: groupsOver(elements, part), constants: { LINE: part.line } };
+  run(winogradWgsl, 'tiles', { x, elements }, paramsOf(part), launch);
   return elements;
 }
 
 function gradientTilesOf(g: Tensor, part: WinogradPart): Tensor {
-  const { rows, filters, line } = part;
-  const elements = matrices(g, part, rows, filters);
-  run(winogradWeightsWgsl, 'gradients', { g, elements }, paramsOf(part), {
-    groups: groupsFor((rows * filters) / 4),
-    constants: { LINE: line },
-  });
+  const elements = matrices(g, part, part.rows, part.filters);
+  const launch = { groups: groupsOver(elements, part), constants: { LINE: part.line } };
+  run(winogradWgsl, 'gradients', { g, elements }, paramsOf(part), launch);
   return elements;
 }
 

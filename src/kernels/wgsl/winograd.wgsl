@@ -1,38 +1,40 @@
 // Convolution with stride 1 by minimal filtering, F(4×4, 3×3) of planes: y = Aᵀ·(Σ_cd (G·w·Gᵀ) ⊙ (Bᵀ·x·B))·A + bias + residual for
 // each tile of 4×4 outputs, with 36 multiplications in place of 144 (Lavin and Gray 2016, section 4.3), of windows kD×3×3. The sums
-// over the channels c and the taps d along the depth are products of matrices, one for each of 36 elements, which matmul makes between the passes.
-// With LINE the window is nine taps along the height: taps and outputs alike are rows of three, the next row three places on,
-// so that a tile is 4 rows of 3 outputs in a line, with 30 multiplications in place of 108: of 36 elements (below) the first 30.
-// filters: u [36, taps, C, O] = G·w·Gᵀ; w [kD, 3, 3, C, O], with ADJOINT [kD, 3, 3, O, C] turned by 180° in all axes. A thread has
-//          one tap, one c and 4 o.
-// tiles:   v [36, planes, C] = Bᵀ·x·B of the 6×6 inputs behind each tile, zeros outside; x [images, xD, xH, xW, C]. Plane d of tile t
-//          is t·period + d, of which the first padD are zeros, so that the planes an output sees lie behind one another: they are
-//          a row of the matrix that is multiplied, and begin where row t·period + d of the product does. Where a tile's last
-//          outputs see zeros, these are the next tile's first. A thread has one plane and 4 c.
-// outputs: y [images, yD, yH, yW, O] from m [36, rows, O]; a thread has one output plane of a tile and 4 o. Rows that are none
-//          (period > yD) are not read.
+// over channels c and taps d along the depth are products of matrices, one for each of 36 elements, made by matmul between the passes.
+// With LINE the window is nine taps along the height: taps and outputs are rows of three, the next row three places on. A tile is 4
+// rows of 3 outputs in a line, with 30 multiplications in place of 108: of 36 elements the first 30.
+// filters:   u [36, taps, C, O] = G·w·Gᵀ, w [kD, 3, 3, C, O], with ADJOINT [kD, 3, 3, O, C] turned by 180°; a thread has a tap, a c, 4 o.
+// tiles:     v [36, planes, C] = Bᵀ·x·B of the 6×6 inputs behind each tile, zeros outside; x [images, xD, xH, xW, C]. Plane d of tile t
+//            is t·period + d, of which the first padD are zeros, so that the planes an output sees lie behind one another: they are
+//            a row of the matrix that is multiplied, and begin where row t·period + d of the product does. Where a tile's last
+//            outputs see zeros, these are the next tile's first. A thread has one plane and 4 c.
+// outputs:   y [images, yD, yH, yW, O] from m [36, rows, O], but for rows that are none (period > yD); a thread has a plane of a tile, 4 o.
+// The gradient of w from g = dLoss/dy, Gᵀ·(Σ (Bᵀ·x·B) ⊙ (A·g·Aᵀ))·G over all tiles, takes the tiles v of x and
+// gradients: m [36, rows, O] = A·g·Aᵀ, g [images, yD, yH, yW, O], zeros outside and in rows that are none; a thread has a row, 4 o.
+// weights:   y = dLoss/dw [kD, 3, 3, C, O] from m = vᵀ·m [36, taps, C, O]; added to what is there with ADD, zeros for taps along the
+//            depth that are left out. A thread has one tap along the depth, one c and 4 o.
 // Tile t, counted from firstTile, is (image·tilesH + row)·tilesW + column, element e of 36 is 6·column + row.
 override LINE: bool = false;
 override ADJOINT: bool = false;
+override ADD: bool = false;
 override HAS_BIAS: bool = false;
 override HAS_RESIDUAL: bool = false;
 override ACTIVATION: u32 = 0u; // 0 none, 1 relu, 2 leakyRelu
 
 struct WinogradParams {
-  firstTile: u32, tiles: u32, tilesH: u32, tilesW: u32,
-  period: u32, planes: u32, rows: u32,
-  taps: u32, firstTap: u32, // along the depth, in w; with ADJOINT they are counted down from the first
+  firstTile: u32, tiles: u32, tilesH: u32, tilesW: u32, period: u32, planes: u32, rows: u32,
+  kD: u32, taps: u32, firstTap: u32, // along the depth, in w; with ADJOINT they are counted down from the first
   channels: u32, filters: u32, // in vec4
-  xD: u32, xH: u32, xW: u32, yD: u32, yH: u32, yW: u32, padD: u32, padH: u32, padW: u32,
-  slope: f32,
+  xD: u32, xH: u32, xW: u32, yD: u32, yH: u32, yW: u32, padD: u32, padH: u32, padW: u32, slope: f32,
 }
 @group(0) @binding(0) var<uniform> p: WinogradParams;
 @group(0) @binding(1) var<storage, read> w: array<vec4f>;
 @group(0) @binding(2) var<storage, read> wScalar: array<f32>;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> m: array<vec4f>;
+@group(0) @binding(1) var<storage, read> g: array<vec4f>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> elements: array<vec4f>; // u or v
+@group(0) @binding(3) var<storage, read_write> elements: array<vec4f>; // u, v or m
 @group(0) @binding(4) var<storage, read> residual: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
 
@@ -74,7 +76,6 @@ fn tap(some: Filters, row: u32, column: u32) -> vec4f {
   let at = ((some.nine + 8u - place) * p.filters * 4u + some.o * 4u) * pitch + some.c;
   return vec4f(wScalar[at], wScalar[at + pitch], wScalar[at + 2u * pitch], wScalar[at + 3u * pitch]);
 }
-
 fn tapRow(some: Filters, row: u32) -> Six { return byG(Three(tap(some, row, 0u), tap(some, row, 1u), tap(some, row, 2u))); }
 
 // Column `column` of the 6×6 elements that start at `at`, `pitch` apart. The last one has to do with a fourth column of outputs only.
@@ -111,7 +112,6 @@ fn filters(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 }
 
 struct Tile { image: u32, at: vec2u }
-
 fn tileOf(local: u32) -> Tile {
   let t = p.firstTile + local;
   let line = t / p.tilesW;
@@ -123,23 +123,20 @@ fn tileOf(local: u32) -> Tile {
 fn placeIn(tile: Tile, row: u32, column: u32) -> vec2u {
   return tile.at + select(vec2u(row, column), vec2u(3u * row + column, 0u), LINE);
 }
+fn isOutput(at: vec2u, column: u32) -> bool { return at.x < p.yH && at.y < p.yW && (!LINE || column < 3u); }
 
-// An input of a plane of x, its place counted from before the padding.
-fn input(plane: u32, place: vec2u, c: u32) -> vec4f {
-  let at = place - vec2u(p.padH, p.padW); // modulo 2³²
+// An input of a plane of x, zero in the padding. No output of a line sees the last column.
+fn input(plane: u32, tile: Tile, row: u32, column: u32, c: u32) -> vec4f {
+  if (LINE && column == 5u) { return vec4f(); }
+  let at = placeIn(tile, row, column) - vec2u(p.padH, p.padW); // modulo 2³²
   let inside = at.x < p.xH && at.y < p.xW;
   return select(vec4f(), x[((plane * p.xH + at.x) * p.xW + at.y) * p.channels + c], inside);
 }
 
-fn lastInput(plane: u32, tile: Tile, row: u32, c: u32) -> vec4f {
-  if (LINE) { return vec4f(); }
-  return input(plane, placeIn(tile, row, 5u), c);
-}
-
 fn inputRow(plane: u32, tile: Tile, row: u32, c: u32) -> Six {
   return byB(Six(
-    input(plane, placeIn(tile, row, 0u), c), input(plane, placeIn(tile, row, 1u), c), input(plane, placeIn(tile, row, 2u), c),
-    input(plane, placeIn(tile, row, 3u), c), input(plane, placeIn(tile, row, 4u), c), lastInput(plane, tile, row, c)));
+    input(plane, tile, row, 0u, c), input(plane, tile, row, 1u, c), input(plane, tile, row, 2u, c),
+    input(plane, tile, row, 3u, c), input(plane, tile, row, 4u, c), input(plane, tile, row, 5u, c)));
 }
 
 @compute @workgroup_size(64)
@@ -170,14 +167,11 @@ fn tiles(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grou
   storeColumn(i, pitch, 5u, byB(Six(r0.f, r1.f, r2.f, r3.f, r4.f, r5.f)));
 }
 
-fn productColumn(at: u32, pitch: u32, column: u32) -> Four {
-  if (LINE && column == 5u) { return Four(); }
+fn elementColumn(at: u32, pitch: u32, column: u32) -> Six {
+  if (LINE && column == 5u) { return Six(); }
   let first = at + 6u * column * pitch;
-  return byA(Six(
-    m[first], m[first + pitch], m[first + 2u * pitch], m[first + 3u * pitch], m[first + 4u * pitch], m[first + 5u * pitch]));
+  return Six(m[first], m[first + pitch], m[first + 2u * pitch], m[first + 3u * pitch], m[first + 4u * pitch], m[first + 5u * pitch]);
 }
-
-fn isOutput(at: vec2u, column: u32) -> bool { return at.x < p.yH && at.y < p.yW && (!LINE || column < 3u); }
 
 fn storeOutput(plane: u32, tile: Tile, row: u32, column: u32, o: u32, value: vec4f) {
   let at = placeIn(tile, row, column);
@@ -209,14 +203,98 @@ fn outputs(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let o = i % p.filters;
   let pitch = p.rows * p.filters;
   let first = (line / p.yD * p.period + depth) * p.filters + o;
-  let c0 = productColumn(first, pitch, 0u);
-  let c1 = productColumn(first, pitch, 1u);
-  let c2 = productColumn(first, pitch, 2u);
-  let c3 = productColumn(first, pitch, 3u);
-  let c4 = productColumn(first, pitch, 4u);
-  let c5 = productColumn(first, pitch, 5u);
+  let c0 = byA(elementColumn(first, pitch, 0u));
+  let c1 = byA(elementColumn(first, pitch, 1u));
+  let c2 = byA(elementColumn(first, pitch, 2u));
+  let c3 = byA(elementColumn(first, pitch, 3u));
+  let c4 = byA(elementColumn(first, pitch, 4u));
+  let c5 = byA(elementColumn(first, pitch, 5u));
   storeOutputRow(plane, tile, 0u, o, byA(Six(c0.a, c1.a, c2.a, c3.a, c4.a, c5.a)));
   storeOutputRow(plane, tile, 1u, o, byA(Six(c0.b, c1.b, c2.b, c3.b, c4.b, c5.b)));
   storeOutputRow(plane, tile, 2u, o, byA(Six(c0.c, c1.c, c2.c, c3.c, c4.c, c5.c)));
   storeOutputRow(plane, tile, 3u, o, byA(Six(c0.d, c1.d, c2.d, c3.d, c4.d, c5.d)));
+}
+
+fn outputGradient(plane: u32, tile: Tile, row: u32, column: u32, o: u32) -> vec4f {
+  let at = placeIn(tile, row, column);
+  return select(vec4f(), g[((plane * p.yH + at.x) * p.yW + at.y) * p.filters + o], isOutput(at, column));
+}
+
+// A times a column of four.
+fn spread(g: Four) -> Six {
+  let even = g.a + g.c;
+  let odd = g.b + g.d;
+  let evenTwo = g.a + 4.0 * g.c;
+  let oddTwo = 2.0 * g.b + 8.0 * g.d;
+  return Six(g.a, even + odd, even - odd, evenTwo + oddTwo, evenTwo - oddTwo, g.d);
+}
+
+fn gradientRow(plane: u32, tile: Tile, row: u32, o: u32) -> Six {
+  return spread(Four(outputGradient(plane, tile, row, 0u, o), outputGradient(plane, tile, row, 1u, o),
+    outputGradient(plane, tile, row, 2u, o), outputGradient(plane, tile, row, 3u, o)));
+}
+
+@compute @workgroup_size(64)
+fn gradients(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y * groups.x * 64u + id.x;
+  let pitch = p.rows * p.filters;
+  if (i >= pitch) { return; }
+  let line = i / p.filters;
+  let depth = line % p.period;
+  var tile = tileOf(line / p.period);
+  if (depth >= p.yD) { tile.at.x = p.yH; } // a row that is none lies outside
+  let plane = tile.image * p.yD + depth;
+  let o = i % p.filters;
+  let r0 = gradientRow(plane, tile, 0u, o);
+  let r1 = gradientRow(plane, tile, 1u, o);
+  let r2 = gradientRow(plane, tile, 2u, o);
+  let r3 = gradientRow(plane, tile, 3u, o);
+  storeColumn(i, pitch, 0u, spread(Four(r0.a, r1.a, r2.a, r3.a)));
+  storeColumn(i, pitch, 1u, spread(Four(r0.b, r1.b, r2.b, r3.b)));
+  storeColumn(i, pitch, 2u, spread(Four(r0.c, r1.c, r2.c, r3.c)));
+  storeColumn(i, pitch, 3u, spread(Four(r0.d, r1.d, r2.d, r3.d)));
+  storeColumn(i, pitch, 4u, spread(Four(r0.e, r1.e, r2.e, r3.e)));
+  storeColumn(i, pitch, 5u, spread(Four(r0.f, r1.f, r2.f, r3.f)));
+}
+
+// Gᵀ times a column of six.
+fn gather(u: Six) -> Three {
+  let sum = (u.b + u.c) / -6.0;
+  let sumTwo = u.d + u.e;
+  return Three(u.a / 4.0 + sum + sumTwo / 24.0, (u.c - u.b) / 6.0 + (u.d - u.e) / 12.0, sum + sumTwo / 6.0 + u.f);
+}
+
+fn storeWeightRow(at: u32, row: u32, s: Three) {
+  let pitch = p.channels * 4u * p.filters;
+  let first = at + 3u * row * pitch;
+  let values = array(s.a, s.b, s.c);
+  for (var column = 0u; column < 3u; column++) {
+    let place = first + column * pitch;
+    if (ADD) { y[place] += values[column]; } else { y[place] = values[column]; }
+  }
+}
+
+@compute @workgroup_size(64)
+fn weights(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y * groups.x * 64u + id.x;
+  let matrix = p.channels * 4u * p.filters;
+  if (i >= p.kD * matrix) { return; }
+  let plane = i / matrix;
+  let at = plane * 9u * matrix + i % matrix;
+  let depth = plane - p.firstTap; // modulo 2³²
+  if (depth >= p.taps) {
+    for (var row = 0u; row < 3u; row++) { storeWeightRow(at, row, Three()); }
+    return;
+  }
+  let pitch = p.taps * matrix;
+  let first = depth * matrix + i % matrix;
+  let c0 = gather(elementColumn(first, pitch, 0u));
+  let c1 = gather(elementColumn(first, pitch, 1u));
+  let c2 = gather(elementColumn(first, pitch, 2u));
+  let c3 = gather(elementColumn(first, pitch, 3u));
+  let c4 = gather(elementColumn(first, pitch, 4u));
+  let c5 = gather(elementColumn(first, pitch, 5u));
+  storeWeightRow(at, 0u, gather(Six(c0.a, c1.a, c2.a, c3.a, c4.a, c5.a)));
+  storeWeightRow(at, 1u, gather(Six(c0.b, c1.b, c2.b, c3.b, c4.b, c5.b)));
+  storeWeightRow(at, 2u, gather(Six(c0.c, c1.c, c2.c, c3.c, c4.c, c5.c)));
 }
