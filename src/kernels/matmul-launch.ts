@@ -97,7 +97,7 @@ export function matmulPlan(
   maySplit: boolean,
 ): Plan {
   const { m, n, k, batch, sumBatches } = product;
-  const size = tileSize(variant, n, { vectors: vectorsOf(product).every(Boolean), wide: true });
+  const size = tileSize(variant, n, { vectors: vectorsOf(product).every(Boolean) });
   const { tilesM, tilesN } = tilesOver(m, n, size);
   const batches = batch[0] * batch[1] * batch[2];
   const tiles = tilesM * tilesN * (sumBatches ? 1 : batches);

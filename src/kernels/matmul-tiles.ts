@@ -1,8 +1,8 @@
 import type { Traits } from '../tensor/device.ts';
 
 /**
- * `quad`: four lanes share one operand through the subgroup, `octet`: eight do; `largeQuad`: four, with 8 rows in a thread
- * instead of 4, and up to 32 columns instead of 16; `register`: each thread loads all it needs.
+ * `quad`: four lanes share one operand through the subgroup, `octet`: eight do, with up to 32 columns in a tile instead of 16;
+ * `largeQuad`: four, with so many columns and 8 rows in a thread instead of 4; `register`: each thread loads all it needs.
  */
 export type TileVariant = 'quad' | 'octet' | 'largeQuad' | 'register';
 
@@ -18,12 +18,19 @@ export interface TileSize {
   readonly columns: 1 | 2 | 4 | 8;
 }
 
-const TILES: Readonly<Record<TileVariant | 'wideOctet', TileSize>> = {
+const TILES: Readonly<Record<TileVariant, TileSize>> = {
   register: { share: 4, bySubgroup: false, rows: 1, columns: 4 },
   quad: { share: 4, bySubgroup: true, rows: 1, columns: 4 },
-  octet: { share: 8, bySubgroup: true, rows: 1, columns: 4 },
-  wideOctet: { share: 8, bySubgroup: true, rows: 1, columns: 8 },
+  octet: { share: 8, bySubgroup: true, rows: 1, columns: 8 },
   largeQuad: { share: 4, bySubgroup: true, rows: 2, columns: 8 },
+};
+
+// Columns at most where loads are of scalars: more of them would take a compiler seconds.
+const SCALAR_COLUMNS: Readonly<Record<TileVariant, number>> = {
+  register: 1,
+  quad: 4,
+  octet: 4,
+  largeQuad: 8,
 };
 
 /** Whether every subgroup is made of whole groups of `lanes`. */
@@ -60,18 +67,14 @@ function tileCost(m: number, n: number, { share, rows, columns: most }: TileSize
   return tiles * (LOAD * (4 * rows + (4 * columns) / share) + 4 * 4 * rows * columns);
 }
 
-/**
- * The tile of a variant for n columns. `vectors`: both operands can be loaded in whole vectors. `wide`: then `octet` has up to
- * 32 columns too, which would take a compiler long for the larger loops of convolutions.
- */
+/** The tile of a variant for n columns. `vectors`: both operands can be loaded in whole vectors. */
 export function tileSize(
   variant: TileVariant,
   n: number,
-  { vectors, wide = false }: { readonly vectors: boolean; readonly wide?: boolean },
+  { vectors }: { readonly vectors: boolean },
 ): TileSize {
-  const size = TILES[variant === 'octet' && wide && vectors ? 'wideOctet' : variant];
-  // Sixteen scalar loads for each block, none of them shared, would take a compiler seconds.
-  return { ...size, columns: variant === 'register' && !vectors ? 1 : columnBlocks(n, size.columns) };
+  const size = TILES[variant];
+  return { ...size, columns: columnBlocks(n, vectors ? size.columns : SCALAR_COLUMNS[variant]) };
 }
 
 /** How many tiles cover m rows and n columns. */

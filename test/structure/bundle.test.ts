@@ -4,11 +4,11 @@ import { IMPORTS, measureSizes } from '../../scripts/size.ts';
 /** gzip bytes that no change may go beyond unnoticed. Raise a number only with a reason in the commit. */
 const BUDGET: Readonly<Record<string, number>> = {
   all: 148_600,
-  'core: tensors, kernels, autograd': 85_200,
+  'core: tensors, kernels, autograd': 85_300,
   'conv2d and relu': 44_700,
   'matmul and softmax': 33_100,
   'train a perceptron': 40_400,
-  'attack a network': 61_800,
+  'attack a network': 61_900,
   'two-stream with AMR': 85_200,
 };
 

@@ -3,7 +3,7 @@
 // A product with q as the axis that is summed over: 4 pixels a step, tiles of 4·ROWS·SHARE rows (tap, c) and 4·COLS columns o for
 // SHARE threads each, in 4×4 blocks as in matmul.wgsl; the rows of a thread have one tap. A split is a range of pixels; its sum
 // goes to out[split], and sumParts of matmul-sum.wgsl adds the splits up in order.
-// Another file, conv-weight-subgroup.wgsl, is the same but for gPair and inGroups.
+// Another file, conv-weight-subgroup.wgsl, is the same but for how blocks are loaded and inGroups.
 alias T = f32; // of the operands; products and sums are f32
 alias S = f32; // of what is stored: T, or f32 for the parts of a sum
 
@@ -64,12 +64,11 @@ fn gBlock(j: u32) -> mat4x4f {
   return mat4x4f(gPart(j, 0u), gPart(j, 1u), gPart(j, 2u), gPart(j, 3u));
 }
 
-// The blocks of g that are j and j + 4 columns behind the tile's first.
-struct Pair { first: mat4x4f, second: mat4x4f }
+// The blocks that are j and j + 4 columns behind the tile's first. A thread loads all of them, and early.
+alias Own = array<mat4x4f, 2>;
+fn ownOf(j: u32) -> Own { return array(gBlock(j), gBlock(j + 4u)); }
 
-fn gPair(j: u32) -> Pair {
-  return Pair(gBlock(j), gBlock(j + 4u));
-}
+fn gPair(early: Own, j: u32) -> array<mat4x4f, 2> { return early; }
 
 // With SWAP, part i of a shared block is the one that lane (own XOR i) loaded. So what goes with these parts is put in that order.
 fn ordered(v: vec4f) -> vec4f {
@@ -93,14 +92,12 @@ fn gained(c: Strip, b: mat4x4f, a: Strip) -> Strip {
   return Strip(c.r0 + b * a.r0, c.r1 + b * a.r1);
 }
 
-struct Columns { first: Strip, second: Strip }
-
-fn gainedPair(c: Columns, b: Pair, a: Strip) -> Columns {
-  if (COLS == 1u) { return Columns(gained(c.first, b.first, a), c.second); }
-  return Columns(gained(c.first, b.first, a), gained(c.second, b.second, a));
+fn gainedPair(c: array<Strip, 2>, pair: array<mat4x4f, 2>, a: Strip) -> array<Strip, 2> {
+  if (COLS == 1u) { return array(gained(c[0], pair[0], a), c[1]); }
+  return array(gained(c[0], pair[0], a), gained(c[1], pair[1], a));
 }
 
-struct Tile { c0: Columns, c1: Columns, c2: Columns, c3: Columns }
+struct Tile { c0: array<Strip, 2>, c1: array<Strip, 2>, c2: array<Strip, 2>, c3: array<Strip, 2> }
 
 fn tileProduct(thread: u32, group: u32) -> Tile {
   let index = group * (THREADS / SHARE) + thread / SHARE;
@@ -141,12 +138,14 @@ fn tileProduct(thread: u32, group: u32) -> Tile {
     let inside = (d < vec4u(params.xD)) & (h < vec4u(params.xH)) & (v < vec4u(params.xW))
       & (pixel + FOUR < vec4u(pixelEnd));
     let at = select(vec4u(), (((n * params.xD + d) * params.xH + h) * params.xW + v) * params.xChannels + xChannel, inside);
-    let left = Strip(xBlock(at, inside), xBlock(at + 4u, inside)); // where the second is not used, it is not loaded
-    t.c0 = gainedPair(t.c0, gPair(0u), left);
-    if (COLS > 2u) { t.c1 = gainedPair(t.c1, gPair(8u), left); }
+    // All loads come first: sums before a load LLVM (lavapipe) puts off until after it, and keeps their products in memory.
+    let left = Strip(xBlock(at, inside), xBlock(at + 4u, inside));
+    let early = array(ownOf(0u), ownOf(8u), ownOf(16u), ownOf(24u)); // what is not used, is not loaded
+    t.c0 = gainedPair(t.c0, gPair(early[0], 0u), left);
+    if (COLS > 2u) { t.c1 = gainedPair(t.c1, gPair(early[1], 8u), left); }
     if (COLS > 4u) {
-      t.c2 = gainedPair(t.c2, gPair(16u), left);
-      t.c3 = gainedPair(t.c3, gPair(24u), left);
+      t.c2 = gainedPair(t.c2, gPair(early[2], 16u), left);
+      t.c3 = gainedPair(t.c3, gPair(early[3], 24u), left);
     }
     pixel += 4u;
     gx += moves.x;
@@ -165,7 +164,7 @@ fn tileProduct(thread: u32, group: u32) -> Tile {
 
 // The blocks of rows 4·r and on, where a loop can walk them.
 fn blocksOf(t: Tile, r: u32) -> array<mat4x4f, 8> {
-  let c = array<Strip, 8>(t.c0.first, t.c0.second, t.c1.first, t.c1.second, t.c2.first, t.c2.second, t.c3.first, t.c3.second);
+  let c = array<Strip, 8>(t.c0[0], t.c0[1], t.c1[0], t.c1[1], t.c2[0], t.c2[1], t.c3[0], t.c3[1]);
   if (r == 0u) { return array<mat4x4f, 8>(c[0].r0, c[1].r0, c[2].r0, c[3].r0, c[4].r0, c[5].r0, c[6].r0, c[7].r0); }
   return array<mat4x4f, 8>(c[0].r1, c[1].r1, c[2].r1, c[3].r1, c[4].r1, c[5].r1, c[6].r1, c[7].r1);
 }

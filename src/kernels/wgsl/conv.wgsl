@@ -6,9 +6,8 @@
 // Tiles of 4·ROWS·SHARE positions and 4·COLS columns are dealt out to groups of SHARE threads, of which each computes 4·ROWS
 // positions, in 4×4 blocks with a row in each column, as matmul.wgsl does. Channels of a group are `depth` on the side that is
 // summed over and `columns` on the other. Rows and columns past the last compute garbage, which is not stored.
-// Another file, conv-subgroup.wgsl, is the same but for bPair and inGroups.
+// Another file, conv-subgroup.wgsl, is the same but for how blocks are loaded and inGroups.
 alias T = f32; // of the operands; products and sums are f32
-alias S = f32; // of what is stored: T, or f32 for the parts of a sum
 
 struct ConvParams {
   rows: u32, tilesM: u32, tilesN: u32, tiles: u32, phases: u32, groupsPerPhase: u32,
@@ -65,11 +64,10 @@ fn placesOf(rows: vec4u) -> Places {
 // Where four positions' inputs for a tap are (or would be), the first element that is not in the padding, and how many are not.
 struct Inputs { at: vec4u, low: vec4u, span: vec4u }
 
-fn xVector(i: u32, c: u32, first: u32, count: u32) -> vec4f {
-  if (VEC_DEPTH) { return select(vec4f(), vec4f(x[(i + c) / 4u]), c - first < count); }
-  let at = i + c;
+fn xVector(at: u32, c: u32, count: u32) -> vec4f {
+  if (VEC_DEPTH) { return select(vec4f(), vec4f(x[at / 4u]), c < count); }
   let values = vec4f(vec4<T>(xScalar[at], xScalar[at + 1u], xScalar[at + 2u], xScalar[at + 3u]));
-  return select(vec4f(), values, vec4u(c - first) + FOUR < vec4u(count));
+  return select(vec4f(), values, vec4u(c) + FOUR < vec4u(count));
 }
 
 // With SWAP, part i of a shared block is the one that lane (own XOR i) loaded. So what goes with these parts is put in that order.
@@ -81,8 +79,8 @@ fn ordered(v: vec4f) -> vec4f {
 
 fn xBlock(p: Inputs, c: u32) -> mat4x4f {
   let block = mat4x4f(
-    xVector(p.at.x, c, p.low.x, p.span.x), xVector(p.at.y, c, p.low.y, p.span.y),
-    xVector(p.at.z, c, p.low.z, p.span.z), xVector(p.at.w, c, p.low.w, p.span.w));
+    xVector(p.at.x + c, c - p.low.x, p.span.x), xVector(p.at.y + c, c - p.low.y, p.span.y),
+    xVector(p.at.z + c, c - p.low.z, p.span.z), xVector(p.at.w + c, c - p.low.w, p.span.w));
   if (INPUT_GRAD) { return block; } // there the parts are columns of y, which are put in order as they are stored
   return mat4x4f(ordered(block[0]), ordered(block[1]), ordered(block[2]), ordered(block[3]));
 }
@@ -106,12 +104,11 @@ fn bBlock(k: u32, j: u32) -> mat4x4f {
   return turned(mat4x4f(bPart(k, j, 0u), bPart(k, j, 1u), bPart(k, j, 2u), bPart(k, j, 3u)));
 }
 
-// The blocks of weights that are j and j + 4 columns behind the tile's first.
-struct Pair { first: mat4x4f, second: mat4x4f }
+// The blocks that are j and j + 4 columns behind the tile's first. A thread loads all of them, and early.
+alias Own = array<mat4x4f, 2>;
+fn ownOf(k: u32, j: u32) -> Own { return array(bBlock(k, j), bBlock(k, j + 4u)); }
 
-fn bPair(k: u32, j: u32) -> Pair {
-  return Pair(bBlock(k, j), bBlock(k, j + 4u));
-}
+fn bPair(early: Own, k: u32, j: u32) -> array<mat4x4f, 2> { return early; }
 
 // The first tap that a phase has along an axis, and how far its input is from q times the pace, modulo 2³².
 struct Taps { first: u32, shift: u32 }
@@ -156,14 +153,12 @@ fn gained(c: Strip, b: mat4x4f, a: Strip) -> Strip {
   return Strip(c.r0 + b * a.r0, c.r1 + b * a.r1);
 }
 
-struct Columns { first: Strip, second: Strip }
-
-fn gainedPair(c: Columns, b: Pair, a: Strip) -> Columns {
-  if (COLS == 1u) { return Columns(gained(c.first, b.first, a), c.second); }
-  return Columns(gained(c.first, b.first, a), gained(c.second, b.second, a));
+fn gainedPair(c: array<Strip, 2>, pair: array<mat4x4f, 2>, a: Strip) -> array<Strip, 2> {
+  if (COLS == 1u) { return array(gained(c[0], pair[0], a), c[1]); }
+  return array(gained(c[0], pair[0], a), gained(c[1], pair[1], a));
 }
 
-struct Tile { c0: Columns, c1: Columns, c2: Columns, c3: Columns }
+struct Tile { c0: array<Strip, 2>, c1: array<Strip, 2>, c2: array<Strip, 2>, c3: array<Strip, 2> }
 
 fn tileProduct(thread: u32, group: u32) -> Tile {
   let phase = group / params.groupsPerPhase;
@@ -183,7 +178,6 @@ fn tileProduct(thread: u32, group: u32) -> Tile {
 
   let xChannel = channelGroup * params.depth;
   let wPlane = select(params.depth * params.yChannels, params.columns * params.xChannels, INPUT_GRAD);
-  let wFirst = select(channel, xChannel, INPUT_GRAD);
   var c = Tile();
   let tapsD = tapsOf(first.x, params.kD, params.strideD, params.padD, params.dilationD, params.tapsD);
   let tapsH = tapsOf(first.y, params.kH, params.strideH, params.padH, params.dilationH, params.tapsH);
@@ -196,14 +190,16 @@ fn tileProduct(thread: u32, group: u32) -> Tile {
       for (var kw = tapsW.first; kw < params.kW; kw += params.tapsW) {
         let x0 = inputsOf(p0, step, xChannel);
         let x1 = inputsOf(p1, step, xChannel);
-        wAt = ((kd * params.kH + kh) * params.kW + kw) * wPlane + wFirst;
+        wAt = ((kd * params.kH + kh) * params.kW + kw) * wPlane + select(channel, xChannel, INPUT_GRAD);
         for (var k = 0u; k < params.depth; k += 4u) {
+          // All loads come first: sums before a load LLVM (lavapipe) puts off until after it, and keeps their products in memory.
           let left = Strip(xBlock(x0, k), xBlock(x1, k));
-          c.c0 = gainedPair(c.c0, bPair(k, 0u), left);
-          if (COLS > 2u) { c.c1 = gainedPair(c.c1, bPair(k, 8u), left); }
+          let early = array(ownOf(k, 0u), ownOf(k, 8u), ownOf(k, 16u), ownOf(k, 24u)); // what is not used, is not loaded
+          c.c0 = gainedPair(c.c0, bPair(early[0], k, 0u), left);
+          if (COLS > 2u) { c.c1 = gainedPair(c.c1, bPair(early[1], k, 8u), left); }
           if (COLS > 4u) {
-            c.c2 = gainedPair(c.c2, bPair(k, 16u), left);
-            c.c3 = gainedPair(c.c3, bPair(k, 24u), left);
+            c.c2 = gainedPair(c.c2, bPair(early[2], k, 16u), left);
+            c.c3 = gainedPair(c.c3, bPair(early[3], k, 24u), left);
           }
         }
         step.z += params.hopW;
@@ -225,8 +221,7 @@ fn pixelOf(i: u32) -> u32 {
 }
 
 fn finished(v: vec4f, j: u32, at: u32) -> vec4f {
-  var result = v;
-  if (INPUT_GRAD) { result = ordered(v); }
+  var result = select(v, ordered(v), INPUT_GRAD);
   let i = channel + j;
   if (HAS_BIAS) { result += vec4f(vec4<T>(bias[i], bias[i + 1u], bias[i + 2u], bias[i + 3u])); }
   if (HAS_RESIDUAL) { result += vec4f(vec4<T>(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u])); }
@@ -237,7 +232,7 @@ fn finished(v: vec4f, j: u32, at: u32) -> vec4f {
 
 // The blocks of rows 4·r and on, where a loop can walk them.
 fn blocksOf(t: Tile, r: u32) -> array<mat4x4f, 8> {
-  let c = array<Strip, 8>(t.c0.first, t.c0.second, t.c1.first, t.c1.second, t.c2.first, t.c2.second, t.c3.first, t.c3.second);
+  let c = array<Strip, 8>(t.c0[0], t.c0[1], t.c1[0], t.c1[1], t.c2[0], t.c2[1], t.c3[0], t.c3[1]);
   if (r == 0u) { return array<mat4x4f, 8>(c[0].r0, c[1].r0, c[2].r0, c[3].r0, c[4].r0, c[5].r0, c[6].r0, c[7].r0); }
   return array<mat4x4f, 8>(c[0].r1, c[1].r1, c[2].r1, c[3].r1, c[4].r1, c[5].r1, c[6].r1, c[7].r1);
 }

@@ -1,6 +1,6 @@
 enable subgroups;
 // As matmul.wgsl, but the lanes of a group (SHARE consecutive lanes of a subgroup) share B: each loads one vector of a block, or of
-// two, and a broadcast passes it on. Only bPair and inGroups differ.
+// two, and a broadcast passes it on. Only how blocks are loaded and inGroups differ.
 alias T = f32; // of the operands; products and sums are f32
 alias S = f32; // of what is stored: T, or f32 for the parts of a sum
 
@@ -42,9 +42,7 @@ override ACTIVATION: u32 = 0u;
 @group(0) @binding(7) var<storage, read> residual: array<T>;
 @group(0) @binding(6) var<storage, read_write> out: array<vec4<S>>;
 @group(0) @binding(6) var<storage, read_write> outScalar: array<S>;
-
 const FOUR = vec4u(0u, 1u, 2u, 3u);
-
 var<private> octet: u32; // the first lane of this thread's eight
 var<private> lane: u32;
 var<private> row: u32;
@@ -99,24 +97,28 @@ fn bPart(k: u32, j: u32, r: u32) -> vec4f {
 
 fn turned(block: mat4x4f) -> mat4x4f { if (TRANSPOSE_B) { return transpose(block); } return block; }
 
-fn bBlock(k: u32, j: u32) -> mat4x4f {
-  let own = bPart(k, j, lane);
+// What a thread loads of the blocks that are j and j + 4 columns behind the tile's first: of eight lanes half load the second.
+alias Own = array<vec4f, 2>;
+fn ownOf(k: u32, j: u32) -> Own {
+  if (SHARE == 8u) { return array(bPart(k, j + lane / 4u * 4u, lane % 4u), vec4f()); }
+  return array(bPart(k, j, lane), bPart(k, j + 4u, lane));
+}
+
+fn quadBlock(own: vec4f) -> mat4x4f {
   if (SWAP) { return turned(mat4x4f(own, quadSwapX(own), quadSwapY(own), quadSwapDiagonal(own))); }
   return turned(mat4x4f(quadBroadcast(own, 0u), quadBroadcast(own, 1u), quadBroadcast(own, 2u), quadBroadcast(own, 3u)));
 }
 
-// The blocks of B that are j and j + 4 columns behind the tile's first.
-struct Pair { first: mat4x4f, second: mat4x4f }
-
-fn octetBlock(own: vec4f, first: u32) -> mat4x4f {
-  return turned(mat4x4f(subgroupShuffle(own, first), subgroupShuffle(own, first + 1u),
-    subgroupShuffle(own, first + 2u), subgroupShuffle(own, first + 3u)));
+fn octetBlock(own: vec4f, i: u32) -> mat4x4f {
+  return turned(mat4x4f(subgroupShuffle(own, i), subgroupShuffle(own, i + 1u), subgroupShuffle(own, i + 2u), subgroupShuffle(own, i + 3u)));
 }
 
-fn bPair(k: u32, j: u32) -> Pair {
-  if (SHARE == 4u) { return Pair(bBlock(k, j), bBlock(k, j + 4u)); }
-  let own = bPart(k, j + lane / 4u * 4u, lane % 4u);
-  return Pair(octetBlock(own, octet), octetBlock(own, octet + 4u));
+// Both blocks. `early`: what was loaded before; SwiftShader (SWAP) loads it only here, which is faster there.
+fn bPair(early: Own, k: u32, j: u32) -> array<mat4x4f, 2> {
+  var own = early;
+  if (SWAP) { own = ownOf(k, j); }
+  if (SHARE == 4u) { return array(quadBlock(own[0]), quadBlock(own[1])); }
+  return array(octetBlock(own[0], octet), octetBlock(own[0], octet + 4u));
 }
 
 // Batch z along axes 0, 1 and 2.
@@ -140,30 +142,28 @@ fn inGroups(thread: u32, subgroupLane: u32) -> u32 {
 // A block for each 4 rows of a thread, of A or of 4 columns of C.
 struct Strip { r0: mat4x4f, r1: mat4x4f }
 
-fn aStrip(k: u32) -> Strip { return Strip(aBlock(k, 0u), aBlock(k, 1u)); } // where the second is not used, it is not loaded
-
 fn gained(c: Strip, b: mat4x4f, a: Strip) -> Strip {
   if (ROWS == 1u) { return Strip(c.r0 + b * a.r0, c.r1); }
   return Strip(c.r0 + b * a.r0, c.r1 + b * a.r1);
 }
 
-struct Columns { first: Strip, second: Strip }
-
-fn gainedPair(c: Columns, b: Pair, a: Strip) -> Columns {
-  if (COLS == 1u) { return Columns(gained(c.first, b.first, a), c.second); }
-  return Columns(gained(c.first, b.first, a), gained(c.second, b.second, a));
+fn gainedPair(c: array<Strip, 2>, pair: array<mat4x4f, 2>, a: Strip) -> array<Strip, 2> {
+  if (COLS == 1u) { return array(gained(c[0], pair[0], a), c[1]); }
+  return array(gained(c[0], pair[0], a), gained(c[1], pair[1], a));
 }
 
-struct Tile { c0: Columns, c1: Columns, c2: Columns, c3: Columns }
+struct Tile { c0: array<Strip, 2>, c1: array<Strip, 2>, c2: array<Strip, 2>, c3: array<Strip, 2> }
 
+// All loads come first: sums before a load LLVM (lavapipe) puts off until after it, and keeps their products in memory.
 fn gainedTile(before: Tile, k: u32) -> Tile {
   var c = before;
-  let left = aStrip(k);
-  c.c0 = gainedPair(c.c0, bPair(k, 0u), left);
-  if (COLS > 2u) { c.c1 = gainedPair(c.c1, bPair(k, 8u), left); }
+  let left = Strip(aBlock(k, 0u), aBlock(k, 1u));
+  let early = array(ownOf(k, 0u), ownOf(k, 8u), ownOf(k, 16u), ownOf(k, 24u)); // what is not used, is not loaded
+  c.c0 = gainedPair(c.c0, bPair(early[0], k, 0u), left);
+  if (COLS > 2u) { c.c1 = gainedPair(c.c1, bPair(early[1], k, 8u), left); }
   if (COLS > 4u) {
-    c.c2 = gainedPair(c.c2, bPair(k, 16u), left);
-    c.c3 = gainedPair(c.c3, bPair(k, 24u), left);
+    c.c2 = gainedPair(c.c2, bPair(early[2], k, 16u), left);
+    c.c3 = gainedPair(c.c3, bPair(early[3], k, 24u), left);
   }
   return c;
 }
@@ -240,8 +240,7 @@ fn activate(v: vec4f) -> vec4f {
 }
 
 fn finished(v: vec4f, j: u32, at: u32) -> vec4f {
-  var result = v;
-  if (TRANSPOSE_B) { result = ordered(v); }
+  var result = select(v, ordered(v), TRANSPOSE_B);
   if (HAS_BIAS) { result += vec4f(vec4<T>(bias[j], bias[j + 1u], bias[j + 2u], bias[j + 3u])); }
   if (HAS_RESIDUAL) { result += vec4f(vec4<T>(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u])); }
   return activate(result);
@@ -249,7 +248,7 @@ fn finished(v: vec4f, j: u32, at: u32) -> vec4f {
 
 // The blocks of rows 4·r and on, where a loop can walk them.
 fn blocksOf(t: Tile, r: u32) -> array<mat4x4f, 8> {
-  let c = array<Strip, 8>(t.c0.first, t.c0.second, t.c1.first, t.c1.second, t.c2.first, t.c2.second, t.c3.first, t.c3.second);
+  let c = array<Strip, 8>(t.c0[0], t.c0[1], t.c1[0], t.c1[1], t.c2[0], t.c2[1], t.c3[0], t.c3[1]);
   if (r == 0u) { return array<mat4x4f, 8>(c[0].r0, c[1].r0, c[2].r0, c[3].r0, c[4].r0, c[5].r0, c[6].r0, c[7].r0); }
   return array<mat4x4f, 8>(c[0].r1, c[1].r1, c[2].r1, c[3].r1, c[4].r1, c[5].r1, c[6].r1, c[7].r1);
 }

@@ -4,7 +4,7 @@
 // 4×4 blocks: a block of C += a block of A · a block of B. Blocks hold a row in each column, so C += B·A in WGSL's order.
 // A split is a range of k, or of the batches where these are summed; its sum goes to out[split], and sumParts adds
 // the splits up in order. Rows and columns past the last compute garbage, which is not stored.
-// Another file, matmul-subgroup.wgsl, is the same but for bPair and inGroups.
+// Another file, matmul-subgroup.wgsl, is the same but for how blocks are loaded and inGroups.
 alias T = f32; // of the operands; products and sums are f32
 alias S = f32; // of what is stored: T, or f32 for the parts of a sum
 
@@ -46,9 +46,7 @@ override ACTIVATION: u32 = 0u;
 @group(0) @binding(7) var<storage, read> residual: array<T>;
 @group(0) @binding(6) var<storage, read_write> out: array<vec4<S>>;
 @group(0) @binding(6) var<storage, read_write> outScalar: array<S>;
-
 const FOUR = vec4u(0u, 1u, 2u, 3u);
-
 var<private> lane: u32;
 var<private> row: u32;
 var<private> col: u32;
@@ -106,12 +104,11 @@ fn bBlock(k: u32, j: u32) -> mat4x4f {
   return turned(mat4x4f(bPart(k, j, 0u), bPart(k, j, 1u), bPart(k, j, 2u), bPart(k, j, 3u)));
 }
 
-// The blocks of B that are j and j + 4 columns behind the tile's first.
-struct Pair { first: mat4x4f, second: mat4x4f }
+// The blocks that are j and j + 4 columns behind the tile's first. A thread loads all of them, and early.
+alias Own = array<mat4x4f, 2>;
+fn ownOf(k: u32, j: u32) -> Own { return array(bBlock(k, j), bBlock(k, j + 4u)); }
 
-fn bPair(k: u32, j: u32) -> Pair {
-  return Pair(bBlock(k, j), bBlock(k, j + 4u));
-}
+fn bPair(early: Own, k: u32, j: u32) -> array<mat4x4f, 2> { return early; }
 
 // Batch z along axes 0, 1 and 2.
 fn alongAxes(z: u32) -> vec3u { return vec3u(z / params.size2 / params.size1, z / params.size2 % params.size1, z % params.size2); }
@@ -127,30 +124,28 @@ fn enterBatch(z: u32) {
 // A block for each 4 rows of a thread, of A or of 4 columns of C.
 struct Strip { r0: mat4x4f, r1: mat4x4f }
 
-fn aStrip(k: u32) -> Strip { return Strip(aBlock(k, 0u), aBlock(k, 1u)); } // where the second is not used, it is not loaded
-
 fn gained(c: Strip, b: mat4x4f, a: Strip) -> Strip {
   if (ROWS == 1u) { return Strip(c.r0 + b * a.r0, c.r1); }
   return Strip(c.r0 + b * a.r0, c.r1 + b * a.r1);
 }
 
-struct Columns { first: Strip, second: Strip }
-
-fn gainedPair(c: Columns, b: Pair, a: Strip) -> Columns {
-  if (COLS == 1u) { return Columns(gained(c.first, b.first, a), c.second); }
-  return Columns(gained(c.first, b.first, a), gained(c.second, b.second, a));
+fn gainedPair(c: array<Strip, 2>, pair: array<mat4x4f, 2>, a: Strip) -> array<Strip, 2> {
+  if (COLS == 1u) { return array(gained(c[0], pair[0], a), c[1]); }
+  return array(gained(c[0], pair[0], a), gained(c[1], pair[1], a));
 }
 
-struct Tile { c0: Columns, c1: Columns, c2: Columns, c3: Columns }
+struct Tile { c0: array<Strip, 2>, c1: array<Strip, 2>, c2: array<Strip, 2>, c3: array<Strip, 2> }
 
+// All loads come first: sums before a load LLVM (lavapipe) puts off until after it, and keeps their products in memory.
 fn gainedTile(before: Tile, k: u32) -> Tile {
   var c = before;
-  let left = aStrip(k);
-  c.c0 = gainedPair(c.c0, bPair(k, 0u), left);
-  if (COLS > 2u) { c.c1 = gainedPair(c.c1, bPair(k, 8u), left); }
+  let left = Strip(aBlock(k, 0u), aBlock(k, 1u));
+  let early = array(ownOf(k, 0u), ownOf(k, 8u), ownOf(k, 16u), ownOf(k, 24u)); // what is not used, is not loaded
+  c.c0 = gainedPair(c.c0, bPair(early[0], k, 0u), left);
+  if (COLS > 2u) { c.c1 = gainedPair(c.c1, bPair(early[1], k, 8u), left); }
   if (COLS > 4u) {
-    c.c2 = gainedPair(c.c2, bPair(k, 16u), left);
-    c.c3 = gainedPair(c.c3, bPair(k, 24u), left);
+    c.c2 = gainedPair(c.c2, bPair(early[2], k, 16u), left);
+    c.c3 = gainedPair(c.c3, bPair(early[3], k, 24u), left);
   }
   return c;
 }
@@ -227,8 +222,7 @@ fn activate(v: vec4f) -> vec4f {
 }
 
 fn finished(v: vec4f, j: u32, at: u32) -> vec4f {
-  var result = v;
-  if (TRANSPOSE_B) { result = ordered(v); }
+  var result = select(v, ordered(v), TRANSPOSE_B);
   if (HAS_BIAS) { result += vec4f(vec4<T>(bias[j], bias[j + 1u], bias[j + 2u], bias[j + 3u])); }
   if (HAS_RESIDUAL) { result += vec4f(vec4<T>(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u])); }
   return activate(result);
@@ -236,7 +230,7 @@ fn finished(v: vec4f, j: u32, at: u32) -> vec4f {
 
 // The blocks of rows 4·r and on, where a loop can walk them.
 fn blocksOf(t: Tile, r: u32) -> array<mat4x4f, 8> {
-  let c = array<Strip, 8>(t.c0.first, t.c0.second, t.c1.first, t.c1.second, t.c2.first, t.c2.second, t.c3.first, t.c3.second);
+  let c = array<Strip, 8>(t.c0[0], t.c0[1], t.c1[0], t.c1[1], t.c2[0], t.c2[1], t.c3[0], t.c3[1]);
   if (r == 0u) { return array<mat4x4f, 8>(c[0].r0, c[1].r0, c[2].r0, c[3].r0, c[4].r0, c[5].r0, c[6].r0, c[7].r0); }
   return array<mat4x4f, 8>(c[0].r1, c[1].r1, c[2].r1, c[3].r1, c[4].r1, c[5].r1, c[6].r1, c[7].r1);
 }
