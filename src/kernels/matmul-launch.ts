@@ -39,6 +39,16 @@ export interface Product {
   readonly aRows?: Rows;
   readonly bRows?: Rows;
   readonly outRows?: Rows & { readonly strides: BatchAxes };
+  /** What every four of the n columns are, where they are not simply the next four. */
+  readonly blocks?: Blocks;
+}
+
+/** Blocks of four columns that lie apart in memory, of which only `width` are there. */
+export interface Blocks {
+  readonly width: number;
+  /** From a block to the next, in elements. */
+  readonly bStride: number;
+  readonly outStride: number;
 }
 
 /** What a single product of dense matrices has besides its sizes. */
@@ -117,9 +127,30 @@ function ceilTo(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
 
+/**
+ * The same product with batches of at most four columns side by side, as blocks of the columns of one product, where they
+ * share A: a tile then loads A for several batches. (The graph convolution of three coordinates is such a product.) Pure.
+ */
+export function sideBySide(product: Product, { bias }: Pick<Epilogue, 'bias'>): Product {
+  const { n, batch, aStrides, bStrides, sumBatches } = product;
+  const [z0, z1, count] = batch;
+  const sharesA = z0 * z1 === 1 && count > 1 && aStrides[2] === 0;
+  if (!sharesA || n > BLOCK || sumBatches || bias) return product;
+  const out = rowsOfOut(product);
+  return {
+    ...product,
+    ...{ n: BLOCK * count, batch: SINGLE.batch, bStrides: SINGLE.bStrides },
+    ...{ bRows: rowsOfB(product), outRows: { ...out, strides: SINGLE.bStrides } },
+    blocks: { width: n, bStride: bStrides[2], outStride: out.strides[2] },
+  };
+}
+
+const BLOCK = 4; // columns
+
 /** Writes a product of `a` and `b` to `out`. */
-export function multiply(a: Tensor, b: Tensor, out: Tensor, product: Product, epilogue: Epilogue): void {
+export function multiply(a: Tensor, b: Tensor, out: Tensor, given: Product, epilogue: Epilogue): void {
   const { traits, variants } = a.device;
+  const product = sideBySide(given, epilogue);
   const variant = variants.choose('matmul', tileVariants(extentOf(product), traits));
   const plan = matmulPlan(product, variant, traits, epilogue.activation === 0 && !product.outRows);
   const shader = variant === 'register' ? matmulWgsl : matmulSubgroupWgsl;
@@ -176,11 +207,9 @@ function launch(
   const options = {
     groups: count,
     constants: { ...constantsOf(product, plan, epilogue, traits), THREADS: threads },
-    flops: 2 * product.m * product.n * product.k * plan.batches,
+    flops: 2 * product.m * columnsOf(product) * product.k * plan.batches,
   };
-  const rows = rowsOfOut(product);
-  if (product.n % 4 === 0 && isInVectors(rows, rows.strides))
-    run(shader, 'matmul', { ...inputs, out }, params, options);
+  if (storesVectors(product)) run(shader, 'matmul', { ...inputs, out }, params, options);
   else run(shader, 'matmulAnyN', { ...inputs, outScalar: out }, params, options);
 }
 
@@ -189,6 +218,7 @@ function paramsOf(product: Product, plan: Plan) {
   const { tilesM, tilesN, tiles, splits, kChunk, batches, batchChunk } = plan;
   const [, size1, size2] = batch;
   const [a, b, out] = [rowsOfA(product), rowsOfB(product), rowsOfOut(product)];
+  const blocks = blocksOf(product);
   return {
     ...{ m, n, k, tilesM, tilesN, tiles, splits, kChunk, batches, batchChunk, size1, size2 },
     ...{ vectors: 4 * plan.size.columns, aStart: a.start, aRow: a.row, bStart: b.start, bRow: b.row },
@@ -201,8 +231,25 @@ function paramsOf(product: Product, plan: Plan) {
       b2: bStrides[2],
     },
     ...{ outStart: out.start, outRow: out.row },
+    ...{ bBlock: blocks.bStride, outBlock: blocks.outStride, width: blocks.width },
     ...{ out0: out.strides[0], out1: out.strides[1], out2: out.strides[2] },
   };
+}
+
+function columnsOf({ n, blocks }: Product): number {
+  return blocks ? (n / BLOCK) * blocks.width : n;
+}
+
+/** Whether rows of the result are whole vectors. */
+function storesVectors(product: Product): boolean {
+  const rows = rowsOfOut(product);
+  const { width, outStride } = blocksOf(product);
+  return product.n % 4 === 0 && width === BLOCK && isInVectors(rows, [...rows.strides, outStride]);
+}
+
+function blocksOf(product: Product): Blocks {
+  const bStride = product.transposeB ? BLOCK * rowsOfB(product).row : BLOCK;
+  return product.blocks ?? { width: BLOCK, bStride, outStride: BLOCK };
 }
 
 function rowsOfA({ m, k, transposeA, aRows }: Product): Rows {
@@ -220,10 +267,11 @@ function rowsOfOut({ m, n, batch: [, size1, size2], outRows }: Product): Rows & 
 /** Whether the rows of A and of B, as they lie in memory, begin at whole vectors. */
 function vectorsOf(product: Product): [boolean, boolean] {
   const { aStrides, bStrides } = product;
-  return [isInVectors(rowsOfA(product), aStrides), isInVectors(rowsOfB(product), bStrides)];
+  const b = isInVectors(rowsOfB(product), [...bStrides, blocksOf(product).bStride]);
+  return [isInVectors(rowsOfA(product), aStrides), b];
 }
 
-function isInVectors({ start, row }: Rows, strides: BatchAxes): boolean {
+function isInVectors({ start, row }: Rows, strides: readonly number[]): boolean {
   return [start, row, ...strides].every((distance) => distance % 4 === 0);
 }
 

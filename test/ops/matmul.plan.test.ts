@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { matmulPlan, type Product, splitsOf } from '../../src/kernels/matmul-launch.ts';
+import { matmulPlan, type Product, sideBySide, splitsOf } from '../../src/kernels/matmul-launch.ts';
 import {
   columnBlocks,
   groupsFor,
@@ -80,6 +80,21 @@ describe('matmulPlan', () => {
     expect(variants(8)).toEqual(['octet', 'quad', 'register']);
     expect(variants(8, 4)).toEqual(['quad', 'register', 'octet']);
     expect(variants(32, 1024, false)).toEqual(['quad', 'register', 'octet']);
+  });
+
+  test('batches of few columns that share a are side by side', () => {
+    const frames = { ...product(75, 3, 25), batch: [1, 1, 40], bStrides: [0, 0, 75] } as const;
+    const joined = sideBySide(frames, {});
+    expect(joined).toMatchObject({ m: 75, n: 160, k: 25, batch: [1, 1, 1], bStrides: [0, 0, 0] });
+    expect(joined.blocks).toEqual({ width: 3, bStride: 75, outStride: 225 });
+    const others = [
+      { ...frames, n: 5 },
+      { ...frames, aStrides: [0, 0, 75 * 25] as const },
+      { ...frames, batch: [1, 2, 40] as const },
+      { ...frames, sumBatches: true },
+      product(75, 3, 25),
+    ];
+    for (const other of others) expect(sideBySide(other, {})).toBe(other);
   });
 
   test('wide tiles are no wider than the columns', () => {

@@ -116,13 +116,21 @@ const flags = [false, true].flatMap((transposeA) =>
   [false, true].map((transposeB) => ({ transposeA, transposeB })),
 );
 
-/** Every pair of transposes at these sizes. */
-function transposes(m: number, n: number, k: number, extra: Extra): OpCase[] {
+/** Every pair of transposes at these sizes; `batch` is what b has of it. */
+function transposes(m: number, n: number, k: number, extra: Extra, batch: Shape = []): OpCase[] {
   return flags.map((options) => {
     const a = options.transposeA ? [k, m] : [m, k];
-    return product(a, options.transposeB ? [n, k] : [k, n], options, extra);
+    return product(a, [...batch, ...(options.transposeB ? [n, k] : [k, n])], options, extra);
   });
 }
+
+/** Batches of few columns side by side, with what leads around the product. */
+const sideBySide = opCase<'a' | 'b' | 'residual'>({
+  name: 'residual [6,9]·[5,9,3]',
+  inputs: { a: normal([6, 9]), b: normal([5, 9, 3]), residual: normal([5, 6, 3]) },
+  op: (x) => matmul(x.a, x.b, { residual: x.residual }),
+  reference: (x) => matmulReference(x.a, x.b, undefined, {}, x.residual),
+});
 
 const infinite = values([3, 3], [1, Number.POSITIVE_INFINITY, -1, 2, 0.5, 1, Number.NaN, 1, 1]);
 
@@ -147,6 +155,11 @@ export const cases: readonly OpCase[] = [
   product([2, 3, 4], [2, 4, 5], {}, small),
   product([2, 3, 4], [4, 5], {}, small),
   product([3, 4], [2, 4, 5], {}, small),
+  ...transposes(5, 3, 7, small, [6]),
+  ...transposes(36, 4, 8, {}, [9]),
+  ...transposes(17, 1, 40, {}, [50]),
+  product([5, 7], [2, 3, 7, 2], {}, small),
+  sideBySide,
   product([2, 4, 3], [4, 5], { transposeA: true }, small),
   product([4, 3], [2, 5, 4], { transposeA: true, transposeB: true }, small),
   product([1, 3, 4], [2, 4, 2], {}, small),

@@ -3,13 +3,13 @@ import { IMPORTS, measureSizes } from '../../scripts/size.ts';
 
 /** gzip bytes that no change may go beyond unnoticed. Raise a number only with a reason in the commit. */
 const BUDGET: Readonly<Record<string, number>> = {
-  all: 148_600,
-  'core: tensors, kernels, autograd': 85_300,
-  'conv2d and relu': 44_700,
-  'matmul and softmax': 33_100,
-  'train a perceptron': 40_400,
-  'attack a network': 61_900,
-  'two-stream with AMR': 85_200,
+  all: 148_900,
+  'core: tensors, kernels, autograd': 85_600,
+  'conv2d and relu': 45_000,
+  'matmul and softmax': 33_500,
+  'train a perceptron': 40_700,
+  'attack a network': 62_300,
+  'two-stream with AMR': 85_600,
 };
 
 test('what people import stays within its budget, and a part is smaller than the whole', async () => {

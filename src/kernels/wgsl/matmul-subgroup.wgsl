@@ -10,11 +10,11 @@ struct MatmulParams {
   kChunk: u32, batches: u32, batchChunk: u32, partSize: u32,
   // Where the first matrix begins, and how far apart rows and the batches along axes 0, 1 and 2 are, in elements.
   aStart: u32, aRow: u32, a0: u32, a1: u32, a2: u32,
-  bStart: u32, bRow: u32, b0: u32, b1: u32, b2: u32,
-  outStart: u32, outRow: u32, out0: u32, out1: u32, out2: u32,
+  bStart: u32, bRow: u32, b0: u32, b1: u32, b2: u32, bBlock: u32, // from four columns to the next four
+  outStart: u32, outRow: u32, out0: u32, out1: u32, out2: u32, outBlock: u32,
   size1: u32, size2: u32, // of the batch axes 1 and 2
   slope: f32,
-  vectors: u32, // 4 · COLS
+  vectors: u32, width: u32, // 4 · COLS; how many of four columns there are
 }
 
 override VEC_A: bool = true; // rows of A are multiples of 4
@@ -91,8 +91,8 @@ fn aBlock(k: u32, r: u32) -> mat4x4f {
 
 // Vector r, as it lies in memory, of the block of B that is j columns behind the tile's first.
 fn bPart(k: u32, j: u32, r: u32) -> vec4f {
-  if (TRANSPOSE_B) { return maskAlong(bVector(bAt + (col + j + r) * params.bRow + k), k); }
-  return maskAcross(bVector(bAt + (k + r) * params.bRow + col + j), k + r);
+  if (TRANSPOSE_B) { return maskAlong(bVector(bAt + ((col + j) >> 2u) * params.bBlock + r * params.bRow + k), k); }
+  return maskAcross(bVector(bAt + ((col + j) >> 2u) * params.bBlock + (k + r) * params.bRow), k + r);
 }
 
 fn turned(block: mat4x4f) -> mat4x4f { if (TRANSPOSE_B) { return transpose(block); } return block; }
@@ -260,7 +260,7 @@ fn storeVectors(t: Tile, r: u32) {
   for (var i = 0u; i < params.vectors; i++) {
     let down = row + 4u * r + i % 4u;
     let j = col + i / 4u * 4u;
-    let at = outAt + down * params.outRow + j;
+    let at = outAt + down * params.outRow + (j >> 2u) * params.outBlock;
     if (down < params.m && j < params.n) { out[at / 4u] = vec4<S>(finished(blocks[i / 4u][i % 4u], j, at)); }
   }
 }
@@ -271,9 +271,9 @@ fn storeScalars(t: Tile, r: u32) {
   for (var i = 0u; i < params.vectors; i++) {
     let down = row + 4u * r + i % 4u;
     let j = col + i / 4u * 4u;
-    let at = outAt + down * params.outRow + j;
+    let at = outAt + down * params.outRow + (j >> 2u) * params.outBlock;
     let values = finished(blocks[i / 4u][i % 4u], j, at);
-    let width = select(0u, params.n - min(j, params.n), down < params.m);
+    let width = select(0u, min(params.width, params.n - min(j, params.n)), down < params.m);
     if (width > 0u) { outScalar[at] = S(values.x); }
     if (width > 1u) { outScalar[at + 1u] = S(values.y); }
     if (width > 2u) { outScalar[at + 2u] = S(values.z); }
