@@ -19,6 +19,8 @@ export interface BenchCase {
   readonly bytes?: number | undefined;
   /** Inputs that `--grad` differentiates by; none: it has no gradient to measure. */
   readonly wrt: readonly string[];
+  /** For GPUs: a software adapter takes seconds a call, so that there it must be asked for by its whole name. */
+  readonly heavy?: boolean | undefined;
   /** Flops of the value and its gradient together. */
   readonly gradFlops?: number | undefined;
   /** Uploads or makes the inputs; they are the caller's to free. */
@@ -40,6 +42,7 @@ export interface WorkloadSpec<N extends string> {
   readonly writes: number;
   readonly wrt?: readonly NoInfer<N>[];
   readonly gradFlops?: number;
+  readonly heavy?: boolean;
 }
 
 /** A workload from the shapes of its inputs. */
@@ -52,6 +55,7 @@ export function workload<N extends string>(name: string, spec: WorkloadSpec<N>):
     bytes: read + spec.writes,
     wrt: spec.wrt ?? [],
     gradFlops: spec.gradFlops,
+    heavy: spec.heavy,
     make: (device) => Object.fromEntries(inputs.map(([key, input], i) => [key, makeInput(device, input, i)])),
     op: spec.op as BenchCase['op'],
   };

@@ -15,7 +15,7 @@ import { formatBounds, formatLines, formatWrongPicks, type ResultFile, writeResu
 import { knownRoof } from './roof.ts';
 import { formatRoof, measureAndKeepRoof } from './roofline.ts';
 import { formatScaling, measureScaling, type ScalingLine } from './scaling.ts';
-import { opCases, select, shapes } from './shapes/index.ts';
+import { bearable, opCases, select, shapes } from './shapes/index.ts';
 
 export interface CommonFlags {
   readonly adapter: AdapterChoice;
@@ -39,7 +39,8 @@ export async function opsCommand(names: readonly string[], flags: OpsFlags): Pro
   if (flags.compare !== undefined && earlier) checkCommon(flags.compare, earlier, cases, flags.grad);
   await withBench(flags, async (bench) => {
     const onProgress = (done: number) => note(`${Math.round(100 * done)} %`);
-    const { bounds, lines } = await measureOps(bench.device, cases, { ...flags, onProgress });
+    const measured = bearable(cases, names, bench.device.traits.software);
+    const { bounds, lines } = await measureOps(bench.device, measured, { ...flags, onProgress });
     note('');
     print(
       `${bench.adapter}\n${formatLines(lines, earlier)}${formatBounds(bounds, knownRoof(bench.adapter))}`,

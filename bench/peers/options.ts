@@ -29,6 +29,8 @@ export function readOptions(args: readonly string[]): Options {
     throw new UserError('--resume: needs --json FILE, the file to go on with');
   if (flags.write && peer.length < PEERS.length)
     throw new UserError(`--write: needs all peers; got ${peer.join(', ')}`);
+  if (flags.write && flags.only.length > 0)
+    throw new UserError('--write: needs all workloads, not those of --only');
   return { ...flags, json, peers: peer };
 }
 

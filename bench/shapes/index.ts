@@ -51,6 +51,15 @@ export function select(
   return [...chosen];
 }
 
+/** Those to measure: on a software adapter heavy ones only where `ops` has their whole name. */
+export function bearable(
+  cases: readonly BenchCase[],
+  ops: readonly string[],
+  software: boolean,
+): BenchCase[] {
+  return cases.filter(({ name, heavy }) => !software || !heavy || ops.includes(name));
+}
+
 function namesNothing(op: string, families: readonly string[]): string {
   const command = nearCommand(op);
   if (command !== undefined) return `'${op}' names no workload; did you mean the command '${command}'?`;

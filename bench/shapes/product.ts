@@ -11,7 +11,7 @@ type Shape = readonly number[];
 
 const CONVOLUTIONS = { 3: conv1d, 4: conv2d, 5: conv3d };
 
-function product(name: string, a: Shape, b: Shape): BenchCase {
+function product(name: string, a: Shape, b: Shape, heavy = false): BenchCase {
   const [n = 1, k = 1] = [b.at(-1), a.at(-1)];
   const out = sizeOf(a.slice(0, -1)) * n;
   return workload(name, {
@@ -21,6 +21,7 @@ function product(name: string, a: Shape, b: Shape): BenchCase {
     writes: 4 * out,
     wrt: ['a', 'b'],
     gradFlops: 6 * out * k,
+    heavy,
   });
 }
 
@@ -65,6 +66,7 @@ function transposed(name: string, a: Shape, b: Shape): BenchCase {
 export const matmuls: readonly BenchCase[] = [
   product('square.matmul512', [512, 512], [512, 512]),
   product('square.matmul1024', [1024, 1024], [1024, 1024]),
+  product('square.matmul4096', [4096, 4096], [4096, 4096], true),
   product('attention.scores', [16, 256, 64], [16, 64, 256]),
   product('transformer.ffn', [2048, 256], [256, 1024]),
   product('resnet18.head', [64, 512], [512, 1000]),

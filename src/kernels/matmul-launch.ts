@@ -39,7 +39,7 @@ export interface Product {
   readonly aRows?: Rows;
   readonly bRows?: Rows;
   readonly outRows?: Rows & { readonly strides: BatchAxes };
-  /** What every four of the n columns are, where they are not simply the next four. */
+  /** What every four of the n columns are, where they are not simply the next four; then n counts those that are not there too. */
   readonly blocks?: Blocks;
 }
 
@@ -130,12 +130,13 @@ function ceilTo(value: number, multiple: number): number {
 /**
  * The same product with batches of at most four columns side by side, as blocks of the columns of one product, where they
  * share A: a tile then loads A for several batches. (The graph convolution of three coordinates is such a product.) Pure.
+ * Not measured on a GPU.
  */
 export function sideBySide(product: Product, { bias }: Pick<Epilogue, 'bias'>): Product {
   const { n, batch, aStrides, bStrides, sumBatches } = product;
   const [z0, z1, count] = batch;
   const sharesA = z0 * z1 === 1 && count > 1 && aStrides[2] === 0;
-  if (!sharesA || n > BLOCK || sumBatches || bias) return product;
+  if (!sharesA || n === 0 || n > BLOCK || sumBatches || bias) return product;
   const out = rowsOfOut(product);
   return {
     ...product,
@@ -152,7 +153,7 @@ export function multiply(a: Tensor, b: Tensor, out: Tensor, given: Product, epil
   const { traits, variants } = a.device;
   const product = sideBySide(given, epilogue);
   const variant = variants.choose('matmul', tileVariants(extentOf(product), traits));
-  const plan = matmulPlan(product, variant, traits, epilogue.activation === 0 && !product.outRows);
+  const plan = matmulPlan(product, variant, traits, epilogue.activation === 0 && !given.outRows);
   const shader = variant === 'register' ? matmulWgsl : matmulSubgroupWgsl;
   if (plan.splits === 1) {
     launch(shader, { a, b, out }, product, plan, epilogue);
@@ -187,8 +188,10 @@ export function sumParts(
   );
 }
 
-function extentOf({ m, n, k, batch: [z0, z1, z2] }: Product): Extent {
-  return { m, n, work: m * n * k * z0 * z1 * z2 };
+function extentOf(product: Product): Extent {
+  const { m, n, k, batch } = product;
+  const [z0, z1, z2] = batch;
+  return { m, n, work: m * columnsOf(product) * k * z0 * z1 * z2 };
 }
 
 function launch(

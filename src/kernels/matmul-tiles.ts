@@ -25,7 +25,7 @@ const TILES: Readonly<Record<TileVariant, TileSize>> = {
   largeQuad: { share: 4, bySubgroup: true, rows: 2, columns: 8 },
 };
 
-// Columns at most where loads are of scalars: more of them would take a compiler seconds.
+// Blocks of 4 columns at most where operands are not whole vectors: scalar loads take a compiler long, for eight lanes' wide loops seconds.
 const SCALAR_COLUMNS: Readonly<Record<TileVariant, number>> = {
   register: 1,
   quad: 4,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type BenchCase, gradientOf, workload } from '../../bench/case.ts';
 import { type Line, measureOps, wrongPicks } from '../../bench/ops.ts';
 import { formatLines, formatWrongPicks } from '../../bench/report.ts';
-import { opCases, select, shapes } from '../../bench/shapes/index.ts';
+import { bearable, opCases, select, shapes } from '../../bench/shapes/index.ts';
 import { convVariants } from '../../src/kernels/conv-launch.ts';
 import { convShape } from '../../src/kernels/conv-shape.ts';
 import { softmax } from '../../src/kernels/softmax.ts';
@@ -47,6 +47,14 @@ describe('workloads', () => {
     expect(() => select(shapes, [''])).toThrow("'' names no workload");
     expect(() => select(shapes, ['constructor'])).toThrow("'constructor' names no workload");
     expect(() => select(shapes, ['model'])).toThrow("did you mean the command 'models'?");
+  });
+
+  test('that are for GPUs are measured on a software adapter by their whole name only', () => {
+    const names = (ops: string[], software: boolean) =>
+      bearable(select(shapes, ops), ops, software).map(({ name }) => name);
+    expect(names(['square.matmul'], false)).toContain('square.matmul4096');
+    expect(names(['square.matmul'], true)).toEqual(['square.matmul512', 'square.matmul1024']);
+    expect(names(['square.matmul4096'], true)).toEqual(['square.matmul4096']);
   });
 
   const products = all.filter(({ flops = Number.POSITIVE_INFINITY }) => flops < 3.5e8);

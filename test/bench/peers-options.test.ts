@@ -11,10 +11,10 @@ afterEach(() => void vi.restoreAllMocks());
 
 describe('the command line', () => {
   it('is read', () => {
-    const args = ['--adapter lavapipe --rounds 3 --json a.json --write'.split(' '), '--only', 'matmul, sum'];
+    const args = ['--adapter lavapipe --rounds 3 --json a.json'.split(' '), '--only', 'matmul, sum'];
     expect(readOptions(args.flat())).toEqual({
       ...{ adapter: 'lavapipe', only: ['matmul', 'sum'], peers: PEERS, rounds: 3, json: 'a.json' },
-      ...{ resume: false, write: true },
+      ...{ resume: false, write: false },
     });
     expect(readOptions([])).toMatchObject({ adapter: 'auto', only: [], rounds: 5, json: undefined });
     expect(readOptions(['--resume', '--json', 'a.json'])).toMatchObject({ resume: true, json: 'a.json' });
@@ -40,6 +40,7 @@ describe('the command line', () => {
     [['--peer', 'tfjs,torch'], /'torch' is no peer; there are jaxjs, tfjs, ort/],
     [['--peer', ''], /needs names, separated by commas/],
     [['--write', '--peer', 'tfjs'], /--write: needs all peers; got tfjs/],
+    [['--write', '--only', 'sum'], /--write: needs all workloads/],
   ])('refuses %j', (args, message) => {
     expect(() => readOptions(args)).toThrow(message);
   });

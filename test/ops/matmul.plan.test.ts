@@ -8,6 +8,7 @@ import {
   tileSize,
   tileVariants,
 } from '../../src/kernels/matmul-tiles.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
 
 const NO_BATCH = { batch: [1, 1, 1], aStrides: [0, 0, 0], bStrides: [0, 0, 0], sumBatches: false } as const;
 
@@ -89,12 +90,14 @@ describe('matmulPlan', () => {
     expect(joined.blocks).toEqual({ width: 3, bStride: 75, outStride: 225 });
     const others = [
       { ...frames, n: 5 },
+      { ...frames, n: 0 },
       { ...frames, aStrides: [0, 0, 75 * 25] as const },
       { ...frames, batch: [1, 2, 40] as const },
       { ...frames, sumBatches: true },
       product(75, 3, 25),
     ];
     for (const other of others) expect(sideBySide(other, {})).toBe(other);
+    expect(sideBySide(frames, { bias: {} as Tensor })).toBe(frames);
   });
 
   test('wide tiles are no wider than the columns', () => {
@@ -111,7 +114,10 @@ describe.each(['matmul', 'conv', 'conv-weight'])('%s-subgroup.wgsl', (name) => {
       .slice(text.indexOf('\nstruct '))
       .replace(/var<private> octet: .*\n/, '')
       .replaceAll(/(\/\/.*\n)?alias Own = .*\n/g, '')
-      .replaceAll(/(\/\/.*\n)?fn (\wBlock|quadBlock|octetBlock|ownOf|\wPair)\((.*}\n|[\s\S]*?\n}\n)\n/g, '')
+      .replaceAll(
+        /(\/\/.*\n)?fn ([bg]Block|quadBlock|octetBlock|ownOf|[bg]Pair)\((.*}\n|[\s\S]*?\n}\n)\n/g,
+        '',
+      )
       .replace(/\/\/ The thread's number,[^\n]*\nfn in(Quads|Groups)\([\s\S]*?\n}\n\n/, '')
       .replaceAll(/\s*@builtin\(subgroup_invocation_id\) subgroupLane: u32,/g, '')
       .replaceAll(/in(Quads|Groups)\(thread, subgroupLane\)/g, 'thread');

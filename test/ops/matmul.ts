@@ -125,12 +125,15 @@ function transposes(m: number, n: number, k: number, extra: Extra, batch: Shape 
 }
 
 /** Batches of few columns side by side, with what leads around the product. */
-const sideBySide = opCase<'a' | 'b' | 'residual'>({
-  name: 'residual [6,9]·[5,9,3]',
-  inputs: { a: normal([6, 9]), b: normal([5, 9, 3]), residual: normal([5, 6, 3]) },
-  op: (x) => matmul(x.a, x.b, { residual: x.residual }),
-  reference: (x) => matmulReference(x.a, x.b, undefined, {}, x.residual),
-});
+function sideBySide(n: number, k: number, options: Options = {}): OpCase {
+  return opCase<'a' | 'b' | 'residual'>({
+    name: `residual [6,${k}]·[5,${k},${n}] ${options.activation ?? 'none'}`,
+    inputs: { a: normal([6, k]), b: normal([5, k, n]), residual: normal([5, 6, n]) },
+    op: (x) => matmul(x.a, x.b, { ...options, residual: x.residual }),
+    reference: (x) => matmulReference(x.a, x.b, undefined, options, x.residual),
+    gradients: k > 100 ? [] : ['a', 'b', 'residual'],
+  });
+}
 
 const infinite = values([3, 3], [1, Number.POSITIVE_INFINITY, -1, 2, 0.5, 1, Number.NaN, 1, 1]);
 
@@ -159,7 +162,11 @@ export const cases: readonly OpCase[] = [
   ...transposes(36, 4, 8, {}, [9]),
   ...transposes(17, 1, 40, {}, [50]),
   product([5, 7], [2, 3, 7, 2], {}, small),
-  sideBySide,
+  product([3, 4], [2, 4, 0]),
+  product([16, 1030], [5, 1030, 3]), // in splits of k
+  sideBySide(3, 9),
+  sideBySide(4, 8, { activation: 'tanh' }),
+  sideBySide(2, 1030),
   product([2, 4, 3], [4, 5], { transposeA: true }, small),
   product([4, 3], [2, 5, 4], { transposeA: true, transposeB: true }, small),
   product([1, 3, 4], [2, 4, 2], {}, small),

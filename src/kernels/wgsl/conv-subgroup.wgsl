@@ -1,6 +1,6 @@
 enable subgroups;
 // As conv.wgsl, but the lanes of a group (SHARE consecutive lanes of a subgroup) share the weights: each loads one vector of a block,
-// or of two, and a broadcast passes it on. Only how blocks are loaded and inGroups differ.
+// or of two, and a broadcast passes it on. Only how blocks of the weights are loaded and inGroups differ.
 alias T = f32; // of the operands; products and sums are f32
 
 struct ConvParams {
@@ -210,7 +210,7 @@ fn tileProduct(thread: u32, group: u32) -> Tile {
         for (var k = 0u; k < params.depth; k += 4u) {
           // All loads come first: sums before a load LLVM (lavapipe) puts off until after it, and keeps their products in memory.
           let left = Strip(xBlock(x0, k), xBlock(x1, k));
-          let early = array(ownOf(k, 0u), ownOf(k, 8u), ownOf(k, 16u), ownOf(k, 24u)); // what is not used, is not loaded
+          let early = array(ownOf(k, 0u), ownOf(k, 8u), ownOf(k, 16u), ownOf(k, 24u)); // compilers leave out what is not used
           c.c0 = gainedPair(c.c0, bPair(early[0], k, 0u), left);
           if (COLS > 2u) { c.c1 = gainedPair(c.c1, bPair(early[1], k, 8u), left); }
           if (COLS > 4u) {

@@ -1,6 +1,6 @@
 enable subgroups;
 // As conv-weight.wgsl, but the lanes of a group (SHARE consecutive lanes of a subgroup) share g: each loads one vector of a block, or
-// of two, and a broadcast passes it on. Only how blocks are loaded and inGroups differ.
+// of two, and a broadcast passes it on. Only how blocks of g are loaded and inGroups differ.
 alias T = f32; // of the operands; products and sums are f32
 alias S = f32; // of what is stored: T, or f32 for the parts of a sum
 
@@ -159,7 +159,7 @@ fn tileProduct(thread: u32, group: u32) -> Tile {
     let at = select(vec4u(), (((n * params.xD + d) * params.xH + h) * params.xW + v) * params.xChannels + xChannel, inside);
     // All loads come first: sums before a load LLVM (lavapipe) puts off until after it, and keeps their products in memory.
     let left = Strip(xBlock(at, inside), xBlock(at + 4u, inside));
-    let early = array(ownOf(0u), ownOf(8u), ownOf(16u), ownOf(24u)); // what is not used, is not loaded
+    let early = array(ownOf(0u), ownOf(8u), ownOf(16u), ownOf(24u)); // compilers leave out what is not used
     t.c0 = gainedPair(t.c0, gPair(early[0], 0u), left);
     if (COLS > 2u) { t.c1 = gainedPair(t.c1, gPair(early[1], 8u), left); }
     if (COLS > 4u) {

@@ -3,7 +3,7 @@
 // A product with q as the axis that is summed over: 4 pixels a step, tiles of 4·ROWS·SHARE rows (tap, c) and 4·COLS columns o for
 // SHARE threads each, in 4×4 blocks as in matmul.wgsl; the rows of a thread have one tap. A split is a range of pixels; its sum
 // goes to out[split], and sumParts of matmul-sum.wgsl adds the splits up in order.
-// Another file, conv-weight-subgroup.wgsl, is the same but for how blocks are loaded and inGroups.
+// Another file, conv-weight-subgroup.wgsl, is the same but for how blocks of g are loaded and inGroups.
 alias T = f32; // of the operands; products and sums are f32
 alias S = f32; // of what is stored: T, or f32 for the parts of a sum
 
@@ -140,7 +140,7 @@ fn tileProduct(thread: u32, group: u32) -> Tile {
     let at = select(vec4u(), (((n * params.xD + d) * params.xH + h) * params.xW + v) * params.xChannels + xChannel, inside);
     // All loads come first: sums before a load LLVM (lavapipe) puts off until after it, and keeps their products in memory.
     let left = Strip(xBlock(at, inside), xBlock(at + 4u, inside));
-    let early = array(ownOf(0u), ownOf(8u), ownOf(16u), ownOf(24u)); // what is not used, is not loaded
+    let early = array(ownOf(0u), ownOf(8u), ownOf(16u), ownOf(24u)); // compilers leave out what is not used
     t.c0 = gainedPair(t.c0, gPair(early[0], 0u), left);
     if (COLS > 2u) { t.c1 = gainedPair(t.c1, gPair(early[1], 8u), left); }
     if (COLS > 4u) {

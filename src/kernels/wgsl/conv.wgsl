@@ -6,7 +6,7 @@
 // Tiles of 4·ROWS·SHARE positions and 4·COLS columns are dealt out to groups of SHARE threads, of which each computes 4·ROWS
 // positions, in 4×4 blocks with a row in each column, as matmul.wgsl does. Channels of a group are `depth` on the side that is
 // summed over and `columns` on the other. Rows and columns past the last compute garbage, which is not stored.
-// Another file, conv-subgroup.wgsl, is the same but for how blocks are loaded and inGroups.
+// Another file, conv-subgroup.wgsl, is the same but for how blocks of the weights are loaded and inGroups.
 alias T = f32; // of the operands; products and sums are f32
 
 struct ConvParams {
@@ -194,7 +194,7 @@ fn tileProduct(thread: u32, group: u32) -> Tile {
         for (var k = 0u; k < params.depth; k += 4u) {
           // All loads come first: sums before a load LLVM (lavapipe) puts off until after it, and keeps their products in memory.
           let left = Strip(xBlock(x0, k), xBlock(x1, k));
-          let early = array(ownOf(k, 0u), ownOf(k, 8u), ownOf(k, 16u), ownOf(k, 24u)); // what is not used, is not loaded
+          let early = array(ownOf(k, 0u), ownOf(k, 8u), ownOf(k, 16u), ownOf(k, 24u)); // compilers leave out what is not used
           c.c0 = gainedPair(c.c0, bPair(early[0], k, 0u), left);
           if (COLS > 2u) { c.c1 = gainedPair(c.c1, bPair(early[1], k, 8u), left); }
           if (COLS > 4u) {

@@ -1,6 +1,6 @@
 enable subgroups;
 // As matmul.wgsl, but the lanes of a group (SHARE consecutive lanes of a subgroup) share B: each loads one vector of a block, or of
-// two, and a broadcast passes it on. Only how blocks are loaded and inGroups differ.
+// two, and a broadcast passes it on. Only how blocks of B are loaded and inGroups differ.
 alias T = f32; // of the operands; products and sums are f32
 alias S = f32; // of what is stored: T, or f32 for the parts of a sum
 
@@ -158,7 +158,7 @@ struct Tile { c0: array<Strip, 2>, c1: array<Strip, 2>, c2: array<Strip, 2>, c3:
 fn gainedTile(before: Tile, k: u32) -> Tile {
   var c = before;
   let left = Strip(aBlock(k, 0u), aBlock(k, 1u));
-  let early = array(ownOf(k, 0u), ownOf(k, 8u), ownOf(k, 16u), ownOf(k, 24u)); // what is not used, is not loaded
+  let early = array(ownOf(k, 0u), ownOf(k, 8u), ownOf(k, 16u), ownOf(k, 24u)); // compilers leave out what is not used
   c.c0 = gainedPair(c.c0, bPair(early[0], k, 0u), left);
   if (COLS > 2u) { c.c1 = gainedPair(c.c1, bPair(early[1], k, 8u), left); }
   if (COLS > 4u) {
@@ -253,7 +253,7 @@ fn blocksOf(t: Tile, r: u32) -> array<mat4x4f, 8> {
   return array<mat4x4f, 8>(c[0].r1, c[1].r1, c[2].r1, c[3].r1, c[4].r1, c[5].r1, c[6].r1, c[7].r1);
 }
 
-// N is a multiple of 4.
+// N and all strides are multiples of 4, and blocks are whole.
 fn storeVectors(t: Tile, r: u32) {
   var blocks = blocksOf(t, r);
   // params.vectors is known at run time only, so that no compiler unrolls the loop: that would take it seconds.

@@ -3,8 +3,9 @@
 // Tiles of 4·ROWS·SHARE rows and 4·COLS columns are dealt out to groups of SHARE threads, of which each computes 4·ROWS rows, in
 // 4×4 blocks: a block of C += a block of A · a block of B. Blocks hold a row in each column, so C += B·A in WGSL's order.
 // A split is a range of k, or of the batches where these are summed; its sum goes to out[split], and sumParts adds
-// the splits up in order. Rows and columns past the last compute garbage, which is not stored.
-// Another file, matmul-subgroup.wgsl, is the same but for how blocks are loaded and inGroups.
+// the splits up in order. Rows and columns past the last compute garbage, which is not stored. Every four columns may be those of
+// another batch, of which `width` are there: bBlock and outBlock say how far apart they lie.
+// Another file, matmul-subgroup.wgsl, is the same but for how blocks of B are loaded and inGroups.
 alias T = f32; // of the operands; products and sums are f32
 alias S = f32; // of what is stored: T, or f32 for the parts of a sum
 
@@ -140,7 +141,7 @@ struct Tile { c0: array<Strip, 2>, c1: array<Strip, 2>, c2: array<Strip, 2>, c3:
 fn gainedTile(before: Tile, k: u32) -> Tile {
   var c = before;
   let left = Strip(aBlock(k, 0u), aBlock(k, 1u));
-  let early = array(ownOf(k, 0u), ownOf(k, 8u), ownOf(k, 16u), ownOf(k, 24u)); // what is not used, is not loaded
+  let early = array(ownOf(k, 0u), ownOf(k, 8u), ownOf(k, 16u), ownOf(k, 24u)); // compilers leave out what is not used
   c.c0 = gainedPair(c.c0, bPair(early[0], k, 0u), left);
   if (COLS > 2u) { c.c1 = gainedPair(c.c1, bPair(early[1], k, 8u), left); }
   if (COLS > 4u) {
@@ -235,7 +236,7 @@ fn blocksOf(t: Tile, r: u32) -> array<mat4x4f, 8> {
   return array<mat4x4f, 8>(c[0].r1, c[1].r1, c[2].r1, c[3].r1, c[4].r1, c[5].r1, c[6].r1, c[7].r1);
 }
 
-// N is a multiple of 4.
+// N and all strides are multiples of 4, and blocks are whole.
 fn storeVectors(t: Tile, r: u32) {
   var blocks = blocksOf(t, r);
   // params.vectors is known at run time only, so that no compiler unrolls the loop: that would take it seconds.
