@@ -10,7 +10,7 @@ export class Tape implements Recorder {
   readonly #calls: OpCall[] = [];
   /** What depends on a wanted tensor. */
   readonly #tracked: Set<Tensor>;
-  /** What the gradient rules may read: inputs and outputs of recorded calls. */
+  /** What the gradient rules read of inputs and outputs of recorded calls. */
   readonly #held = new Set<Tensor>();
   /** The memory of all these. */
   readonly #memory: Set<Storage>;
@@ -25,7 +25,7 @@ export class Tape implements Recorder {
     const inputs = Object.values(call.inputs).filter((input) => input !== undefined);
     if (!inputs.some((input) => this.#tracked.has(input))) return;
     this.#calls.push(call);
-    for (const tensor of [...inputs, ...call.outputs]) {
+    for (const tensor of call.reads) {
       this.#held.add(tensor);
       this.#memory.add(tensor.storage(call.op));
     }

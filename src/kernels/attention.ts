@@ -53,6 +53,7 @@ const stripsOp = defineOp<Inputs, AttentionAttrs, [Spec]>({
   name: 'attention',
   outputs: ({ q }) => [like(q)],
   forward: (inputs, [out], attrs) => attentionInStrips(inputs, out, attrs),
+  reads: ({ q, k, v, mask }) => [q, k, v, mask],
   gradient({ inputs, grads: [upstream], attrs }) {
     const { q, k, v, mask } = inputs;
     const g = upstream as Tensor;

@@ -50,6 +50,7 @@ const batchNormOp = defineOp<{ x: Tensor; gamma: Tensor; beta: Tensor }, Attrs, 
     moments(x, mean, variance);
     normalize(x, { mean, variance, gamma }, beta, y, epsilon);
   },
+  reads: ({ x, gamma }, [, mean, variance]) => [x, gamma, mean, variance],
   gradient({ inputs: { x, gamma }, outputs: [, mean, variance], grads: [g, gMean, gVariance], attrs }) {
     const channels = { mean, variance, gamma };
     const rule = g && (isTracked(x, gamma, g) ? formula : fused)(x, g, channels, attrs);

@@ -1,11 +1,13 @@
 import type { Tensor } from '../tensor/tensor.ts';
 import { binaryOp, type Operand } from './binary.ts';
+import { readsNothing } from './op.ts';
 
 const addOp = binaryOp({
   name: 'add',
   code: 0,
   integers: true,
   gradient: (_a, _b, g) => ({ a: () => g, b: () => g }),
+  reads: readsNothing,
 });
 
 /**
@@ -21,6 +23,7 @@ const subOp = binaryOp({
   code: 1,
   integers: true,
   gradient: (_a, _b, g) => ({ a: () => g, b: () => neg(g) }),
+  reads: readsNothing,
 });
 
 /** a − b; otherwise as `add`. */
@@ -33,6 +36,7 @@ const mulOp = binaryOp({
   code: 2,
   integers: true,
   gradient: (a, b, g) => ({ a: () => mul(g, b), b: () => mul(g, a) }),
+  reads: ({ a, b }) => [a, b],
 });
 
 /** a · b; otherwise as `add`. */
@@ -56,6 +60,7 @@ const negOp = binaryOp({
   code: 2,
   integers: true,
   gradient: (_a, _b, g) => ({ a: () => neg(g) }),
+  reads: readsNothing,
 });
 
 /** −x. Shape in = shape out; f32 or i32, else `ShapeError`. */

@@ -40,6 +40,15 @@ interface BinaryRule {
   /** Whether i32 and u32 are allowed too. */
   readonly integers?: boolean;
   readonly gradient?: BinaryGradient;
+  /** See `OpRule`. */
+  readonly reads?: (inputs: Sides) => readonly (Tensor | undefined)[];
+}
+
+/** Those operands that are tensors. */
+interface Sides {
+  readonly [name: string]: Tensor | undefined;
+  readonly a?: Tensor;
+  readonly b?: Tensor;
 }
 
 interface Operands {
@@ -52,11 +61,12 @@ const shapeOf = (operand: Operand) => (operand instanceof Tensor ? operand.shape
 
 /** Makes the function of one binary op. */
 export function binaryOp(rule: BinaryRule): (a: Operand, b: Operand) => Tensor {
-  const { name, gradient } = rule;
-  const op = defineOp<{ a?: Tensor; b?: Tensor }, Operands, [Spec]>({
+  const { name, gradient, reads } = rule;
+  const op = defineOp<Sides, Operands, [Spec]>({
     name,
     outputs: (_, operands) => [binarySpec(rule, operands)],
     forward: (_, [out], operands) => launch(rule, operands, out),
+    ...(reads && { reads }),
     gradient({ attrs: { a, b }, outputs: [y], grads: [g] }) {
       const rules = gradient?.(a, b, g as Tensor, y) ?? {};
       return { a: undone(rules.a, a), b: undone(rules.b, b) };

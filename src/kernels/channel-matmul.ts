@@ -23,6 +23,7 @@ const productOp = defineOp<Operands, Attrs, [Spec]>({
     return [like(operands.a, [batch, rows, columns, channels])];
   },
   forward: multiply,
+  reads: ({ a, b }) => [a, b],
   gradient({ inputs: { a, b }, attrs, grads: [g] }) {
     return {
       a: () => gradientOfA(b, g as Tensor, attrs, channelMatmul),

@@ -34,6 +34,7 @@ const convOp = defineOp<ConvInputs, ConvAttrs, [Spec]>({
   forward({ x, w, bias, residual }, [y], { shape, activation, slope }) {
     convolve('forward', { x, w, y }, shape, { bias, residual, activation: codeOf(activation), slope });
   },
+  reads: ({ x, w }, [y], { activation }) => (activation === 'none' ? [x, w] : [x, w, y]),
   gradient({ inputs: { x, w, bias, residual }, attrs, outputs: [y], grads: [g] }) {
     // Shared by the thunks, and computed only once one is called.
     let product: Tensor | undefined;

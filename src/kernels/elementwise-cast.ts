@@ -2,7 +2,7 @@ import { type DType, isFloat, type Spec } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { groupsOf } from './elementwise-broadcast.ts';
 import { copyStrided } from './layout-copy.ts';
-import { defineOp } from './op.ts';
+import { defineOp, readsNothing } from './op.ts';
 import { run } from './run.ts';
 import { elementwiseCastWgsl } from './wgsl.gen.ts';
 
@@ -16,6 +16,7 @@ const castOp = defineOp<{ x: Tensor }, CastAttrs, [Spec]>({
   name: 'cast',
   outputs: ({ x }, { dtype }) => [{ shape: x.shape, dtype }],
   forward: ({ x }, [out]) => convert(x, out),
+  reads: readsNothing,
   gradient: ({ inputs: { x }, attrs: { dtype }, grads: [g] }) =>
     isFloat(x.dtype) && isFloat(dtype) ? { x: () => cast(g as Tensor, x.dtype) } : {},
 });

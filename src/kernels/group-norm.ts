@@ -64,6 +64,7 @@ const groupNormOp = defineOp<
     else if (kind === 'threads4' || kind === 'groups4') run(groupNormWgsl, kind, vectors, all, launch);
     else run(groupNormWgsl, kind, scalars, all, launch);
   },
+  reads: ({ x, gamma }, [, stats]) => [x, gamma, stats],
   gradient({ inputs: { x, gamma, beta }, outputs: [, stats], grads: [upstream], attrs, wants }) {
     const g = upstream as Tensor;
     if (isTracked(x, gamma, g)) return formula(x, g, gamma, attrs);

@@ -11,7 +11,7 @@ import {
 } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { copyStrided } from './layout-copy.ts';
-import { defineOp } from './op.ts';
+import { defineOp, readsNothing } from './op.ts';
 import { sumTo } from './reduce.ts';
 
 type X = { x: Tensor };
@@ -19,6 +19,7 @@ type X = { x: Tensor };
 const reshapeOp = defineOp<X, { shape: Shape }, [Spec]>({
   name: 'reshape',
   outputs: ({ x }, { shape }) => [{ shape: resolveShape(x, shape), dtype: x.dtype }],
+  reads: readsNothing,
   gradient: ({ inputs: { x }, grads: [g] }) => ({ x: () => reshape(g as Tensor, x.shape) }),
 });
 
@@ -52,6 +53,7 @@ const transposeOp = defineOp<X, { axes: readonly number[] }, [Spec]>({
     const walk = { dims: out.shape, strides: axes.map((axis) => strides[axis] ?? 1), start: 0 };
     copyStrided(x, out, walk, 'transpose');
   },
+  reads: readsNothing,
   gradient: ({ attrs: { axes }, grads: [g] }) => ({
     x: () =>
       transpose(
@@ -91,6 +93,7 @@ const broadcastOp = defineOp<X, { shape: Shape }, [Spec]>({
     const strides = stridesOf(padded).map((stride, i) => (padded[i] === 1 ? 0 : stride));
     copyStrided(x, out, { dims: shape, strides, start: 0 }, 'broadcastTo');
   },
+  reads: readsNothing,
   gradient: ({ inputs: { x }, grads: [g] }) => ({ x: () => sumTo(g as Tensor, x.shape) }),
 });
 
@@ -120,6 +123,7 @@ const flipOp = defineOp<X, { axes: readonly number[] }, [Spec]>({
     };
     copyStrided(x, out, walk, 'flip');
   },
+  reads: readsNothing,
   gradient: ({ attrs: { axes }, grads: [g] }) => ({ x: () => flip(g as Tensor, axes) }),
 });
 

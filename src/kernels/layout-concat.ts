@@ -4,7 +4,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { groupsOf } from './elementwise-broadcast.ts';
 import { reshape } from './layout-axes.ts';
 import { slice } from './layout-slice.ts';
-import { defineOp } from './op.ts';
+import { defineOp, readsNothing } from './op.ts';
 import { run } from './run.ts';
 import { layoutWgsl } from './wgsl.gen.ts';
 
@@ -27,6 +27,7 @@ const concatOp = defineOp<Readonly<Record<string, Tensor>>, { axis: number }, [S
       start += width;
     }
   },
+  reads: readsNothing,
   gradient({ inputs, attrs: { axis }, grads: [g] }) {
     let next = 0;
     const rules = Object.entries(inputs).map(([name, { shape }]) => {

@@ -3,7 +3,7 @@ import { formatShape, type Shape, type Spec, stridesOf } from '../tensor/shape.t
 import type { Tensor } from '../tensor/tensor.ts';
 import { bitsOf, groupsOf } from './elementwise-broadcast.ts';
 import { copyStrided } from './layout-copy.ts';
-import { defineOp } from './op.ts';
+import { defineOp, readsNothing } from './op.ts';
 import { run } from './run.ts';
 import { layoutWgsl } from './wgsl.gen.ts';
 
@@ -34,6 +34,7 @@ const sliceOp = defineOp<X, Region, [Spec]>({
     const walk = { dims: size, strides: strides.map((stride, axis) => stride * (step[axis] ?? 1)), start };
     copyStrided(x, out, walk, 'slice');
   },
+  reads: readsNothing,
   gradient: ({ inputs: { x }, attrs: { begin, step }, grads: [g] }) => ({
     x: (): Tensor => placeOp({ x: g as Tensor }, { shape: x.shape, begin, step, value: 0 })[0],
   }),
@@ -81,6 +82,7 @@ const placeOp = defineOp<X, Place, [Spec]>({
   forward({ x }, [out], place) {
     if (out.size > 0) launchPlace(x, out, place);
   },
+  reads: readsNothing,
   gradient: ({ inputs: { x }, attrs: { begin, step }, grads: [g] }) => ({
     x: (): Tensor => sliceOp({ x: g as Tensor }, { begin, step, size: x.shape })[0],
   }),

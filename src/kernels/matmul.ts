@@ -60,6 +60,7 @@ const matmulOp = defineOp<Inputs, Attrs, [Spec]>({
     const epilogue = { bias, residual, activation: codeOf(attrs.activation), slope: attrs.slope };
     multiply(a, b, out, productOf(inputs, attrs), epilogue);
   },
+  reads: ({ a, b }, [y], { activation }) => (activation === 'none' ? [a, b] : [a, b, y]),
   gradient({ inputs, attrs, outputs: [y], grads: [g] }) {
     // Shared by the thunks, and computed only once one is called.
     let product: Tensor | undefined;

@@ -25,6 +25,8 @@ export interface OpRule<I extends Inputs, A, S extends readonly Spec[]> {
   outputs(inputs: I, attrs: A): S;
   /** Launches the kernels that fill `outputs`. Absent for a view: the output shares the memory of the first input. */
   forward?(inputs: I, outputs: { readonly [K in keyof S]: Tensor }, attrs: A): void;
+  /** The inputs and outputs whose elements `gradient` reads, which a tape keeps for it: all of them when left out. */
+  reads?(inputs: I, outputs: { readonly [K in keyof S]: Tensor }, attrs: A): readonly (Tensor | undefined)[];
   /** dLoss/dInput for each input that has one, as thunks written in ops. An input left out gets no gradient. */
   gradient?(context: GradientContext<I, A, S>): { readonly [K in keyof I]?: (() => Tensor) | undefined };
 }
@@ -81,9 +83,15 @@ function record<I extends Inputs, A, S extends readonly Spec[]>(
     rule.gradient &&
     ((grads, wants) =>
       rule.gradient?.({ inputs, attrs, outputs, grads: grads as unknown as Grads, wants }) ?? {});
-  const call = { op: rule.name, inputs, outputs: outputs as unknown as readonly Tensor[], gradient };
+  const made = outputs as unknown as readonly Tensor[];
+  const read = rule.reads?.(inputs, outputs, attrs) ?? [...Object.values(inputs), ...made];
+  const reads = read.filter((tensor) => tensor !== undefined);
+  const call = { op: rule.name, inputs, outputs: made, reads, gradient };
   for (const recorder of device.recorders) recorder.record(call);
 }
+
+/** `reads` of a gradient rule that needs shapes only. */
+export const readsNothing = (): readonly Tensor[] => [];
 
 /** Runs ops that another op is made of: open tapes do not see them, and what they make is freed unless returned. */
 export function unrecorded<R>(device: Device, action: () => R): R {

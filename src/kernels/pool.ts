@@ -3,7 +3,7 @@ import { formatShape, type Shape, type Spec } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { groupsOf } from './elementwise-broadcast.ts';
 import { reshape } from './layout-axes.ts';
-import { checkFloats, defineOp, like } from './op.ts';
+import { checkFloats, defineOp, like, readsNothing } from './op.ts';
 import { geometryOf, type PoolGeometry, type PoolOptions, poolParams } from './pool-geometry.ts';
 import { max, mean } from './reduce.ts';
 import { run } from './run.ts';
@@ -78,6 +78,7 @@ const avgPoolOp = defineOp<X, PoolGeometry, [Spec]>({
     if (vectors) run(poolWgsl, 'avgPool', { x, out }, params, launch);
     else run(poolWgsl, 'avgPoolScalar', { xScalar: x, outScalar: out }, params, launch);
   },
+  reads: readsNothing,
   gradient: ({ attrs, grads: [g] }) => ({ x: () => avgPoolGradOp({ x: g as Tensor }, attrs)[0] }),
 });
 

@@ -4,7 +4,7 @@ import { mapScalars, numberOf, type Scalar } from '../tensor/scalar.ts';
 import { checkShape, type DType, type Shape, type Spec } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { groupsOf } from './elementwise-broadcast.ts';
-import { checkFloats, defineOp, like } from './op.ts';
+import { checkFloats, defineOp, like, readsNothing } from './op.ts';
 import { run } from './run.ts';
 import { randomWgsl } from './wgsl.gen.ts';
 
@@ -144,6 +144,7 @@ const dropoutOp = defineOp<{ x: Tensor }, DropoutAttrs, [Spec]>({
     run(randomWgsl, 'dropout', { x, kept: out }, params, { groups: groupsOf(params.count) });
   },
   // The same seed draws the same mask again: nothing has to be saved.
+  reads: readsNothing,
   gradient: ({ attrs, grads: [g] }) => ({ x: (): Tensor => dropoutOp({ x: g as Tensor }, attrs)[0] }),
 });
 

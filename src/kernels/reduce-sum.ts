@@ -21,7 +21,7 @@ import {
   runOf,
 } from './elementwise-broadcast.ts';
 import { inF32 } from './elementwise-cast.ts';
-import { checkFloats, defineOp, like } from './op.ts';
+import { checkFloats, defineOp, like, readsNothing } from './op.ts';
 import { collapseReduction, reduceInto } from './reduce-pass.ts';
 import { run } from './run.ts';
 import { elementwiseBinaryWgsl } from './wgsl.gen.ts';
@@ -64,6 +64,7 @@ const sumOp = defineOp<{ x: Tensor }, SumAttrs, [Spec]>({
   outputs: ({ x }, { shape }) => [like(x, shape)],
   forward: ({ x }, [out], { op, axes, scale }) =>
     reduceInto('sum', collapseReduction(op, x.shape, axes), { x, out }, scale),
+  reads: readsNothing,
   gradient: ({ inputs: { x }, attrs: { kept, scale }, grads: [g] }) => ({
     x: () => expand(g as Tensor, kept, x.shape, scale),
   }),
@@ -98,6 +99,7 @@ const expandOp = defineOp<{ x: Tensor }, ExpandAttrs, [Spec]>({
       run(elementwiseBinaryWgsl, 'scalars', scalars, params, launch);
     }
   },
+  reads: readsNothing,
   gradient: ({ inputs: { x }, attrs: { op, from, shape, scale }, grads: [g] }) => ({
     x: () =>
       sumOp(

@@ -3,7 +3,7 @@ import { formatShape, type Spec, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { groupsOf } from './elementwise-broadcast.ts';
 import { inF32 } from './elementwise-cast.ts';
-import { checkFloats, defineOp, f32 } from './op.ts';
+import { checkFloats, defineOp, f32, readsNothing } from './op.ts';
 import { run } from './run.ts';
 import { resizeWgsl } from './wgsl.gen.ts';
 
@@ -34,6 +34,7 @@ const resizeAxisOp = defineOp<{ x: Tensor }, AxisAttrs, [Spec]>({
     if (vectors) run(resizeWgsl, 'resizeVectors', { x, out }, params, launch);
     else run(resizeWgsl, 'resizeElements', { xScalar: x, out }, params, launch);
   },
+  reads: readsNothing,
   gradient: ({ attrs, grads: [g] }) => ({ x: () => resizeAxisGradOp({ x: g as Tensor }, attrs)[0] }),
 });
 

@@ -67,6 +67,7 @@ const softmaxOp = defineOp<{ x: Tensor }, Attrs, [Spec]>({
     else if (vectors) run(softmaxWgsl, 'groups4', { x, y }, params, launch);
     else run(softmaxWgsl, 'groups', { xScalar: x, yScalar: y }, params, launch);
   },
+  reads: (_, [y]) => [y],
   gradient: ({ outputs: [y], grads: [g], attrs }) => ({ x: () => rowGradient(y, g as Tensor, attrs) }),
 });
 

@@ -6,13 +6,13 @@ import { exp, square } from './unary-math.ts';
 /** Makes an activation whose gradient is one kernel reading x. */
 function activation(name: string, code: number, second?: (x: Tensor) => Tensor) {
   const slope = slopeOp({ name: `${name}Grad`, code, ...(second && { second }) });
-  return unaryOp({ name, code, gradient: (x, _y, g, attrs: UnaryAttrs) => slope(x, g, attrs) });
+  return unaryOp({ name, code, reads: 'x', gradient: (x, _y, g, attrs: UnaryAttrs) => slope(x, g, attrs) });
 }
 
 /** Makes an activation whose gradient is one kernel reading its output y; `second` is d slope/dy. */
 function squashing(name: string, code: number, second: (y: Tensor) => Tensor) {
   const slope = slopeOp({ name: `${name}Grad`, code, second });
-  return unaryOp({ name, code, gradient: (_x, y, g) => slope(y, g) });
+  return unaryOp({ name, code, reads: 'y', gradient: (_x, y, g) => slope(y, g) });
 }
 
 const reluOp = activation('relu', 8);

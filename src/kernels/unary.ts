@@ -17,6 +17,8 @@ interface UnaryRule {
   readonly name: string;
   /** OP in elementwise.wgsl. */
   readonly code: number;
+  /** What `gradient` reads: both where left out. */
+  readonly reads?: 'x' | 'y';
   /** dLoss/dx from x, the output and dLoss/dy. Absent: zero. */
   readonly gradient?: (x: Tensor, y: Tensor, g: Tensor, attrs: UnaryAttrs) => Tensor;
 }
@@ -24,7 +26,8 @@ interface UnaryRule {
 const NO_ATTRS: UnaryAttrs = { p: 0, q: 0 };
 
 /** Makes the function of one unary op. */
-export function unaryOp({ name, code, gradient }: UnaryRule): (x: Tensor, attrs?: UnaryAttrs) => Tensor {
+export function unaryOp(rule: UnaryRule): (x: Tensor, attrs?: UnaryAttrs) => Tensor {
+  const { name, code, gradient, reads } = rule;
   const op = defineOp<{ x: Tensor }, UnaryAttrs, [Spec]>({
     name,
     outputs({ x }) {
@@ -40,6 +43,7 @@ export function unaryOp({ name, code, gradient }: UnaryRule): (x: Tensor, attrs?
         join: joinOf('joined', code),
       });
     },
+    reads: ({ x }, [y]) => (reads === 'x' ? [x] : reads === 'y' ? [y] : [x, y]),
     gradient: ({ inputs: { x }, outputs: [y], attrs, grads: [g] }) =>
       gradient ? { x: () => gradient(x, y, g as Tensor, attrs) } : {},
   });

@@ -6,6 +6,8 @@ export interface OpCall {
   readonly op: string;
   readonly inputs: Readonly<Record<string, Tensor | undefined>>;
   readonly outputs: readonly Tensor[];
+  /** Those of the inputs and outputs whose elements `gradient` reads. */
+  readonly reads: readonly Tensor[];
   /**
    * For the gradients of the outputs (undefined where none arrived), one thunk for each input that has a gradient.
    * Only the thunks of inputs that the tape `wants` are called. Undefined when the op has no gradient rule.

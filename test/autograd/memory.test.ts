@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bytesOf, savedBytes } from '../../bench/memory.ts';
 import { grad, valueAndGrad } from '../../src/autograd/grad.ts';
 import { add, exp, mul, relu, square } from '../../src/kernels/elementwise.ts';
-import { reshape } from '../../src/kernels/layout.ts';
+import { reshape, transpose } from '../../src/kernels/layout.ts';
 import { matmul } from '../../src/kernels/matmul.ts';
 import { sum } from '../../src/kernels/reduce.ts';
 import { Initialiser } from '../../src/nn/initialisers.ts';
@@ -107,6 +107,20 @@ describe('memory returns to the level before', () => {
     // A product more is a gradient more: its output is gone by then.
     expect(peakOf(21) - peakOf(20)).toBe(64 * 32 * 4);
     for (const factor of factors) factor.dispose();
+  });
+
+  test('an inner scope frees what it made and no rule reads', () => {
+    const a = x();
+    let kept = 0;
+    const loss = () => {
+      const start = device.memory().live;
+      const y = device.scope(() => square(transpose(add(a, 1))));
+      kept = device.memory().live - start;
+      return sum(y);
+    };
+    for (const tensor of grad(loss, [a])) tensor.dispose();
+    // The sum is gone, the transpose, which the square reads, is not.
+    expect(kept).toBe(2 * a.bytes);
   });
 
   test('what the function returns outlives the way back, and so does what it kept', async () => {

@@ -1,5 +1,6 @@
 import { grad, valueAndGrad } from '../../src/autograd/grad.ts';
 import { add, cast, mul } from '../../src/kernels/elementwise.ts';
+import { reshape } from '../../src/kernels/layout.ts';
 import { sum } from '../../src/kernels/reduce.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { POISON } from '../../src/tensor/pool.ts';
@@ -114,7 +115,7 @@ async function checkGradients(
   const tensors = upload(device, test, inputs);
   const { grads } = folded(device, test, () =>
     valueAndGrad(
-      () => lossOf(device, test, tensors, expected.cotangents),
+      () => device.scope(() => lossOf(device, test, viewsOf(tensors), expected.cotangents)),
       names.map((n) => tensors[n] as Tensor),
     ),
   );
@@ -182,10 +183,16 @@ function lossOf(
   const terms = outputs.flatMap((output, i) => {
     if (!isFloat(output.dtype)) return [];
     const { shape, data } = cotangents[i] as Nd;
-    const wide = output.dtype === 'f32' ? output : cast(output, 'f32');
+    const view = reshape(output, output.shape);
+    const wide = output.dtype === 'f32' ? view : cast(view, 'f32');
     return [sum(mul(wide, device.tensor(Float32Array.from(data), shape)))];
   });
   return terms.reduce((a, b) => add(a, b));
+}
+
+/** The same memory under other names, which a scope takes away again: a rule that reads what it does not say it reads fails. */
+function viewsOf(tensors: Record<string, Tensor>): Record<string, Tensor> {
+  return mapValues(tensors, (tensor) => reshape(tensor, tensor.shape));
 }
 
 function compareProbes(
