@@ -53,7 +53,8 @@ describe('workloads', () => {
     const names = (ops: string[], software: boolean) =>
       bearable(select(shapes, ops), ops, software).map(({ name }) => name);
     expect(names(['square.matmul'], false)).toContain('square.matmul4096');
-    expect(names(['square.matmul'], true)).toEqual(['square.matmul512', 'square.matmul1024']);
+    expect(names(['square.matmul'], true)).toContain('square.matmul1024');
+    expect(names(['square.matmul'], true)).not.toContain('square.matmul4096');
     expect(names(['square.matmul4096'], true)).toEqual(['square.matmul4096']);
   });
 
