@@ -15,7 +15,7 @@ import { formatBounds, formatLines, formatWrongPicks, type ResultFile, writeResu
 import { knownRoof } from './roof.ts';
 import { formatRoof, measureAndKeepRoof } from './roofline.ts';
 import { formatScaling, measureScaling, type ScalingLine } from './scaling.ts';
-import { bearable, opCases, select, shapes } from './shapes/index.ts';
+import { measurable, opCases, select, shapes } from './shapes/index.ts';
 
 export interface CommonFlags {
   readonly adapter: AdapterChoice;
@@ -39,7 +39,7 @@ export async function opsCommand(names: readonly string[], flags: OpsFlags): Pro
   if (flags.compare !== undefined && earlier) checkCommon(flags.compare, earlier, cases, flags.grad);
   await withBench(flags, async (bench) => {
     const onProgress = (done: number) => note(`${Math.round(100 * done)} %`);
-    const measured = bearable(cases, names, bench.device.traits.software);
+    const measured = measurable(cases, names, bench.device.traits.software);
     const { bounds, lines } = await measureOps(bench.device, measured, { ...flags, onProgress });
     note('');
     print(

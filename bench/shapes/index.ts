@@ -52,7 +52,7 @@ export function select(
 }
 
 /** Those to measure: on a software adapter heavy ones only where `ops` has their whole name. */
-export function bearable(
+export function measurable(
   cases: readonly BenchCase[],
   ops: readonly string[],
   software: boolean,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type BenchCase, gradientOf, workload } from '../../bench/case.ts';
 import { type Line, measureOps, wrongPicks } from '../../bench/ops.ts';
 import { formatLines, formatWrongPicks } from '../../bench/report.ts';
-import { bearable, opCases, select, shapes } from '../../bench/shapes/index.ts';
+import { measurable, opCases, select, shapes } from '../../bench/shapes/index.ts';
 import { convVariants } from '../../src/kernels/conv-launch.ts';
 import { convShape } from '../../src/kernels/conv-shape.ts';
 import { softmax } from '../../src/kernels/softmax.ts';
@@ -51,7 +51,7 @@ describe('workloads', () => {
 
   test('that are for GPUs are measured on a software adapter by their whole name only', () => {
     const names = (ops: string[], software: boolean) =>
-      bearable(select(shapes, ops), ops, software).map(({ name }) => name);
+      measurable(select(shapes, ops), ops, software).map(({ name }) => name);
     expect(names(['square.matmul'], false)).toContain('square.matmul4096');
     expect(names(['square.matmul'], true)).toContain('square.matmul1024');
     expect(names(['square.matmul'], true)).not.toContain('square.matmul4096');
