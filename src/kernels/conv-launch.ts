@@ -126,12 +126,14 @@ function convolveTiles(
   const { bias = w, residual = w } = epilogue;
   const inputs = { x, xScalar: x, w, wScalar: w, bias, residual };
   const params = { ...paramsOf(shape, direction, tiles), groupsPerPhase, slope: epilogue.slope };
+  const shared = tileConstants(tiles.size, traits);
   const constants = {
     INPUT_GRAD: Number(direction === 'inputGrad'),
     ROW_TAPS: Number(tiles.rowTaps),
     VEC_DEPTH: Number(tiles.vecDepth),
     VEC_COLUMNS: Number(tiles.columns % 4 === 0),
-    ...tileConstants(tiles.size, traits),
+    ...shared,
+    STEPS: stepsOf(tiles.depth, shared.SWAP === 1),
     THREADS: threads,
     HAS_BIAS: Number(epilogue.bias !== undefined),
     HAS_RESIDUAL: Number(epilogue.residual !== undefined),
@@ -140,6 +142,12 @@ function convolveTiles(
   const options = { groups: groupsPerPhase * tiles.phases, constants, flops: convFlops(shape) };
   if (tiles.columns % 4 === 0) run(shader, 'conv', { ...inputs, y }, params, options);
   else run(shader, 'convAnyColumns', { ...inputs, yScalar: y }, params, options);
+}
+
+/** How many times four channels a turn of the loop takes; 0: all of a tap, in a loop of its own, which only SwiftShader (`swap`) is slowed down by. */
+function stepsOf(depth: number, swap: boolean): 0 | 1 | 2 {
+  if (!swap) return 0;
+  return depth % 8 === 0 ? 2 : 1;
 }
 
 function paramsOf(shape: ConvShape, direction: Direction, tiles: ReturnType<typeof convTiles>) {

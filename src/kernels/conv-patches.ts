@@ -21,16 +21,16 @@ export function isPatches(shape: ConvShape): boolean {
 
 /**
  * Whether that takes less time than tiles of the convolution itself, by measurement; pure. With few filters writing the patches
- * takes longer than the product. On GPUs it has not been measured.
+ * takes longer than the product, and on SwiftShader, whose subgroups have four lanes, than loading from x. On GPUs it has not been measured.
  */
 export function patchesWin(
   { filters }: ConvShape,
   what: Direction | 'weights',
   { software, subgroupMinSize }: Pick<Traits, 'software' | 'subgroupMinSize'>,
 ): boolean {
-  const dear = subgroupMinSize === 4; // SwiftShader's loads, of which tiles need more
-  if (what === 'weights') return software && dear && filters >= 64;
-  return software && (dear || what === 'inputGrad' || filters >= 32);
+  if (!software) return false;
+  if (what === 'inputGrad') return true;
+  return (subgroupMinSize === 4) === (what === 'weights') && filters >= (what === 'weights' ? 64 : 32);
 }
 
 /** Writes a convolution of x with w, or its adjoint applied to x, to y. */

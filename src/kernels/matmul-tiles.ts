@@ -50,12 +50,16 @@ export function tileVariants({ m, n, work }: Extent, traits: TileTraits): [TileV
   if (!hasGroups(traits, 4)) return ['register'];
   const small = ['quad', 'register'] as const;
   if (hasGroups(traits, 8)) return traits.software && m > 16 ? ['octet', ...small] : [...small, 'octet'];
-  const large = work >= LARGE_WORK && tileCost(m, n, TILES.largeQuad) < tileCost(m, n, TILES.quad);
+  const large =
+    work >= (m * n < FEW_OUTPUTS ? 4 * LARGE_WORK : LARGE_WORK) &&
+    tileCost(m, n, TILES.largeQuad) < tileCost(m, n, TILES.quad);
   return large ? ['largeQuad', ...small] : [...small, 'largeQuad'];
 }
 
-// A large tile takes SwiftShader a second more to build, which a small product does not win back in a thousand launches.
-const LARGE_WORK = 2 ** 22;
+// A large tile takes SwiftShader .3 s more to build, which a small product does not win back in a thousand launches.
+const LARGE_WORK = 2 ** 20;
+// Outputs of a batch that are too few large tiles to keep its cores busy, as far as one batch does.
+const FEW_OUTPUTS = 2 ** 13;
 
 // Where a subgroup has four lanes (SwiftShader), a load takes as long as a dozen multiplications.
 const LOAD = 12;

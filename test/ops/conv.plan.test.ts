@@ -211,8 +211,8 @@ test('windows of few channels are written out on software adapters where that ha
       software,
       subgroupMinSize,
     })[0];
-  expect([first('forward', {}), first('inputGrad', {})]).toEqual(['patches', 'patches']);
-  expect(first('forward', { filters: 16 })).toBe('patches');
+  expect([first('forward', {}), first('inputGrad', {})]).toEqual(['largeQuad', 'patches']);
+  expect(first('inputGrad', { filters: 16 })).toBe('patches');
   expect([first('forward', { filters: 16 }, 8), first('inputGrad', { filters: 16 }, 8)]).toEqual([
     'octet',
     'patches',

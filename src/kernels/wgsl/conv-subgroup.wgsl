@@ -8,8 +8,7 @@ struct ConvParams {
   depth: u32, columns: u32, xChannels: u32, yChannels: u32, // of a group; of all
   qD: u32, qH: u32, qW: u32, // positions of a phase
   xD: u32, xH: u32, xW: u32, yD: u32, yH: u32, yW: u32, kD: u32, kH: u32, kW: u32,
-  strideD: u32, strideH: u32, strideW: u32, padD: u32, padH: u32, padW: u32,
-  dilationD: u32, dilationH: u32, dilationW: u32,
+  strideD: u32, strideH: u32, strideW: u32, padD: u32, padH: u32, padW: u32, dilationD: u32, dilationH: u32, dilationW: u32,
   tapsD: u32, tapsH: u32, tapsW: u32, // from one tap of a phase to its next
   hopD: u32, hopH: u32, hopW: u32, // and from its input to the next one's, modulo 2³²
   tileRows: u32, tileColumns: u32, slope: f32, // 4, COLS
@@ -24,6 +23,7 @@ override SHARE: u32 = 4u; // threads in a group: 4 or 8
 override SWAP: bool = false; // lanes of a four swap what they loaded instead of broadcasting it, which SwiftShader does in a sixth of the time
 override ROWS: u32 = 1u; // blocks of 4 positions in a thread: 1 or 2
 override COLS: u32 = 4u; // blocks of 4 columns in a tile: 1, 2, 4 or 8
+override STEPS: u32 = 0u; // of 4 channels in a turn of the loop over taps: 1 or 2; 0: all of a tap
 override HAS_BIAS: bool = false;
 override HAS_RESIDUAL: bool = false;
 override ACTIVATION: u32 = 0u; // 0 none, 1 relu, 2 leakyRelu
@@ -49,7 +49,6 @@ var<private> wAt: u32; // of this tap
 
 // Four positions of a phase: sample and place along each axis.
 struct Places { n: vec4u, d: vec4u, h: vec4u, w: vec4u }
-
 fn placesOf(rows: vec4u) -> Places {
   let perRow = rows / params.qW;
   let perPlane = perRow / params.qH;
@@ -58,7 +57,6 @@ fn placesOf(rows: vec4u) -> Places {
 
 // Where four positions' inputs for a tap are (or would be), the first element that is not in the padding, and how many are not.
 struct Inputs { at: vec4u, low: vec4u, span: vec4u }
-
 fn xVector(at: u32, c: u32, count: u32) -> vec4f {
   if (VEC_DEPTH) { return select(vec4f(), vec4f(x[at / 4u]), c < count); }
   let values = vec4f(vec4<T>(xScalar[at], xScalar[at + 1u], xScalar[at + 2u], xScalar[at + 3u]));
@@ -84,17 +82,14 @@ fn xBlock(p: Inputs, c: u32) -> mat4x4f {
 fn bPart(k: u32, j: u32, r: u32) -> vec4f {
   let at = select(vec2u(k, col + j), vec2u(col + j, k), vec2<bool>(INPUT_GRAD));
   let i = wAt + (at.x + r) * select(params.yChannels, params.xChannels, INPUT_GRAD) + at.y;
-  if (select(VEC_COLUMNS, VEC_DEPTH, INPUT_GRAD)) {
-    if (VEC_DEPTH) { return vec4f(w[i / 4u]); }
-    return select(vec4f(), vec4f(w[i / 4u]), k + r < params.depth);
-  }
-  let values = vec4f(vec4<T>(wScalar[i], wScalar[i + 1u], wScalar[i + 2u], wScalar[i + 3u]));
-  if (VEC_DEPTH) { return values; }
-  return select(vec4f(), values, select(vec4u(k + r), vec4u(k) + FOUR, vec4<bool>(INPUT_GRAD)) < vec4u(params.depth));
+  var values = vec4<T>();
+  if (select(VEC_COLUMNS, VEC_DEPTH, INPUT_GRAD)) { values = w[i / 4u]; }
+  else { values = vec4<T>(wScalar[i], wScalar[i + 1u], wScalar[i + 2u], wScalar[i + 3u]); }
+  if (VEC_DEPTH) { return vec4f(values); }
+  return select(vec4f(), vec4f(values), select(vec4u(k + r), vec4u(k) + FOUR, vec4<bool>(INPUT_GRAD)) < vec4u(params.depth));
 }
 
 fn turned(block: mat4x4f) -> mat4x4f { if (INPUT_GRAD) { return transpose(block); } return block; }
-
 // What a thread loads of the blocks that are j and j + 4 columns behind the tile's first: of eight lanes half load the second.
 alias Own = array<vec4f, 2>;
 fn ownOf(k: u32, j: u32) -> Own {
@@ -106,7 +101,6 @@ fn quadBlock(own: vec4f) -> mat4x4f {
   if (SWAP) { return turned(mat4x4f(own, quadSwapX(own), quadSwapY(own), quadSwapDiagonal(own))); }
   return turned(mat4x4f(quadBroadcast(own, 0u), quadBroadcast(own, 1u), quadBroadcast(own, 2u), quadBroadcast(own, 3u)));
 }
-
 fn octetBlock(own: vec4f, i: u32) -> mat4x4f {
   return turned(mat4x4f(subgroupShuffle(own, i), subgroupShuffle(own, i + 1u), subgroupShuffle(own, i + 2u), subgroupShuffle(own, i + 3u)));
 }
@@ -120,16 +114,14 @@ fn bPair(early: Own, k: u32, j: u32) -> array<mat4x4f, 2> {
 }
 
 // The first tap that a phase has along an axis, and how far its input is from q times the pace, modulo 2³².
-struct Taps { first: u32, shift: u32 }
-
-fn tapsOf(phase: u32, kernel: u32, stride: u32, pad: u32, dilation: u32, period: u32) -> Taps {
-  if (!INPUT_GRAD) { return Taps(0u, 0u - pad); }
+fn tapsOf(phase: u32, kernel: u32, stride: u32, pad: u32, dilation: u32, period: u32) -> vec2u {
+  if (!INPUT_GRAD) { return vec2u(0u, 0u - pad); }
   let reach = kernel * dilation; // keeps the dividend positive
   for (var tap = 0u; tap < min(period, kernel); tap++) {
     let dividend = phase + pad + reach * stride - tap * dilation;
-    if (dividend % stride == 0u) { return Taps(tap, dividend / stride - reach); }
+    if (dividend % stride == 0u) { return vec2u(tap, dividend / stride - reach); }
   }
-  return Taps(kernel, 0u);
+  return vec2u(kernel, 0u);
 }
 
 // The inputs for a tap, `step` away from where those of the first tap begin (for ROW_TAPS: of a row of taps).
@@ -163,7 +155,6 @@ fn inGroups(thread: u32, subgroupLane: u32) -> u32 {
 
 // A block for each 4 rows of a thread, of x or of 4 columns of y.
 struct Strip { r0: mat4x4f, r1: mat4x4f }
-
 fn gained(c: Strip, b: mat4x4f, a: Strip) -> Strip {
   if (ROWS == 1u) { return Strip(c.r0 + b * a.r0, c.r1); }
   return Strip(c.r0 + b * a.r0, c.r1 + b * a.r1);
@@ -176,10 +167,33 @@ fn gainedPair(c: array<Strip, 2>, pair: array<mat4x4f, 2>, a: Strip) -> array<St
 
 struct Tile { c0: array<Strip, 2>, c1: array<Strip, 2>, c2: array<Strip, 2>, c3: array<Strip, 2> }
 
+// The tile with what four channels of a tap, at x0 and x1, add to it.
+fn gainedTile(before: Tile, x0: Inputs, x1: Inputs, k: u32) -> Tile {
+  var c = before;
+  // All loads come first: sums before a load LLVM (lavapipe) puts off until after it, and keeps their products in memory.
+  let left = Strip(xBlock(x0, k), xBlock(x1, k));
+  let early = array(ownOf(k, 0u), ownOf(k, 8u), ownOf(k, 16u), ownOf(k, 24u)); // compilers leave out what is not used
+  c.c0 = gainedPair(c.c0, bPair(early[0], k, 0u), left);
+  if (COLS > 2u) { c.c1 = gainedPair(c.c1, bPair(early[1], k, 8u), left); }
+  if (COLS > 4u) { c.c2 = gainedPair(c.c2, bPair(early[2], k, 16u), left); }
+  if (COLS > 4u) { c.c3 = gainedPair(c.c3, bPair(early[3], k, 24u), left); }
+  return c;
+}
+
+// The next four channels or, behind the last, those of the next tap: how many taps along D, H and W come before, and the first
+// channel. It is one loop, as each further one around it would carry the tile once more, which takes SwiftShader as long as a turn.
+fn following(t: vec4u, first: vec3u) -> vec4u {
+  let tapDone = STEPS == 0u || t.w + 4u * STEPS >= params.depth;
+  let rowDone = tapDone & (first.z + (t.z + 1u) * params.tapsW >= params.kW);
+  let planeDone = rowDone & (first.y + (t.y + 1u) * params.tapsH >= params.kH);
+  let on = vec4u(u32(planeDone), u32(rowDone), u32(tapDone), 4u * STEPS);
+  return select(t + on, vec4u(), vec4<bool>(false, planeDone, rowDone, tapDone));
+}
+
 fn tileProduct(thread: u32, group: u32) -> Tile {
   let phase = group / params.groupsPerPhase;
-  let first = vec3u(phase / params.strideW / params.strideH, phase / params.strideW % params.strideH, phase % params.strideW);
-  residue = first; // which no uniform control flow may depend on
+  let at = vec3u(phase / params.strideW / params.strideH, phase / params.strideW % params.strideH, phase % params.strideW);
+  residue = at; // which no uniform control flow may depend on
   let index = group % params.groupsPerPhase * (THREADS / SHARE) + thread / SHARE;
   let tile = min(index, params.tiles - 1u);
   let channelGroup = tile / (params.tilesM * params.tilesN);
@@ -191,38 +205,24 @@ fn tileProduct(thread: u32, group: u32) -> Tile {
   let p0 = startsOf(0u);
   let p1 = startsOf(1u);
   if (index >= params.tiles || phase >= params.phases) { row = params.rows; } // stores nothing
-
   let xChannel = channelGroup * params.depth;
   let wPlane = select(params.depth * params.yChannels, params.columns * params.xChannels, INPUT_GRAD);
   var c = Tile();
-  let tapsD = tapsOf(first.x, params.kD, params.strideD, params.padD, params.dilationD, params.tapsD);
-  let tapsH = tapsOf(first.y, params.kH, params.strideH, params.padH, params.dilationH, params.tapsH);
-  let tapsW = tapsOf(first.z, params.kW, params.strideW, params.padW, params.dilationW, params.tapsW);
-  var step = vec3u(tapsD.shift, 0u, 0u);
-  for (var kd = tapsD.first; kd < params.kD; kd += params.tapsD) {
-    step.y = tapsH.shift;
-    for (var kh = tapsH.first; kh < params.kH; kh += params.tapsH) {
-      step.z = tapsW.shift;
-      for (var kw = tapsW.first; kw < params.kW; kw += params.tapsW) {
-        let x0 = inputsOf(p0, step, xChannel);
-        let x1 = inputsOf(p1, step, xChannel);
-        wAt = ((kd * params.kH + kh) * params.kW + kw) * wPlane + select(channel, xChannel, INPUT_GRAD);
-        for (var k = 0u; k < params.depth; k += 4u) {
-          // All loads come first: sums before a load LLVM (lavapipe) puts off until after it, and keeps their products in memory.
-          let left = Strip(xBlock(x0, k), xBlock(x1, k));
-          let early = array(ownOf(k, 0u), ownOf(k, 8u), ownOf(k, 16u), ownOf(k, 24u)); // compilers leave out what is not used
-          c.c0 = gainedPair(c.c0, bPair(early[0], k, 0u), left);
-          if (COLS > 2u) { c.c1 = gainedPair(c.c1, bPair(early[1], k, 8u), left); }
-          if (COLS > 4u) {
-            c.c2 = gainedPair(c.c2, bPair(early[2], k, 16u), left);
-            c.c3 = gainedPair(c.c3, bPair(early[3], k, 24u), left);
-          }
-        }
-        step.z += params.hopW;
-      }
-      step.y += params.hopH;
-    }
-    step.x += params.hopD;
+  let tapsD = tapsOf(at.x, params.kD, params.strideD, params.padD, params.dilationD, params.tapsD);
+  let tapsH = tapsOf(at.y, params.kH, params.strideH, params.padH, params.dilationH, params.tapsH);
+  let tapsW = tapsOf(at.z, params.kW, params.strideW, params.padW, params.dilationW, params.tapsW);
+  let first = vec3u(tapsD.x, tapsH.x, tapsW.x);
+  let shift = vec3u(tapsD.y, tapsH.y, tapsW.y);
+  let end = select(params.kD, 0u, any(first.yz >= vec2u(params.kH, params.kW))); // a phase may meet no tap
+  for (var turn = vec4u(); first.x + turn.x * params.tapsD < end; turn = following(turn, first)) {
+    let tap = first + turn.xyz * vec3u(params.tapsD, params.tapsH, params.tapsW);
+    let step = shift + turn.xyz * vec3u(params.hopD, params.hopH, params.hopW);
+    let x0 = inputsOf(p0, step, xChannel);
+    let x1 = inputsOf(p1, step, xChannel);
+    wAt = ((tap.x * params.kH + tap.y) * params.kW + tap.z) * wPlane + select(channel, xChannel, INPUT_GRAD);
+    if (STEPS == 0u) { for (var k = 0u; k < params.depth; k += 4u) { c = gainedTile(c, x0, x1, k); } }
+    if (STEPS > 0u) { c = gainedTile(c, x0, x1, turn.w); }
+    if (STEPS == 2u) { c = gainedTile(c, x0, x1, turn.w + 4u); }
   }
   return c;
 }

@@ -124,7 +124,6 @@ fn enterBatch(z: u32) {
 
 // A block for each 4 rows of a thread, of A or of 4 columns of C.
 struct Strip { r0: mat4x4f, r1: mat4x4f }
-
 fn gained(c: Strip, b: mat4x4f, a: Strip) -> Strip {
   if (ROWS == 1u) { return Strip(c.r0 + b * a.r0, c.r1); }
   return Strip(c.r0 + b * a.r0, c.r1 + b * a.r1);
@@ -144,9 +143,19 @@ fn gainedTile(before: Tile, k: u32) -> Tile {
   let early = array(ownOf(k, 0u), ownOf(k, 8u), ownOf(k, 16u), ownOf(k, 24u)); // compilers leave out what is not used
   c.c0 = gainedPair(c.c0, bPair(early[0], k, 0u), left);
   if (COLS > 2u) { c.c1 = gainedPair(c.c1, bPair(early[1], k, 8u), left); }
-  if (COLS > 4u) {
-    c.c2 = gainedPair(c.c2, bPair(early[2], k, 16u), left);
-    c.c3 = gainedPair(c.c3, bPair(early[3], k, 24u), left);
+  if (COLS > 4u) { c.c2 = gainedPair(c.c2, bPair(early[2], k, 16u), left); }
+  if (COLS > 4u) { c.c3 = gainedPair(c.c3, bPair(early[3], k, 24u), left); }
+  return c;
+}
+
+// All threads take as many steps, as sharing asks for; masks do the rest.
+fn gainedBatch(before: Tile, batch: u32, kStart: u32, kStop: u32) -> Tile {
+  var c = before;
+  enterBatch(batch);
+  kEnd = kStop;
+  for (var step = 0u; step < params.kChunk; step += 4u * STEPS) {
+    c = gainedTile(c, kStart + step);
+    if (STEPS == 2u) { c = gainedTile(c, kStart + step + 4u); }
   }
   return c;
 }
@@ -170,21 +179,15 @@ fn tileProduct(thread: u32, group: u32) -> Tile {
 
   let kStart = select(split * params.kChunk, 0u, SUM_BATCHES);
   let kStop = min(kStart + params.kChunk, params.k);
+  // Where no batches are summed, no loop is around that one: it would carry the tile once more, which takes SwiftShader as long as a turn.
+  if (!SUM_BATCHES) { return gainedBatch(Tile(), z, kStart, kStop); }
   var c = Tile();
-  // All threads take as many steps, as sharing asks for; masks do the rest.
   for (var batch = 0u; batch < params.batchChunk; batch++) {
     let summed = split * params.batchChunk + batch;
-    enterBatch(select(z, min(summed, params.batches - 1u), SUM_BATCHES));
-    kEnd = select(kStop, 0u, SUM_BATCHES && summed >= params.batches);
-    for (var step = 0u; step < params.kChunk; step += 4u * STEPS) {
-      c = gainedTile(c, kStart + step);
-      if (STEPS == 2u) { c = gainedTile(c, kStart + step + 4u); }
-    }
+    c = gainedBatch(c, min(summed, params.batches - 1u), kStart, select(kStop, 0u, summed >= params.batches));
   }
   return c;
 }
-
-const SQRT_HALF = 0.70710678118654752;
 
 // The activations are those of elementwise.wgsl.
 fn sigmoidOf(v: vec4f) -> vec4f {
@@ -201,7 +204,7 @@ fn tanhOf(v: vec4f) -> vec4f {
 }
 
 fn normalCdf(v: vec4f) -> vec4f {
-  let z = abs(v) * SQRT_HALF;
+  let z = abs(v) * 0.70710678118654752; // sqrt(1/2)
   let t = 1 / (1 + 0.3275911 * z);
   let series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
   let tail = 0.5 * series * exp(-z * z);
