@@ -83,14 +83,21 @@ export function adamwUpdate(param: Tensor, grad: Tensor, m: Tensor, v: Tensor, o
 }
 
 /**
- * An exponential moving average in place, for running statistics: `target ← (1 − momentum)·target + momentum·value`.
- * Both of one shape, f32. Throws `DisposedError`; `ShapeError` for shapes or dtypes that differ; `KernelError` while an
- * open gradient tape needs `target`, or when the two share memory.
+ * An exponential moving average in place, for running statistics: `target ← (1 − momentum)·target + momentum·scale·value`.
+ * Both of one shape, f32; scale is 1 when left out. Throws `DisposedError`; `ShapeError` for shapes or dtypes that differ, and
+ * for a momentum or scale that is no finite number; `KernelError` while an open gradient tape needs `target`, or when the two
+ * share memory.
  */
-export function emaUpdate(target: Tensor, value: Tensor, { momentum }: { readonly momentum: number }): void {
+export function emaUpdate(
+  target: Tensor,
+  value: Tensor,
+  { momentum, scale = 1 }: { readonly momentum: number; readonly scale?: number },
+): void {
+  const given = Number.isFinite(momentum) && Number.isFinite(scale);
+  check(given, 'emaUpdate', () => `momentum and scale must be finite numbers; got ${momentum}, ${scale}`);
   checkUpdate('emaUpdate', { target }, { value });
   const count = Math.ceil(target.size / 4);
-  const params = { count, keep: 1 - momentum, take: momentum };
+  const params = { count, keep: 1 - momentum, take: momentum * scale };
   run(updateWgsl, 'ema', { param: target, grad: value }, params, { groups: groupsOf(count) });
 }
 

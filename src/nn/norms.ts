@@ -1,5 +1,3 @@
-import { stopGradient } from '../autograd/grad.ts';
-import { mul } from '../kernels/elementwise.ts';
 import { batchNorm, batchNormInference, layerNorm } from '../kernels/norm.ts';
 import { emaUpdate } from '../kernels/update.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -55,11 +53,7 @@ export class BatchNorm extends Layer {
   #track(mean: Tensor, variance: Tensor, count: number): void {
     const momentum = this.#momentum;
     emaUpdate(this.mean, mean, { momentum });
-    mean.device.scope(() => {
-      // Out of sight of an open tape, which would keep the product alive.
-      const unbiased = mul(stopGradient(variance), count / Math.max(count - 1, 1));
-      emaUpdate(this.variance, unbiased, { momentum });
-    });
+    emaUpdate(this.variance, variance, { momentum, scale: count / Math.max(count - 1, 1) });
   }
 
   protected override bufferNames(): readonly string[] {

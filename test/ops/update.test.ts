@@ -99,13 +99,18 @@ describe.each([
   });
 });
 
-test.each(SIZES)('emaUpdate of %i elements', async (size) => {
+test.each(
+  SIZES.flatMap((size) => [
+    [size, 1],
+    [size, 2.5],
+  ]),
+)('emaUpdate of %i elements, scale %d', async (size, scale) => {
   const t = numbers(size, 3);
   const target = upload(t);
   for (let step = 0; step < STEPS; step++) {
     const value = numbers(size, 30 + step);
-    emaUpdate(target, upload(value), { momentum: 0.1 });
-    for (let i = 0; i < size; i++) t[i] = 0.9 * (t[i] ?? 0) + 0.1 * (value[i] ?? 0);
+    emaUpdate(target, upload(value), { momentum: 0.1, scale });
+    for (let i = 0; i < size; i++) t[i] = 0.9 * (t[i] ?? 0) + 0.1 * scale * (value[i] ?? 0);
   }
   await expectClose(target, t);
 });
@@ -144,6 +149,10 @@ describe('in-place updates refuse', () => {
       /need a velocity/,
     );
     expect(() => sgdUpdate(param, g, undefined, { learningRate: 1, nesterov: true })).toThrow(ShapeError);
+    expect(() => emaUpdate(param, g, {} as { momentum: number })).toThrow(
+      /momentum and scale must be .* got undefined, 1/,
+    );
+    expect(() => emaUpdate(param, g, { momentum: 0.1, scale: Number.POSITIVE_INFINITY })).toThrow(ShapeError);
     const state = [device.tensor([0]), device.tensor([0])] as const;
     expect(() => adamwUpdate(param, g, ...state, { learningRate: 1, step: 0 })).toThrow(
       /step counts from 1; got 0/,
