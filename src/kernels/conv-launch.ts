@@ -146,7 +146,7 @@ function convolveTiles(
 
 /** How many times four channels a turn of the loop takes; 0: all of a tap, in a loop of its own, which only SwiftShader (`swap`) is slowed down by. */
 function stepsOf(depth: number, swap: boolean): 0 | 1 | 2 {
-  if (!swap) return 0;
+  if (!swap || depth === 0) return 0;
   return depth % 8 === 0 ? 2 : 1;
 }
 

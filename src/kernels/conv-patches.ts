@@ -20,8 +20,9 @@ export function isPatches(shape: ConvShape): boolean {
 }
 
 /**
- * Whether that takes less time than tiles of the convolution itself, by measurement; pure. With few filters writing the patches
- * takes longer than the product, and on SwiftShader, whose subgroups have four lanes, than loading from x. On GPUs it has not been measured.
+ * Whether that takes less time than tiles of the convolution itself, by measurement; pure. Gradients with respect to x always do;
+ * forward where there are filters enough, but not on SwiftShader (subgroups of four lanes), and gradients with respect to the
+ * weights only there. On GPUs it has not been measured.
  */
 export function patchesWin(
   { filters }: ConvShape,

@@ -58,7 +58,7 @@ export function tileVariants({ m, n, work }: Extent, traits: TileTraits): [TileV
 
 // A large tile takes SwiftShader .3 s more to build, which a small product does not win back in a thousand launches.
 const LARGE_WORK = 2 ** 20;
-// Outputs of a batch that are too few large tiles to keep its cores busy, as far as one batch does.
+// Outputs of one batch, group or phase, under which large tiles are taken to be too few to keep its cores busy.
 const FEW_OUTPUTS = 2 ** 13;
 
 // Where a subgroup has four lanes (SwiftShader), a load takes as long as a dozen multiplications.

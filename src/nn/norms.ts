@@ -1,5 +1,6 @@
 import { batchNorm, batchNormInference, layerNorm } from '../kernels/norm.ts';
 import { emaUpdate } from '../kernels/update.ts';
+import { sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Initialiser } from './initialisers.ts';
 import { Layer, type Mode } from './module.ts';
@@ -46,7 +47,7 @@ export class BatchNorm extends Layer {
     if (!mode.training)
       return batchNormInference(x, this.mean, this.variance, this.gamma, this.beta, { epsilon });
     const { y, mean, variance } = batchNorm(x, this.gamma, this.beta, { epsilon });
-    this.#track(mean, variance, x.size / mean.size);
+    this.#track(mean, variance, sizeOf(x.shape.slice(0, -1)));
     return y;
   }
 

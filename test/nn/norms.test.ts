@@ -49,6 +49,15 @@ describe('BatchNorm', () => {
     await expectClose(norm.variance, expected.variance);
   });
 
+  test('takes no channels, and one row', async () => {
+    const none = new BatchNorm(new Initialiser(device, 1), 0).forward(device.tensor([], [2, 0]), TRAINING);
+    expect(none.shape).toEqual([2, 0]);
+    const norm = new BatchNorm(new Initialiser(device, 1), 2, { momentum: 0.5 });
+    norm.forward(device.tensor([3, 4], [1, 2]), TRAINING);
+    await expectClose(norm.mean, [1.5, 2]);
+    await expectClose(norm.variance, [0.5, 0.5]);
+  });
+
   test('evaluates by the running averages, which stay', async () => {
     const norm = new BatchNorm(new Initialiser(device, 1), C, { epsilon: 0.5 });
     const [mean, variance] = [Float32Array.of(1, -2, 3), Float32Array.of(4, 0.25, 1)];

@@ -93,6 +93,11 @@ export const cases: readonly OpCase[] = [
   conv([3, 15, 25, 16], [5, 1, 16, 16], { padding: [2, 0], stride: [2, 1] }),
   conv([2, 4, 6, 6, 16], [3, 3, 3, 16, 32], { padding: 1, stride: [1, 2, 2] }),
   conv([4, 3, 3, 32], [3, 3, 32, 64], { padding: 1, stride: 2 }),
+  conv([1, 9, 2], [4, 2, 5], { padding: 2 }, small),
+  conv([1, 5, 7, 6], [2, 4, 6, 4], { padding: [1, 2] }, { gradients: ['x', 'w'] }),
+  conv([1, 5, 4, 4, 4], [2, 2, 2, 4, 8], { stride: [3, 1, 2] }, small), // along one axis a phase has no tap
+  conv([1, 5, 5, 4, 8], [3, 3, 1, 8, 12], { stride: [2, 1, 1], padding: 1 }, { gradients: ['x', 'w'] }),
+  conv([1, 9, 7, 16], [3, 3, 16, 20], { dilation: [1, 2], padding: 2, stride: [2, 3] }),
   conv([2, 12, 12, 3], [7, 7, 3, 16], { padding: 3, stride: 2 }),
   conv([2, 17, 32], [9, 1, 32], { groups: 32, padding: 4 }),
   conv([2, 9, 9, 64], [3, 3, 1, 64], { groups: 64, padding: 1, stride: 2 }),
@@ -113,6 +118,7 @@ export const cases: readonly OpCase[] = [
   residual([1, 14, 2, 4], [9, 1, 4, 8], { padding: [4, 0], activation: 'leakyRelu' }),
   residual([1, 5, 8], [3, 1, 8], { groups: 8, padding: 1, stride: 2 }),
   residual([1, 4, 4, 8], [3, 3, 1, 8], { groups: 8, padding: 1, activation: 'relu' }),
+  transposed([1, 3, 0], [3, 4, 0], {}),
   transposed([1, 3, 3, 4], [3, 3, 4, 4], { stride: 2, padding: 1, outputPadding: 1 }),
   transposed([1, 3, 2, 3], [2, 3, 2, 3], {
     stride: [3, 1],

@@ -180,8 +180,8 @@ fn gainedTile(before: Tile, x0: Inputs, x1: Inputs, k: u32) -> Tile {
   return c;
 }
 
-// The next four channels or, behind the last, those of the next tap: how many taps along D, H and W come before, and the first
-// channel. It is one loop, as each further one around it would carry the tile once more, which takes SwiftShader as long as a turn.
+// The next 4 · STEPS channels or, behind the last (without STEPS always), the next tap: how many taps along D, H and W come before,
+// and the first channel. With STEPS it is one loop: each one around it would carry the tile once more, for SwiftShader a turn's time.
 fn following(t: vec4u, first: vec3u) -> vec4u {
   let tapDone = STEPS == 0u || t.w + 4u * STEPS >= params.depth;
   let rowDone = tapDone & (first.z + (t.z + 1u) * params.tapsW >= params.kW);

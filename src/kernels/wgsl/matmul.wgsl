@@ -179,7 +179,7 @@ fn tileProduct(thread: u32, group: u32) -> Tile {
 
   let kStart = select(split * params.kChunk, 0u, SUM_BATCHES);
   let kStop = min(kStart + params.kChunk, params.k);
-  // Where no batches are summed, no loop is around that one: it would carry the tile once more, which takes SwiftShader as long as a turn.
+  // Where no batches are summed, gainedBatch's loop stands alone: one around it would carry the tile once more, for SwiftShader a turn's time.
   if (!SUM_BATCHES) { return gainedBatch(Tile(), z, kStart, kStop); }
   var c = Tile();
   for (var batch = 0u; batch < params.batchChunk; batch++) {
