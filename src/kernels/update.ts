@@ -21,7 +21,8 @@ export interface SgdOptions {
 /**
  * A step of stochastic gradient descent in place: `d = g + λ·p; v ← μ·v + d; p ← p − η·v`, with Nesterov
  * `p ← p − η·(d + μ·v)` (Sutskever et al. 2013); without velocity `p ← p − η·d`. All of one shape, f32.
- * Throws `DisposedError`; `ShapeError` for shapes or dtypes that differ, and for momentum without velocity;
+ * Throws `DisposedError`; `ShapeError` for shapes or dtypes that differ, for momentum without velocity, and for a learning rate
+ * that is no finite number;
  * `KernelError` while an open gradient tape needs the parameter or velocity, or when they share memory.
  */
 export function sgdUpdate(
@@ -32,6 +33,7 @@ export function sgdUpdate(
 ): void {
   const given = velocity !== undefined || (momentum === 0 && !nesterov);
   check(given, 'sgdUpdate', () => `momentum ${momentum}, nesterov ${nesterov} need a velocity`);
+  checkRate('sgdUpdate', learningRate);
   checkUpdate('sgdUpdate', velocity ? { param, velocity } : { param }, { grad });
   const count = Math.ceil(param.size / 4);
   const flags = { momentum, nesterov: nesterov ? 1 : 0, skipNaN: skipNaN ? 1 : 0 };
@@ -60,7 +62,8 @@ export interface AdamwOptions {
 /**
  * A step of AdamW in place (Loshchilov and Hutter 2019): `m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²;`
  * `p ← p − η·λ·p − η·m̂ / (√v̂ + ε)` with `m̂ = m/(1−β₁ᵗ)`, `v̂ = v/(1−β₂ᵗ)`. All of one shape, f32.
- * Throws `DisposedError`; `ShapeError` for shapes or dtypes that differ, and for a step that is no positive integer;
+ * Throws `DisposedError`; `ShapeError` for shapes or dtypes that differ, for a step that is no positive integer, and for a
+ * learning rate that is no finite number;
  * `KernelError` while an open gradient tape needs param, m or v, or when they share memory.
  */
 export function adamwUpdate(param: Tensor, grad: Tensor, m: Tensor, v: Tensor, options: AdamwOptions): void {
@@ -68,6 +71,7 @@ export function adamwUpdate(param: Tensor, grad: Tensor, m: Tensor, v: Tensor, o
   const { step, skipNaN = false } = options;
   const now = numberOf(step);
   check(Number.isInteger(now) && now >= 1, 'adamwUpdate', () => `step counts from 1; got ${now}`);
+  checkRate('adamwUpdate', learningRate);
   checkUpdate('adamwUpdate', { param, m, v }, { grad });
   const count = Math.ceil(param.size / 4);
   const params = {
@@ -115,6 +119,12 @@ export function accumulateUpdate(
   const count = Math.ceil(target.size / 4);
   const tensors = { param: target, grad: value };
   run(updateWgsl, 'accumulate', tensors, { count, scale, fresh }, { groups: groupsOf(count) });
+}
+
+/** A rate that is no finite number would leave no parameter one. Throws `ShapeError`. */
+export function checkRate(op: string, learningRate: number | Scalar): void {
+  const now = typeof learningRate === 'number' ? learningRate : learningRate?.value;
+  check(Number.isFinite(now), op, () => `learningRate must be a finite number; got ${now}`);
 }
 
 type Named = Readonly<Record<string, Tensor>>;

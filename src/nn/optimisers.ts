@@ -2,7 +2,7 @@ import { check, ShapeError } from '../errors.ts';
 import { add, div, minimum, mul, sqrt, square } from '../kernels/elementwise.ts';
 import { zerosLike } from '../kernels/fill.ts';
 import { sum } from '../kernels/reduce.ts';
-import { type AdamwOptions, adamwUpdate, sgdUpdate } from '../kernels/update.ts';
+import { type AdamwOptions, adamwUpdate, checkRate, sgdUpdate } from '../kernels/update.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { NamedTensors } from './module.ts';
 
@@ -10,7 +10,10 @@ import type { NamedTensors } from './module.ts';
 export interface Optimiser {
   /** One update: `prepare`, then `apply`. */
   step(grads: readonly Tensor[], learningRate: number): void;
-  /** Counts a step and sets what `apply` goes by, at the next call and at the next replay of a captured step. */
+  /**
+   * Counts a step and sets what `apply` goes by, at the next call and at the next replay of a captured step. Throws `ShapeError`
+   * for a learning rate that is no finite number.
+   */
   prepare(learningRate: number): void;
   /** Launches the update; `grads[i]` belongs to the i-th parameter. Throws `ShapeError` for another number of gradients. */
   apply(grads: readonly Tensor[]): void;
@@ -59,6 +62,7 @@ export class Sgd implements Optimiser {
   }
 
   prepare(learningRate: number): void {
+    checkRate('Sgd', learningRate);
     this.#learningRate.value = learningRate;
     this.steps++;
   }
@@ -104,6 +108,7 @@ export class AdamW implements Optimiser {
   }
 
   prepare(learningRate: number): void {
+    checkRate('AdamW', learningRate);
     this.#learningRate.value = learningRate;
     this.#step.value = ++this.steps;
   }

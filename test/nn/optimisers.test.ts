@@ -107,6 +107,23 @@ test('state is named after the parameters, outlives scopes, and dispose frees it
   expect(device.memory().live).toBe(before);
 });
 
+test('a learning rate that is no finite number is refused before anything changes', async () => {
+  const named = parameters();
+  const before = await bits(named.get('weight') as Tensor);
+  const grads = [device.tensor(numbers(7, 1)), device.tensor(numbers(3, 2))];
+  for (const optimiser of [new Sgd(named), new AdamW(named)]) {
+    for (const rate of [
+      Number.NaN,
+      Number.POSITIVE_INFINITY,
+      undefined as unknown as number,
+      '1' as unknown as number,
+    ])
+      expect(() => optimiser.step(grads, rate)).toThrow(/learningRate must be a finite number; got/);
+    expect(optimiser.steps).toBe(0);
+  }
+  expect(await bits(named.get('weight') as Tensor)).toEqual(before);
+});
+
 test('too few gradients are refused before anything changes', async () => {
   const named = parameters();
   const before = await bits(named.get('weight') as Tensor);

@@ -154,6 +154,12 @@ describe('in-place updates refuse', () => {
     );
     expect(() => emaUpdate(param, g, { momentum: 0.1, scale: Number.POSITIVE_INFINITY })).toThrow(ShapeError);
     const state = [device.tensor([0]), device.tensor([0])] as const;
+    expect(() => sgdUpdate(param, g, undefined, { learningRate: Number.NaN })).toThrow(
+      /learningRate must be a finite number; got NaN/,
+    );
+    expect(() => adamwUpdate(param, g, ...state, { learningRate: { value: Number.NaN }, step: 1 })).toThrow(
+      ShapeError,
+    );
     expect(() => adamwUpdate(param, g, ...state, { learningRate: 1, step: 0 })).toThrow(
       /step counts from 1; got 0/,
     );

@@ -4,7 +4,7 @@ import { IMPORTS, measureSizes } from '../../scripts/size.ts';
 /** gzip bytes that no change may go beyond unnoticed. Raise a number only with a reason in the commit. */
 const BUDGET: Readonly<Record<string, number>> = {
   all: 149_500,
-  'core: tensors, kernels, autograd': 86_200,
+  'core: tensors, kernels, autograd': 86_300,
   'conv2d and relu': 45_600,
   'matmul and softmax': 33_700,
   'train a perceptron': 40_900,
