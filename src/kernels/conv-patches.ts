@@ -29,9 +29,9 @@ export function patchesWin(
   what: Direction | 'weights',
   { software, subgroupMinSize }: Pick<Traits, 'software' | 'subgroupMinSize'>,
 ): boolean {
-  if (!software) return false;
-  if (what === 'inputGrad') return true;
-  return (subgroupMinSize === 4) === (what === 'weights') && filters >= (what === 'weights' ? 64 : 32);
+  const swiftShader = subgroupMinSize === 4;
+  if (!software || what === 'inputGrad') return software;
+  return what === 'weights' ? swiftShader && filters >= 64 : !swiftShader && filters >= 32;
 }
 
 /** Writes a convolution of x with w, or its adjoint applied to x, to y. */
