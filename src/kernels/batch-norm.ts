@@ -1,19 +1,23 @@
 import { check } from '../errors.ts';
 import { formatShape, type Spec, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type Chunks, chunksOf, THREADS, throughChunks } from './channel-sums.ts';
+import {
+  type Attrs,
+  type Channels,
+  checkChannels,
+  chunksFor,
+  launchOf,
+  type NormOptions,
+  normalize,
+  overRows,
+} from './batch-norm-launch.ts';
+import { throughChunks } from './channel-sums.ts';
 import { add, mul, rsqrt, sub } from './elementwise.ts';
 import { ofType } from './elementwise-cast.ts';
 import { broadcastTo } from './layout.ts';
-import { checkF32, checkFloats, defineOp, f32, isTracked, like } from './op.ts';
-import { sum } from './reduce.ts';
+import { defineOp, f32, isTracked, like } from './op.ts';
 import { run } from './run.ts';
 import { batchNormWgsl } from './wgsl.gen.ts';
-
-export interface NormOptions {
-  /** Added to the variance: 1e-5 by default. */
-  readonly epsilon?: number | undefined;
-}
 
 /** What `batchNorm` returns. */
 export interface BatchNormResult {
@@ -23,17 +27,6 @@ export interface BatchNormResult {
   /** Biased variance of each channel [C]. */
   readonly variance: Tensor;
 }
-
-interface Attrs {
-  readonly epsilon: number;
-}
-
-/** Channels of one call: the statistics and the factors. */
-type Channels = {
-  readonly mean: Tensor;
-  readonly variance: Tensor;
-  readonly gamma: Tensor;
-};
 
 const batchNormOp = defineOp<{ x: Tensor; gamma: Tensor; beta: Tensor }, Attrs, [Spec, Spec, Spec]>({
   name: 'batchNorm',
@@ -168,86 +161,8 @@ function moments(x: Tensor, mean: Tensor, variance: Tensor): void {
   });
 }
 
-function normalize(
-  x: Tensor,
-  { mean, variance, gamma }: Channels,
-  beta: Tensor,
-  y: Tensor,
-  epsilon: number,
-): void {
-  const chunks = chunksFor(x);
-  const params = { ...chunks, epsilon };
-  const launch = launchOf(chunks);
-  if (chunks.channels % 4 === 0)
-    run(batchNormWgsl, 'normalize4', { x, mean, variance, gamma, beta, y }, params, launch);
-  else {
-    const stats = { meanScalar: mean, varianceScalar: variance };
-    const affine = { gammaScalar: gamma, betaScalar: beta };
-    run(batchNormWgsl, 'normalize', { xScalar: x, ...stats, ...affine, yScalar: y }, params, launch);
-  }
-}
-
-type InferenceInputs = { x: Tensor; beta: Tensor } & Channels;
-
-const inferenceOp = defineOp<InferenceInputs, Attrs, [Spec]>({
-  name: 'batchNormInference',
-  outputs({ x, ...perChannel }) {
-    checkChannels('batchNormInference', x, perChannel);
-    return [like(x)];
-  },
-  forward({ x, beta, ...channels }, [y], { epsilon }) {
-    if (x.size > 0) normalize(x, channels, beta, y, epsilon);
-  },
-  gradient({ inputs: { x, mean, variance, gamma }, grads: [upstream], attrs: { epsilon } }) {
-    const r = () => rsqrt(add(variance, epsilon));
-    const g = () => ofType(upstream as Tensor, 'f32');
-    const dgamma = () => mul(overRows(mul(g(), sub(ofType(x, 'f32'), mean))), r());
-    return {
-      x: () => mul(upstream as Tensor, ofType(mul(gamma, r()), x.dtype)),
-      gamma: dgamma,
-      beta: () => overRows(g()),
-      mean: () => mul(overRows(g()), mul(mul(gamma, r()), -1)),
-      variance: () => mul(mul(dgamma(), gamma), mul(mul(r(), r()), -0.5)),
-    };
-  },
-});
-
-function chunksFor({ shape, device }: Tensor): Chunks {
-  return chunksOf(sizeOf(shape.slice(0, -1)), shape.at(-1) ?? 0, device.traits);
-}
-
-function launchOf({ channels, chunks }: Chunks) {
-  const columns = channels % 4 === 0 ? channels / 4 : channels;
-  return { groups: Math.ceil((columns * chunks) / THREADS) };
-}
-
 function rowsOf({ shape }: Tensor): number {
   return sizeOf(shape.slice(0, -1));
-}
-
-/** The sum over all axes but the last. */
-function overRows(x: Tensor): Tensor {
-  return sum(x, { axes: x.shape.slice(1).map((_, axis) => axis) });
-}
-
-/** Throws `ShapeError` unless x has channels and everything else is f32 [C], whatever float type x has. */
-export function checkChannels(
-  op: string,
-  x: Tensor,
-  perChannel: Readonly<Record<string, Tensor | undefined>>,
-): void {
-  checkFloats(op, { x });
-  check(x.shape.length > 0, op, () => 'x must have channels, [..., C]; got a scalar');
-  const channels = x.shape.at(-1) ?? 0;
-  for (const [name, tensor] of Object.entries(perChannel)) {
-    if (!tensor) continue;
-    checkF32(op, name, tensor);
-    check(
-      tensor.shape.length === 1 && tensor.size === channels,
-      op,
-      () => `${name} must be [${channels}] for x ${formatShape(x.shape)}; got ${formatShape(tensor.shape)}`,
-    );
-  }
 }
 
 /**
@@ -264,19 +179,4 @@ export function batchNorm(
 ): BatchNormResult {
   const [y, mean, variance] = batchNormOp({ x, gamma, beta }, { epsilon });
   return { y, mean, variance };
-}
-
-/**
- * Batch normalisation with given statistics: `y = (x − mean)/√(variance + ε)·gamma + beta`. x [..., C], the others
- * [C] → y [..., C]. Throws `ShapeError` for other shapes.
- */
-export function batchNormInference(
-  x: Tensor,
-  mean: Tensor,
-  variance: Tensor,
-  gamma: Tensor,
-  beta: Tensor,
-  { epsilon = 1e-5 }: NormOptions = {},
-): Tensor {
-  return inferenceOp({ x, mean, variance, gamma, beta }, { epsilon })[0];
 }

@@ -2,7 +2,7 @@ import { check } from '../errors.ts';
 import type { Traits } from '../tensor/device.ts';
 import { formatShape, type Spec, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { checkChannels, type NormOptions } from './batch-norm.ts';
+import { checkChannels, type NormOptions } from './batch-norm-launch.ts';
 import { chunksOf, THREADS, throughChunks } from './channel-sums.ts';
 import { add, mul, rsqrt, square, sub } from './elementwise.ts';
 import { ofType } from './elementwise-cast.ts';

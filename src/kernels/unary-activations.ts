@@ -4,24 +4,24 @@ import { slopeOp, type UnaryAttrs, unaryOp } from './unary.ts';
 import { exp, square } from './unary-math.ts';
 
 /** Makes an activation whose gradient is one kernel reading x. */
-function activation(name: string, code: number, second?: (x: Tensor) => Tensor) {
+function fromInput(name: string, code: number, second?: (x: Tensor) => Tensor) {
   const slope = slopeOp({ name: `${name}Grad`, code, ...(second && { second }) });
   return unaryOp({ name, code, reads: 'x', gradient: (x, _y, g, attrs: UnaryAttrs) => slope(x, g, attrs) });
 }
 
-/** Makes an activation whose gradient is one kernel reading its output y; `second` is d slope/dy. */
-function squashing(name: string, code: number, second: (y: Tensor) => Tensor) {
-  const slope = slopeOp({ name: `${name}Grad`, code, second });
+/** The same reading its output y, which later ops mostly keep anyway; `second` is d slope/dy. */
+function fromOutput(name: string, code: number, second?: (y: Tensor) => Tensor) {
+  const slope = slopeOp({ name: `${name}Grad`, code, ...(second && { second }) });
   return unaryOp({ name, code, reads: 'y', gradient: (_x, y, g) => slope(y, g) });
 }
 
-const reluOp = activation('relu', 8);
-const leakyReluOp = activation('leakyRelu', 9);
-const geluOp = activation('gelu', 10, geluSecond);
-const geluTanhOp = activation('gelu', 11, geluTanhSecond);
-const siluOp = activation('silu', 12, siluSecond);
-const sigmoidOp = squashing('sigmoid', 13, (y) => sub(1, mul(y, 2)));
-const tanhOp = squashing('tanh', 14, (y) => mul(y, -2));
+const reluOp = fromOutput('relu', 8); // y is positive where x is
+const leakyReluOp = fromInput('leakyRelu', 9);
+const geluOp = fromInput('gelu', 10, geluSecond);
+const geluTanhOp = fromInput('gelu', 11, geluTanhSecond);
+const siluOp = fromInput('silu', 12, siluSecond);
+const sigmoidOp = fromOutput('sigmoid', 13, (y) => sub(1, mul(y, 2)));
+const tanhOp = fromOutput('tanh', 14, (y) => mul(y, -2));
 const softplusOp = unaryOp({ name: 'softplus', code: 15, gradient: (x, _y, g) => mul(g, sigmoid(x)) });
 
 /** φ(x) · (2 − x²), φ the normal density. */

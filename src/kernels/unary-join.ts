@@ -1,5 +1,6 @@
 import { labelOf, writesOf } from '../tensor/pipelines.ts';
 import type { Join, Launch } from '../tensor/recording.ts';
+import { normalizedRelu, RELU } from './batch-norm-relu.ts';
 import { elementwiseWgsl } from './wgsl.gen.ts';
 
 /** OP of elementwise-binary.wgsl, FIRST of elementwise.wgsl. */
@@ -10,7 +11,8 @@ const MULTIPLY = 2;
 const ADDLESS: readonly number[] = [0, 1, 7, 8, 9];
 
 /**
- * Lets a captured step compute a + b, a − b or a · b inside the unary op, or the gradient of one, that is its only use.
+ * Lets a captured step compute a + b, a − b or a · b inside the unary op, or the gradient of one, that is its only use, and
+ * relu inside the batch norm before it.
  * The bits stay those of two kernels: a product is joined only where no compiler could make it and a sum one
  * multiply-add, and only f32 is, which is not rounded when it is stored.
  */
@@ -19,6 +21,8 @@ export function joinOf(entry: 'joined' | 'joinedGradient', code: number): Join {
   return {
     input,
     after(first, then) {
+      const normalized = entry === 'joined' && code === RELU ? normalizedRelu(first, then) : undefined;
+      if (normalized) return normalized;
       if (!isDenseBinary(first) || first.params[0] !== then.params[0]) return undefined;
       const { OP = ADD, NUMBER = 0, ONE = 0 } = first.wanted.specialization.constants ?? {};
       const isExact = OP === MULTIPLY && (entry === 'joinedGradient' || ADDLESS.includes(code));

@@ -3,13 +3,13 @@ import { IMPORTS, measureSizes } from '../../scripts/size.ts';
 
 /** gzip bytes that no change may go beyond unnoticed. Raise a number only with a reason in the commit. */
 const BUDGET: Readonly<Record<string, number>> = {
-  all: 149_500,
-  'core: tensors, kernels, autograd': 86_300,
-  'conv2d and relu': 45_600,
-  'matmul and softmax': 33_700,
-  'train a perceptron': 40_900,
-  'attack a network': 62_900,
-  'two-stream with AMR': 86_200,
+  all: 149_900,
+  'core: tensors, kernels, autograd': 86_900,
+  'conv2d and relu': 45_800,
+  'matmul and softmax': 33_900,
+  'train a perceptron': 41_200,
+  'attack a network': 63_000,
+  'two-stream with AMR': 86_500,
 };
 
 test('what people import stays within its budget, and a part is smaller than the whole', async () => {

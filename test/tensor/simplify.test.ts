@@ -22,6 +22,7 @@ import {
 } from '../../src/kernels/elementwise.ts';
 import { reshape } from '../../src/kernels/layout.ts';
 import { matmul } from '../../src/kernels/matmul.ts';
+import { batchNorm, batchNormInference } from '../../src/kernels/norm.ts';
 import { dropout } from '../../src/kernels/random.ts';
 import { sum } from '../../src/kernels/reduce.ts';
 import { emaUpdate } from '../../src/kernels/update.ts';
@@ -99,6 +100,72 @@ describe('in a captured step a + b, a − b or a · b is computed by the unary o
       expect(device.queue.dispatches - eager).toBe(step.dispatches + 1);
       expect(await Promise.all(step(x).map(read))).toEqual(expected);
     });
+  });
+});
+
+describe('in a captured step relu is computed by the batch norm before it', () => {
+  /** x [N, C] with zeros, NaN and infinities (those make a channel NaN), and what belongs to a channel. */
+  function inputs(channels: number): Tensor[] {
+    const x = Float32Array.from({ length: 24 * channels }, (_, i) => SPECIAL[i] ?? 3 * Math.sin(7 * i));
+    const perChannel = (from: number) =>
+      Float32Array.from({ length: channels }, (_, i) => from + (i % 3) / 4);
+    return [
+      device.tensor(x, [24, channels]),
+      ...[0.5, -0.25, 0.5, 1].map((from) => device.tensor(perChannel(from))),
+    ];
+  }
+  type Five = [Tensor, Tensor, Tensor, Tensor, Tensor];
+  const inference = (...[x, gamma, beta, mean, variance]: Five) =>
+    batchNormInference(x, mean, variance, gamma, beta);
+
+  /** Launches of the replay; its results are those of the eager step, bit by bit. */
+  async function launches(run: (...given: Five) => readonly Tensor[], given: readonly Tensor[]) {
+    const step = capture(run);
+    return await using(step as never, async () => {
+      const five = given as unknown as Five;
+      const expected = await Promise.all(run(...five).map(read));
+      for (let call = 0; call < 3; call++)
+        expect(await Promise.all(step(...five).map(read))).toEqual(expected);
+      return step.dispatches;
+    });
+  }
+
+  test('forward', async () => {
+    const given = inputs(8);
+    expect(await launches((...five) => [relu(inference(...five))], given)).toBe(1);
+    // Moments in two launches, then both in one.
+    expect(await launches((x, gamma, beta) => [relu(batchNorm(x, gamma, beta).y)], given)).toBe(3);
+  });
+
+  test('backward, with given statistics', async () => {
+    const given = inputs(8);
+    const weights = device.tensor(
+      Float32Array.from({ length: 24 * 8 }, (_, i) => Math.cos(i)),
+      [24, 8],
+    );
+    const gradient = (...five: Five) => grad(() => sum(mul(relu(inference(...five)), weights)), [five[0]]);
+    // The norm with its relu, the weights times the one of the sum, and their way back through both.
+    expect(await launches(gradient, given)).toBe(3);
+  });
+
+  test('not where what the norm gives has another use, for another function, or for channels that are no whole vectors', async () => {
+    const given = inputs(8);
+    const both = (...five: Five) => {
+      const y = inference(...five);
+      return [y, relu(y)];
+    };
+    expect(await launches(both, given)).toBe(2);
+    expect(await launches((...five) => [abs(inference(...five))], given)).toBe(2);
+    expect(await launches((...five) => [relu(inference(...five))], inputs(7))).toBe(2);
+  });
+
+  test('not in f16, which is rounded when it is stored', async () => {
+    if (!device.traits.f16) return;
+    const [x, ...perChannel] = inputs(8);
+    const given = [device.tensor(await (x as Tensor).read(), [24, 8], 'f16'), ...perChannel];
+    expect(await launches((...five) => [relu(inference(...five))], given)).toBe(2);
+    const gradient = (...five: Five) => grad(() => sum(relu(inference(...five))), [five[0]]);
+    expect(await launches(gradient, given)).toBeGreaterThan(3);
   });
 });
 

@@ -1,11 +1,13 @@
 // Per channel of x [rows, C]: mean and biased variance; y = (x − mean)·r·gamma + beta with r = 1/√(variance + epsilon);
-//   dbeta = Σ g, dgamma = Σ g·(x − mean)·r, dx = gamma·r·(g − dbeta/rows − (x − mean)·r·dgamma/rows).
+//   dbeta = Σ g, dgamma = Σ g·(x − mean)·r, dx = gamma·r·(g − dbeta/rows − (x − mean)·r·dgamma/rows), and scaleGrad4
+//   dx = gamma·r·g for given statistics. With RELU y is relu of that; scaleGrad4 then takes that y as x, g being its gradient.
 // A thread has four channels (…4) or one, and chunkRows rows. Sums over rows go through partial [2, chunks, 4·quads]:
 // moments writes the mean and Σ (x − mean)² of its chunk, shifted by the chunk's first row (so nothing cancels),
 // gradSums writes Σ g and Σ g·(x − mean)·r. combine…: a workgroup of LANES threads adds the chunks of four channels
 // in a fixed order.
 alias T = f32; // of x, y and g; what belongs to a channel is f32
 override LANES: u32 = 64;
+override RELU: u32 = 0u;
 
 struct ChannelParams { rows: u32, channels: u32, chunkRows: u32, chunks: u32, epsilon: f32 }
 @group(0) @binding(0) var<uniform> p: ChannelParams;
@@ -175,7 +177,8 @@ fn normalize4(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   let shift = beta[c.channel];
   for (var k = 0u; k < c.count; k++) {
     let at = c.at + k * c.step;
-    y[at] = vec4<T>((vec4f(x[at]) - m) * scale + shift);
+    let v = (vec4f(x[at]) - m) * scale + shift;
+    y[at] = vec4<T>(select(v, vec4f(0.0), (v < vec4f(0.0)) & vec4<bool>(RELU == 1u)));
   }
 }
 
@@ -218,5 +221,17 @@ fn normalizeGrad(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   for (var k = 0u; k < c.count; k++) {
     let at = c.at + k * c.step;
     yScalar[at] = T(scale * (f32(gScalar[at]) - level - (f32(xScalar[at]) - m) * slope));
+  }
+}
+
+@compute @workgroup_size(64)
+fn scaleGrad4(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let c = column(id.y * groups.x * 64u + id.x, quads());
+  let scale = gamma[c.channel] * inverseSqrt(variance[c.channel] + p.epsilon);
+  for (var k = 0u; k < c.count; k++) {
+    let at = c.at + k * c.step;
+    var upstream = vec4f(g[at]);
+    if (RELU == 1u) { upstream = select(vec4f(0.0), upstream, vec4f(x[at]) > vec4f(0.0)); }
+    y[at] = vec4<T>(upstream * scale);
   }
 }

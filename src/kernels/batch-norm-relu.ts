@@ -1,0 +1,46 @@
+import type { Join, Launch } from '../tensor/recording.ts';
+
+/** OP of relu in elementwise.wgsl. */
+export const RELU = 8;
+
+/** relu computed by the batch norm that makes its input; undefined where none does. */
+export function normalizedRelu(first: Launch, then: Launch): Launch | undefined {
+  if (first.label !== 'batch-norm.wgsl:normalize4' || !isF32(first)) return undefined;
+  return { ...withRelu(first), ...replaced(first, then, first.values.length - 1, then.values.length - 1) };
+}
+
+/** Lets the gradient of a batch norm with given statistics compute that of the relu behind it. */
+export const joinReluGradient: Join = {
+  input: 3,
+  after(first, then) {
+    const { OP } = first.wanted.specialization.constants ?? {};
+    if (first.label !== 'elementwise.wgsl:gradient' || OP !== RELU || !isF32(first)) return undefined;
+    const withOutput = { ...then, ...replaced(then, first, 0, 0) };
+    return { ...withRelu(withOutput), ...replaced(withOutput, first, 3, 1), join: undefined };
+  },
+};
+
+function isF32({ wanted }: Launch): boolean {
+  return wanted.specialization.lines?.T !== 'f16';
+}
+
+function withRelu(launch: Launch): Launch {
+  const { wanted } = launch;
+  const { specialization } = wanted;
+  const constants = { ...specialization.constants, RELU: 1 };
+  return { ...launch, wanted: { ...wanted, specialization: { ...specialization, constants } } };
+}
+
+/** The bindings of a launch, the `at`-th being the `from`-th of another. */
+function replaced(
+  launch: Launch,
+  other: Launch,
+  at: number,
+  from: number,
+): Pick<Launch, 'values' | 'tensors'> {
+  const swap = <T>(list: readonly T[], source: readonly T[]) => list.with(at, source[from] as T);
+  return {
+    values: swap(launch.values, other.values),
+    tensors: launch.tensors && other.tensors && swap(launch.tensors, other.tensors),
+  };
+}
