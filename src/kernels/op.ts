@@ -1,8 +1,8 @@
-import { ShapeError } from '../errors.ts';
+import { need, ShapeError } from '../errors.ts';
 import type { Device } from '../tensor/device.ts';
 import type { OpCall } from '../tensor/recorder.ts';
 import { type FloatType, isFloat, type Shape, type Spec } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { Tensor } from '../tensor/tensor.ts';
 
 /** Named tensor inputs of an op; an optional one may be undefined. */
 export type Inputs = Readonly<Record<string, Tensor | undefined>>;
@@ -51,11 +51,12 @@ export function defineOp<I extends Inputs, A, S extends readonly Spec[]>(
   };
 }
 
-/** All inputs alive and on one device, which is returned. */
+/** All inputs tensors, alive and on one device, which is returned. */
 function checkInputs(name: string, inputs: Inputs): Device {
   let device: Device | undefined;
   for (const [key, tensor] of Object.entries(inputs)) {
-    if (!tensor) continue;
+    if (tensor === undefined) continue;
+    need(tensor instanceof Tensor, name, `a tensor as ${key}`, tensor);
     tensor.storage(name);
     device ??= tensor.device;
     if (tensor.device !== device)
@@ -111,6 +112,7 @@ export function like(x: Tensor, shape: Shape = x.shape): Spec {
 /** The element type that all of `tensors` have. Throws `ShapeError` unless it is f32, or f16, and one for all. */
 export function checkFloats(op: string, tensors: Inputs): FloatType {
   const [first, ...others] = Object.entries(tensors).filter(([, tensor]) => tensor !== undefined);
+  need(first?.[1] instanceof Tensor, op, 'a tensor', first?.[1]);
   const [name, { dtype }] = first as [string, Tensor];
   if (!isFloat(dtype)) throw new ShapeError(op, `${name} must be f32 or f16; got ${first?.[1]}`);
   for (const [other, tensor] of others) {
