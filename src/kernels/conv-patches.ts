@@ -3,7 +3,8 @@ import { sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type ConvShape, pixelsOf } from './conv-shape.ts';
 import { axes, type Direction, windowOf } from './conv-window.ts';
-import { type Epilogue, multiply, NO_EPILOGUE, type Product, type Rows, SINGLE } from './matmul-launch.ts';
+import { type Epilogue, multiply, NO_EPILOGUE } from './matmul-launch.ts';
+import { type Product, type Rows, SINGLE } from './matmul-product.ts';
 import { run } from './run.ts';
 import { convPatchesWgsl } from './wgsl.gen.ts';
 

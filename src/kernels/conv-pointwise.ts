@@ -2,7 +2,8 @@ import { sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type ConvShape, pixelsOf } from './conv-shape.ts';
 import type { Direction } from './conv-window.ts';
-import { type Epilogue, multiply, NO_EPILOGUE, SINGLE } from './matmul-launch.ts';
+import { type Epilogue, multiply, NO_EPILOGUE } from './matmul-launch.ts';
+import { SINGLE } from './matmul-product.ts';
 
 /** Whether a convolution is one product of matrices as they lie in memory: a window of 1, moved by 1, in one group. */
 export function isPointwise({ kernel, stride, padding, groups, input, output }: ConvShape): boolean {

@@ -2,14 +2,8 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { ConvShape } from './conv-shape.ts';
 import type { Direction } from './conv-window.ts';
 import { partsOf, type WinogradPart, winogradPlan } from './conv-winograd.ts';
-import {
-  type BatchAxes,
-  type Epilogue,
-  multiply,
-  NO_EPILOGUE,
-  type Product,
-  SINGLE,
-} from './matmul-launch.ts';
+import { type Epilogue, multiply, NO_EPILOGUE } from './matmul-launch.ts';
+import { type BatchAxes, type Product, SINGLE } from './matmul-product.ts';
 import { run } from './run.ts';
 import { winogradWgsl } from './wgsl.gen.ts';
 

@@ -1,7 +1,18 @@
 import type { Traits } from '../tensor/device.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import {
-  type Extent,
+  columnsOf,
+  extentOf,
+  type Product,
+  rowsOfA,
+  rowsOfB,
+  rowsOfOut,
+  runsOf,
+  storesVectors,
+  vectorsOf,
+} from './matmul-product.ts';
+import { sideBySide, wholeRows } from './matmul-shared.ts';
+import {
   groupsFor,
   type TileSize,
   type TileVariant,
@@ -12,52 +23,6 @@ import {
 } from './matmul-tiles.ts';
 import { run } from './run.ts';
 import { matmulSubgroupWgsl, matmulSumWgsl, matmulWgsl } from './wgsl.gen.ts';
-
-/** Sizes of up to three batch axes, outermost first, or how far an operand moves along each, in elements. */
-export type BatchAxes = readonly [number, number, number];
-
-/** How matrices lie in a tensor, in elements; densely from its start where this is left out. */
-export interface Rows {
-  /** From one row to the next. */
-  readonly row: number;
-  /** Before the first. */
-  readonly start: number;
-}
-
-/** Products of matrices as the kernels see them: out[z] = A[z] · B[z], A [m, k], B [k, n], both perhaps transposed. */
-export interface Product {
-  readonly m: number;
-  readonly n: number;
-  readonly k: number;
-  readonly transposeA: boolean;
-  readonly transposeB: boolean;
-  readonly batch: BatchAxes;
-  readonly aStrides: BatchAxes;
-  readonly bStrides: BatchAxes;
-  /** The result is the sum over all batches. */
-  readonly sumBatches: boolean;
-  readonly aRows?: Rows;
-  readonly bRows?: Rows;
-  readonly outRows?: Rows & { readonly strides: BatchAxes };
-  /** What every four of the n columns are, where they are not simply the next four; then n counts those that are not there too. */
-  readonly blocks?: Blocks;
-}
-
-/** Blocks of four columns that lie apart in memory, of which only `width` are there. */
-export interface Blocks {
-  readonly width: number;
-  /** From a block to the next, in elements. */
-  readonly bStride: number;
-  readonly outStride: number;
-}
-
-/** What a single product of dense matrices has besides its sizes. */
-export const SINGLE: Omit<Product, 'm' | 'n' | 'k'> = {
-  ...{ transposeA: false, transposeB: false, sumBatches: false },
-  batch: [1, 1, 1],
-  aStrides: [0, 0, 0],
-  bStrides: [0, 0, 0],
-};
 
 /** What is done to a product as it is stored. */
 export interface Epilogue {
@@ -127,42 +92,29 @@ function ceilTo(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
 
-/**
- * The same product with batches of at most four columns side by side, as blocks of the columns of one product, where they
- * share A: a tile then loads A for several batches. (The graph convolution of three coordinates is such a product.) Pure.
- * Not measured on a GPU.
- */
-export function sideBySide(product: Product, { bias }: Pick<Epilogue, 'bias'>): Product {
-  const { n, batch, aStrides, bStrides, sumBatches } = product;
-  const [z0, z1, count] = batch;
-  const sharesA = z0 * z1 === 1 && count > 1 && aStrides[2] === 0;
-  if (!sharesA || n === 0 || n > BLOCK || sumBatches || bias) return product;
-  const out = rowsOfOut(product);
-  return {
-    ...product,
-    ...{ n: BLOCK * count, batch: SINGLE.batch, bStrides: SINGLE.bStrides },
-    ...{ bRows: rowsOfB(product), outRows: { ...out, strides: SINGLE.bStrides } },
-    blocks: { width: n, bStride: bStrides[2], outStride: out.strides[2] },
-  };
-}
-
-const BLOCK = 4; // columns
-
 /** Writes a product of `a` and `b` to `out`. */
 export function multiply(a: Tensor, b: Tensor, out: Tensor, given: Product, epilogue: Epilogue): void {
+  const shared = wholeRows(a, sideBySide(given));
+  multiplyTiles({ a: shared.a, b, out }, shared.product, epilogue, given);
+  if (shared.a !== a) shared.a.dispose();
+}
+
+type Tensors = { readonly a: Tensor; readonly b: Tensor; readonly out: Tensor };
+
+function multiplyTiles(tensors: Tensors, product: Product, epilogue: Epilogue, given: Product): void {
+  const { a, out } = tensors;
   const { traits, variants } = a.device;
-  const product = sideBySide(given, epilogue);
   const variant = variants.choose('matmul', tileVariants(extentOf(product), traits));
   const plan = matmulPlan(product, variant, traits, epilogue.activation === 0 && !given.outRows);
   const shader = variant === 'register' ? matmulWgsl : matmulSubgroupWgsl;
   if (plan.splits === 1) {
-    launch(shader, { a, b, out }, product, plan, epilogue);
+    launch(shader, tensors, product, plan, epilogue);
     return;
   }
   const partSize = ceilTo(out.size, 4);
   const parts = a.device.allocate([plan.splits, partSize], 'f32', 'matmul');
-  launch(shader, { a, b, out: parts }, product, plan, NO_EPILOGUE, partSize);
-  sumParts(parts, out, plan.splits, product.n, epilogue);
+  launch(shader, { ...tensors, out: parts }, product, plan, NO_EPILOGUE, partSize);
+  sumParts(parts, out, plan.splits, given.n, epilogue);
   parts.dispose();
 }
 
@@ -188,15 +140,9 @@ export function sumParts(
   );
 }
 
-function extentOf(product: Product): Extent {
-  const { m, n, k, batch } = product;
-  const [z0, z1, z2] = batch;
-  return { m, n, work: m * columnsOf(product) * k * z0 * z1 * z2 };
-}
-
 function launch(
   shader: typeof matmulWgsl | typeof matmulSubgroupWgsl,
-  { a, b, out }: { a: Tensor; b: Tensor; out: Tensor },
+  { a, b, out }: Tensors,
   product: Product,
   plan: Plan,
   epilogue: Epilogue,
@@ -221,7 +167,7 @@ function paramsOf(product: Product, plan: Plan) {
   const { tilesM, tilesN, tiles, splits, kChunk, batches, batchChunk } = plan;
   const [, size1, size2] = batch;
   const [a, b, out] = [rowsOfA(product), rowsOfB(product), rowsOfOut(product)];
-  const blocks = blocksOf(product);
+  const { width, bStride, outStride } = runsOf(product);
   return {
     ...{ m, n, k, tilesM, tilesN, tiles, splits, kChunk, batches, batchChunk, size1, size2 },
     ...{ vectors: 4 * plan.size.columns, aStart: a.start, aRow: a.row, bStart: b.start, bRow: b.row },
@@ -234,48 +180,9 @@ function paramsOf(product: Product, plan: Plan) {
       b2: bStrides[2],
     },
     ...{ outStart: out.start, outRow: out.row },
-    ...{ bBlock: blocks.bStride, outBlock: blocks.outStride, width: blocks.width },
+    ...{ bBlock: product.transposeB ? 4 * b.row : 4, bRun: bStride, outRun: outStride, width },
     ...{ out0: out.strides[0], out1: out.strides[1], out2: out.strides[2] },
   };
-}
-
-function columnsOf({ n, blocks }: Product): number {
-  return blocks ? (n / BLOCK) * blocks.width : n;
-}
-
-/** Whether rows of the result are whole vectors. */
-function storesVectors(product: Product): boolean {
-  const rows = rowsOfOut(product);
-  const { width, outStride } = blocksOf(product);
-  return product.n % 4 === 0 && width === BLOCK && isInVectors(rows, [...rows.strides, outStride]);
-}
-
-function blocksOf(product: Product): Blocks {
-  const bStride = product.transposeB ? BLOCK * rowsOfB(product).row : BLOCK;
-  return product.blocks ?? { width: BLOCK, bStride, outStride: BLOCK };
-}
-
-function rowsOfA({ m, k, transposeA, aRows }: Product): Rows {
-  return aRows ?? { start: 0, row: transposeA ? m : k };
-}
-
-function rowsOfB({ n, k, transposeB, bRows }: Product): Rows {
-  return bRows ?? { start: 0, row: transposeB ? k : n };
-}
-
-function rowsOfOut({ m, n, batch: [, size1, size2], outRows }: Product): Rows & { strides: BatchAxes } {
-  return outRows ?? { start: 0, row: n, strides: [size1 * size2 * m * n, size2 * m * n, m * n] };
-}
-
-/** Whether the rows of A and of B, as they lie in memory, begin at whole vectors. */
-function vectorsOf(product: Product): [boolean, boolean] {
-  const { aStrides, bStrides } = product;
-  const b = isInVectors(rowsOfB(product), [...bStrides, blocksOf(product).bStride]);
-  return [isInVectors(rowsOfA(product), aStrides), b];
-}
-
-function isInVectors({ start, row }: Rows, strides: readonly number[]): boolean {
-  return [start, row, ...strides].every((distance) => distance % 4 === 0);
 }
 
 function constantsOf(product: Product, plan: Plan, { bias, residual, activation }: Epilogue, traits: Traits) {
@@ -289,6 +196,7 @@ function constantsOf(product: Product, plan: Plan, { bias, residual, activation 
     TAIL: Number(plan.tail || !vecA || !vecB),
     ...tileConstants(plan.size, traits),
     STEPS: plan.steps,
+    RUN: product.runs ? Math.log2(product.runs.columns) : 0,
     SUM_BATCHES: Number(product.sumBatches),
     HAS_BIAS: Number(bias !== undefined),
     HAS_RESIDUAL: Number(residual !== undefined),

@@ -11,7 +11,8 @@ import {
   codeOf,
   followsFromOutput,
 } from './matmul-activation.ts';
-import { type BatchAxes, multiply, type Product } from './matmul-launch.ts';
+import { multiply } from './matmul-launch.ts';
+import type { BatchAxes, Product } from './matmul-product.ts';
 import { checkFloats, defineOp, isTracked, like } from './op.ts';
 import { gradientOfA, gradientOfB } from './product-gradient.ts';
 import { sumTo } from './reduce.ts';

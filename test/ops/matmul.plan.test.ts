@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { matmulPlan, type Product, sideBySide, splitsOf } from '../../src/kernels/matmul-launch.ts';
+import { matmulPlan, splitsOf } from '../../src/kernels/matmul-launch.ts';
+import type { Product } from '../../src/kernels/matmul-product.ts';
+import { sideBySide } from '../../src/kernels/matmul-shared.ts';
 import {
   columnBlocks,
   groupsFor,
@@ -8,7 +10,6 @@ import {
   tileSize,
   tileVariants,
 } from '../../src/kernels/matmul-tiles.ts';
-import type { Tensor } from '../../src/tensor/tensor.ts';
 
 const NO_BATCH = { batch: [1, 1, 1], aStrides: [0, 0, 0], bStrides: [0, 0, 0], sumBatches: false } as const;
 
@@ -90,19 +91,19 @@ describe('matmulPlan', () => {
 
   test('batches of few columns that share a are side by side', () => {
     const frames = { ...product(75, 3, 25), batch: [1, 1, 40], bStrides: [0, 0, 75] } as const;
-    const joined = sideBySide(frames, {});
+    const joined = sideBySide(frames);
     expect(joined).toMatchObject({ m: 75, n: 160, k: 25, batch: [1, 1, 1], bStrides: [0, 0, 0] });
-    expect(joined.blocks).toEqual({ width: 3, bStride: 75, outStride: 225 });
+    expect(joined.runs).toEqual({ columns: 4, width: 3, bStride: 75, outStride: 225 });
+    expect(sideBySide({ ...frames, n: 6 })).toMatchObject({ n: 320, runs: { columns: 8, width: 6 } });
     const others = [
-      { ...frames, n: 5 },
+      { ...frames, n: 9 },
       { ...frames, n: 0 },
       { ...frames, aStrides: [0, 0, 75 * 25] as const },
       { ...frames, batch: [1, 2, 40] as const },
       { ...frames, sumBatches: true },
       product(75, 3, 25),
     ];
-    for (const other of others) expect(sideBySide(other, {})).toBe(other);
-    expect(sideBySide(frames, { bias: {} as Tensor })).toBe(frames);
+    for (const other of others) expect(sideBySide(other)).toBe(other);
   });
 
   test('wide tiles are no wider than the columns', () => {

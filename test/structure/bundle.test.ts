@@ -3,13 +3,13 @@ import { IMPORTS, measureSizes } from '../../scripts/size.ts';
 
 /** gzip bytes that no change may go beyond unnoticed. Raise a number only with a reason in the commit. */
 const BUDGET: Readonly<Record<string, number>> = {
-  all: 149_900,
-  'core: tensors, kernels, autograd': 86_900,
-  'conv2d and relu': 45_800,
-  'matmul and softmax': 33_900,
-  'train a perceptron': 41_200,
-  'attack a network': 63_000,
-  'two-stream with AMR': 86_500,
+  all: 150_300,
+  'core: tensors, kernels, autograd': 87_100,
+  'conv2d and relu': 46_100,
+  'matmul and softmax': 34_200,
+  'train a perceptron': 41_500,
+  'attack a network': 63_300,
+  'two-stream with AMR': 86_800,
 };
 
 test('what people import stays within its budget, and a part is smaller than the whole', async () => {

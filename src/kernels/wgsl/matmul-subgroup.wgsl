@@ -10,11 +10,11 @@ struct MatmulParams {
   kChunk: u32, batches: u32, batchChunk: u32, partSize: u32,
   // Where the first matrix begins, and how far apart rows and the batches along axes 0, 1 and 2 are, in elements.
   aStart: u32, aRow: u32, a0: u32, a1: u32, a2: u32,
-  bStart: u32, bRow: u32, b0: u32, b1: u32, b2: u32, bBlock: u32, // from four columns to the next four
-  outStart: u32, outRow: u32, out0: u32, out1: u32, out2: u32, outBlock: u32,
+  bStart: u32, bRow: u32, b0: u32, b1: u32, b2: u32, bBlock: u32, bRun: u32,
+  outStart: u32, outRow: u32, out0: u32, out1: u32, out2: u32, outRun: u32,
   size1: u32, size2: u32, // of the batch axes 1 and 2
   slope: f32,
-  vectors: u32, width: u32, // 4 · COLS; how many of four columns there are
+  vectors: u32, width: u32, // 4 · COLS; columns of a run that are there
 }
 
 override VEC_A: bool = true; // rows of A are multiples of 4
@@ -28,6 +28,7 @@ override SWAP: bool = false; // lanes of a four swap what they loaded instead of
 override ROWS: u32 = 1u; // blocks of 4 rows in a thread: 1 or 2
 override COLS: u32 = 4u; // blocks of 4 columns in a tile: 1, 2, 4 or 8
 override STEPS: u32 = 1u; // of 4 along k before the tile is carried over to the next turn of the loop, which costs SwiftShader much: 1 or 2
+override RUN: u32 = 0u; // log2 of the columns of a run, at least 2; 0: all are one run
 override SUM_BATCHES: bool = false;
 override HAS_BIAS: bool = false;
 override HAS_RESIDUAL: bool = false;
@@ -56,7 +57,6 @@ fn aVector(i: u32) -> vec4f {
   if (VEC_A) { return vec4f(a[i / 4u]); }
   return vec4f(vec4<T>(aScalar[i], aScalar[i + 1u], aScalar[i + 2u], aScalar[i + 3u]));
 }
-
 fn bVector(i: u32) -> vec4f {
   if (VEC_B) { return vec4f(b[i / 4u]); }
   return vec4f(vec4<T>(bScalar[i], bScalar[i + 1u], bScalar[i + 2u], bScalar[i + 3u]));
@@ -72,7 +72,6 @@ fn ordered(v: vec4f) -> vec4f {
   let pairs = select(v, v.yxwz, (lane & 1u) != 0u);
   return select(pairs, pairs.zwxy, (lane & 2u) != 0u);
 }
-
 fn orderedBlock(block: mat4x4f) -> mat4x4f {
   if (TRANSPOSE_B) { return block; } // there the parts are columns of C, which are put in order as they are stored
   return mat4x4f(ordered(block[0]), ordered(block[1]), ordered(block[2]), ordered(block[3]));
@@ -89,10 +88,14 @@ fn aBlock(k: u32, r: u32) -> mat4x4f {
   return orderedBlock(mat4x4f(maskAlong(block[0], k), maskAlong(block[1], k), maskAlong(block[2], k), maskAlong(block[3], k)));
 }
 
+// Column j in its run, and how far it lies behind the first: fours of columns are `block` apart, and runs of them `run`.
+fn inRun(j: u32) -> u32 { if (RUN == 0u) { return j; } return j & ((1u << RUN) - 1u); }
+fn fromFirst(j: u32, block: u32, run: u32) -> u32 { return select((j >> RUN) * run, 0u, RUN == 0u) + (inRun(j) >> 2u) * block; }
+
 // Vector r, as it lies in memory, of the block of B that is j columns behind the tile's first.
 fn bPart(k: u32, j: u32, r: u32) -> vec4f {
-  if (TRANSPOSE_B) { return maskAlong(bVector(bAt + ((col + j) >> 2u) * params.bBlock + r * params.bRow + k), k); }
-  return maskAcross(bVector(bAt + ((col + j) >> 2u) * params.bBlock + (k + r) * params.bRow), k + r);
+  if (TRANSPOSE_B) { return maskAlong(bVector(bAt + fromFirst(col + j, params.bBlock, params.bRun) + r * params.bRow + k), k); }
+  return maskAcross(bVector(bAt + fromFirst(col + j, params.bBlock, params.bRun) + (k + r) * params.bRow), k + r);
 }
 
 fn turned(block: mat4x4f) -> mat4x4f { if (TRANSPOSE_B) { return transpose(block); } return block; }
@@ -107,7 +110,6 @@ fn quadBlock(own: vec4f) -> mat4x4f {
   if (SWAP) { return turned(mat4x4f(own, quadSwapX(own), quadSwapY(own), quadSwapDiagonal(own))); }
   return turned(mat4x4f(quadBroadcast(own, 0u), quadBroadcast(own, 1u), quadBroadcast(own, 2u), quadBroadcast(own, 3u)));
 }
-
 fn octetBlock(own: vec4f, i: u32) -> mat4x4f {
   return turned(mat4x4f(subgroupShuffle(own, i), subgroupShuffle(own, i + 1u), subgroupShuffle(own, i + 2u), subgroupShuffle(own, i + 3u)));
 }
@@ -144,7 +146,6 @@ fn gained(c: Strip, b: mat4x4f, a: Strip) -> Strip {
   if (ROWS == 1u) { return Strip(c.r0 + b * a.r0, c.r1); }
   return Strip(c.r0 + b * a.r0, c.r1 + b * a.r1);
 }
-
 fn gainedPair(c: array<Strip, 2>, pair: array<mat4x4f, 2>, a: Strip) -> array<Strip, 2> {
   if (COLS == 1u) { return array(gained(c[0], pair[0], a), c[1]); }
   return array(gained(c[0], pair[0], a), gained(c[1], pair[1], a));
@@ -192,7 +193,6 @@ fn tileProduct(thread: u32, group: u32) -> Tile {
   let at = alongAxes(z);
   outAt = split * params.partSize + params.outStart + at.x * params.out0 + at.y * params.out1 + at.z * params.out2;
   if (index >= params.tiles * params.splits) { row = params.m; } // stores nothing
-
   let kStart = select(split * params.kChunk, 0u, SUM_BATCHES);
   let kStop = min(kStart + params.kChunk, params.k);
   // Where no batches are summed, gainedBatch's loop stands alone: one around it would carry the tile once more, for SwiftShader a turn's time.
@@ -210,7 +210,6 @@ fn sigmoidOf(v: vec4f) -> vec4f {
   let e = exp(-abs(v));
   return select(vec4f(1), e, v < vec4f()) / (1 + e);
 }
-
 fn tanhOf(v: vec4f) -> vec4f {
   let e = exp(-2 * abs(v));
   let large = (1 - e) / (1 + e);
@@ -262,8 +261,8 @@ fn storeVectors(t: Tile, r: u32) {
   for (var i = 0u; i < params.vectors; i++) {
     let down = row + 4u * r + i % 4u;
     let j = col + i / 4u * 4u;
-    let at = outAt + down * params.outRow + (j >> 2u) * params.outBlock;
-    if (down < params.m && j < params.n) { out[at / 4u] = vec4<S>(finished(blocks[i / 4u][i % 4u], j, at)); }
+    let at = outAt + down * params.outRow + fromFirst(j, 4u, params.outRun);
+    if (down < params.m && j < params.n) { out[at / 4u] = vec4<S>(finished(blocks[i / 4u][i % 4u], inRun(j), at)); }
   }
 }
 
@@ -273,9 +272,9 @@ fn storeScalars(t: Tile, r: u32) {
   for (var i = 0u; i < params.vectors; i++) {
     let down = row + 4u * r + i % 4u;
     let j = col + i / 4u * 4u;
-    let at = outAt + down * params.outRow + (j >> 2u) * params.outBlock;
-    let values = finished(blocks[i / 4u][i % 4u], j, at);
-    let width = select(0u, min(params.width, params.n - min(j, params.n)), down < params.m);
+    let at = outAt + down * params.outRow + fromFirst(j, 4u, params.outRun);
+    let values = finished(blocks[i / 4u][i % 4u], inRun(j), at);
+    let width = select(0u, params.width - min(inRun(j), params.width), down < params.m && j < params.n);
     if (width > 0u) { outScalar[at] = S(values.x); }
     if (width > 1u) { outScalar[at + 1u] = S(values.y); }
     if (width > 2u) { outScalar[at + 2u] = S(values.z); }
