@@ -62,7 +62,7 @@ const PIXEL = 1 / 255;
 const AUGMENTATION: Augmentation = { turn: 0.3, scale: 0.1, crop: 0.15, shift: 2, brightness: 0.15 };
 
 const NATURAL: TrainingSizes = {
-  epochs: 12,
+  epochs: 9,
   batchSize: 16,
   learningRate: 3e-3,
   weightDecay: 0.02,
@@ -76,7 +76,7 @@ const NATURAL: TrainingSizes = {
 
 const ADVERSARIAL: TrainingSizes = {
   ...NATURAL,
-  epochs: 4,
+  epochs: 3,
   batchSize: 24,
   learningRate: 2e-3,
   attackSteps: 2,
@@ -84,7 +84,7 @@ const ADVERSARIAL: TrainingSizes = {
 };
 
 const QUICK: Preset = {
-  figures: { repetitions: 3 },
+  figures: {},
   holdOut: true,
   skeletonFrames: 16,
   clip: { frames: 8, height: 32, width: 24 },
@@ -98,7 +98,7 @@ const QUICK: Preset = {
     temporalKernel: 5,
     dropout: 0.1,
   },
-  training: { natural: NATURAL, fusion: { ...NATURAL, epochs: 4, learningRate: 2e-3 }, pgd: ADVERSARIAL },
+  training: { natural: NATURAL, fusion: { ...NATURAL, epochs: 3, learningRate: 2e-3 }, pgd: ADVERSARIAL },
   evaluation: {
     attacks: ['fgsm', 'pgd10'],
     levels: [
