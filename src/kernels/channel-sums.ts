@@ -14,12 +14,12 @@ export interface Chunks {
 export const THREADS = 64;
 
 /**
- * Splits rows so that some thousand threads have work: long chunks where threads are few and loads are dear, short
- * ones on a GPU.
+ * Splits rows so that some thousand threads have work on a GPU. On a software adapter some hundred do, and fewer chunks are
+ * sooner added up.
  */
 export function chunksOf(rows: number, channels: number, { software }: Traits): Chunks {
   const columns = Math.ceil(channels / 4);
-  const even = Math.ceil((rows * columns) / 4096);
+  const even = Math.ceil((rows * columns) / (software ? 512 : 4096));
   const chunkRows = Math.min(Math.max(even, 8), software ? 256 : 32);
   return { rows, channels, chunkRows, chunks: Math.ceil(rows / chunkRows) };
 }

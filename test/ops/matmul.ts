@@ -171,9 +171,9 @@ export const cases: readonly OpCase[] = [
   sideBySide(6, 8, { activation: 'tanh' }),
   layer([9, 12], [7, 12, 6], {}),
   // So many columns that the rows of A are made whole vectors.
-  product([7, 25], [150, 25, 7]),
-  product([25, 6], [3, 70, 25, 5], { transposeA: true }),
-  product([9, 1], [1, 1030]),
+  product([7, 25], [150, 25, 7], {}, { linear: ['b'] }),
+  product([25, 6], [3, 70, 25, 5], { transposeA: true }, { linear: [] }),
+  product([9, 1], [1, 1030], {}, { linear: [] }),
   product([2, 4, 3], [4, 5], { transposeA: true }, small),
   product([4, 3], [2, 5, 4], { transposeA: true, transposeB: true }, small),
   product([1, 3, 4], [2, 4, 2], {}, small),
