@@ -26,7 +26,7 @@ const inferenceOp = defineOp<InferenceInputs, Attrs, [Spec]>({
     return [like(x)];
   },
   forward({ x, beta, ...channels }, [y], { epsilon }) {
-    if (x.size > 0) normalize(x, channels, beta, y, epsilon);
+    normalize(x, channels, beta, y, epsilon);
   },
   reads: ({ x, mean, variance, gamma }) => [x, mean, variance, gamma],
   gradient({ inputs: { x, mean, variance, gamma }, grads: [upstream], attrs }) {

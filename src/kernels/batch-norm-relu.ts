@@ -2,6 +2,9 @@ import type { Join, Launch } from '../tensor/recording.ts';
 
 /** OP of relu in elementwise.wgsl. */
 export const RELU = 8;
+/** Places of x and g among the tensors of scaleGrad4, and of those of relu's gradient. */
+const SCALE = { x: 0, g: 3 };
+const GRADIENT = { x: 0, g: 1 };
 
 /** relu computed by the batch norm that makes its input; undefined where none does. */
 export function normalizedRelu(first: Launch, then: Launch): Launch | undefined {
@@ -11,12 +14,12 @@ export function normalizedRelu(first: Launch, then: Launch): Launch | undefined 
 
 /** Lets the gradient of a batch norm with given statistics compute that of the relu behind it. */
 export const joinReluGradient: Join = {
-  input: 3,
+  input: SCALE.g,
   after(first, then) {
     const { OP } = first.wanted.specialization.constants ?? {};
     if (first.label !== 'elementwise.wgsl:gradient' || OP !== RELU || !isF32(first)) return undefined;
-    const withOutput = { ...then, ...replaced(then, first, 0, 0) };
-    return { ...withRelu(withOutput), ...replaced(withOutput, first, 3, 1), join: undefined };
+    const withOutput = { ...then, ...replaced(then, first, SCALE.x, GRADIENT.x) };
+    return { ...withRelu(withOutput), ...replaced(withOutput, first, SCALE.g, GRADIENT.g), join: undefined };
   },
 };
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { matmulPlan, splitsOf } from '../../src/kernels/matmul-launch.ts';
 import type { Product } from '../../src/kernels/matmul-product.ts';
-import { sideBySide } from '../../src/kernels/matmul-shared.ts';
+import { sideBySide, wholeRow } from '../../src/kernels/matmul-shared.ts';
 import {
   columnBlocks,
   groupsFor,
@@ -104,6 +104,26 @@ describe('matmulPlan', () => {
       product(75, 3, 25),
     ];
     for (const other of others) expect(sideBySide(other)).toBe(other);
+  });
+
+  test('a matrix that many columns share is copied to rows of whole vectors where that pays', () => {
+    const lavapipe = { software: true, subgroups: true, subgroupMinSize: 8 };
+    const frames = { ...product(75, 16, 25), batch: [1, 1, 64], bStrides: [0, 0, 400] } as const;
+    expect(wholeRow(frames, lavapipe)).toBe(28);
+    expect(wholeRow({ ...frames, transposeA: true }, lavapipe)).toBe(76);
+    expect(wholeRow(product(75, 1024, 25), lavapipe)).toBe(28);
+    expect(wholeRow(sideBySide({ ...frames, n: 6, batch: [1, 1, 171] }), lavapipe)).toBe(28);
+    const others = [
+      { ...frames, batch: [1, 1, 63] as const },
+      { ...frames, k: 24 },
+      { ...frames, m: 15 },
+      { ...frames, aStrides: [0, 0, 75 * 25] as const },
+      { ...frames, aRows: { start: 0, row: 27 } },
+      sideBySide({ ...frames, n: 6, batch: [1, 1, 170] }), // columns that are not there do not count
+    ];
+    for (const other of others) expect(wholeRow(other, lavapipe)).toBeUndefined();
+    expect(wholeRow(frames, { ...lavapipe, subgroupMinSize: 4 })).toBeUndefined();
+    expect(wholeRow(frames, { ...lavapipe, software: false })).toBeUndefined();
   });
 
   test('wide tiles are no wider than the columns', () => {

@@ -170,10 +170,11 @@ export const cases: readonly OpCase[] = [
   sideBySide(8, 9),
   sideBySide(6, 8, { activation: 'tanh' }),
   layer([9, 12], [7, 12, 6], {}),
-  // So many columns that the rows of A are made whole vectors.
-  product([7, 25], [150, 25, 7], {}, { linear: ['b'] }),
-  product([25, 6], [3, 70, 25, 5], { transposeA: true }, { linear: [] }),
-  product([9, 1], [1, 1030], {}, { linear: [] }),
+  // So many columns that the rows of A are made whole vectors (on lavapipe).
+  product([17, 25], [150, 25, 7], {}, { linear: ['b'] }),
+  product([25, 18], [3, 70, 25, 5], { transposeA: true }, { linear: [] }),
+  product([5, 7], [6, 6, 7], { transposeB: true }, { linear: [] }),
+  layer([6, 1030], [5, 1030, 5], {}, { gradients: [] }), // side by side and in splits
   product([2, 4, 3], [4, 5], { transposeA: true }, small),
   product([4, 3], [2, 5, 4], { transposeA: true, transposeB: true }, small),
   product([1, 3, 4], [2, 4, 2], {}, small),
@@ -209,6 +210,16 @@ export const cases: readonly OpCase[] = [
   opCase<'a' | 'b'>({
     name: 'infinity and NaN stay in their rows',
     inputs: { a: infinite, b: uniform([3, 6], 1, 2) },
+    op: (x) => matmul(x.a, x.b),
+    reference: (x) => matmulReference(x.a, x.b, undefined, {}),
+    gradients: [],
+  }),
+  opCase<'a' | 'b'>({
+    name: 'NaN stays in its row where rows are made whole vectors',
+    inputs: {
+      a: values([17, 5], [1, 2, 3, 4, 5, Number.NaN, ...Array(79).fill(0.5)]),
+      b: uniform([5, 1030], 1, 2),
+    },
     op: (x) => matmul(x.a, x.b),
     reference: (x) => matmulReference(x.a, x.b, undefined, {}),
     gradients: [],

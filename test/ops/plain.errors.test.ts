@@ -31,5 +31,6 @@ test('plain JavaScript that gives an op no tensor is told which op and what came
     [[{}, x], /matmul: needs a tensor as a; got/],
   ]);
   await expectRefusals(reshape, [[[[1, 2], [2]], /reshape: needs a tensor as x; got Array/]]);
-  for (const op of [sum, conv2d]) await expectRefusals(op, [[[], /needs a tensor; got undefined/]]);
+  await expectRefusals(sum, [[[], /^ShapeError: sum: needs a tensor; got undefined/]]);
+  await expectRefusals(conv2d, [[[], /^ShapeError: conv2d: needs a tensor; got undefined/]]);
 });

@@ -159,6 +159,22 @@ describe('in a captured step relu is computed by the batch norm before it', () =
     expect(await launches((...five) => [relu(inference(...five))], inputs(7))).toBe(2);
   });
 
+  test('not where a statistic is updated in between', async () => {
+    const [x, gamma, beta, mean, variance] = inputs(8) as Five;
+    const normed = (input: Tensor) => batchNormInference(input, mean, variance, gamma, beta);
+    const step = capture((input: Tensor) => {
+      const y = normed(input);
+      emaUpdate(mean, variance, { momentum: 0.5 });
+      return relu(y);
+    });
+    await using(step as never, async () => {
+      for (let call = 0; call < 3; call++) {
+        const expected = await read(relu(normed(x)));
+        expect(await read(step(x))).toEqual(expected);
+      }
+    });
+  });
+
   test('not in f16, which is rounded when it is stored', async () => {
     if (!device.traits.f16) return;
     const [x, ...perChannel] = inputs(8);

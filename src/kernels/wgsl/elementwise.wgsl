@@ -1,4 +1,4 @@
-// `unary`: out[i] = f(x[i]); `gradient`: out[i] = g[i] · f′, from x[i] or, for sigmoid and tanh, from f(x)[i]. f is OP.
+// `unary`: out[i] = f(x[i]); `gradient`: out[i] = g[i] · f′, from x[i] or, where that says as much, from f(x)[i]. f is OP.
 // `joined` and `joinedGradient` have a[i] ∘ b[i] for x and g: ∘ is FIRST, operands as in `flat` of elementwise-binary.wgsl.
 // Flat arrays. A thread takes 4 vectors: adjacent ones on a CPU (a cache line of its own), every 64th on a GPU (neighbours
 // share a line). NaN goes in, NaN comes out: comparisons with NaN are false, so every select below keeps x then.

@@ -239,7 +239,7 @@ fn blocksOf(t: Tile, r: u32) -> array<mat4x4f, 8> {
   return array<mat4x4f, 8>(c[0].r1, c[1].r1, c[2].r1, c[3].r1, c[4].r1, c[5].r1, c[6].r1, c[7].r1);
 }
 
-// N and all strides are multiples of 4, and blocks are whole.
+// N, the columns that a run has and all strides are multiples of 4.
 fn storeVectors(t: Tile, r: u32) {
   var blocks = blocksOf(t, r);
   // params.vectors is known at run time only, so that no compiler unrolls the loop: that would take it seconds.
