@@ -4,8 +4,7 @@ import {
   type Attrs,
   type Channels,
   checkChannels,
-  chunksFor,
-  launchOf,
+  launchFor,
   type NormOptions,
   normalize,
   overRows,
@@ -54,11 +53,10 @@ const scaleGradOp = defineOp<{ g: Tensor; variance: Tensor; gamma: Tensor }, Att
   name: 'batchNormInferenceGrad',
   outputs: ({ g }) => [like(g)],
   forward({ g, variance, gamma }, [y], { epsilon }) {
-    const chunks = chunksFor(g);
-    const params = { ...chunks, epsilon };
+    const { params, launch } = launchFor(g, epsilon);
     // Without a relu x is not read, so gamma stands in for it.
     const tensors = { x: gamma, variance, gamma, g, y };
-    run(batchNormWgsl, 'scaleGrad4', tensors, params, { ...launchOf(chunks), join: joinReluGradient });
+    run(batchNormWgsl, 'scaleGrad4', tensors, params, { ...launch, join: joinReluGradient });
   },
 });
 

@@ -1,7 +1,7 @@
 import { check } from '../errors.ts';
 import { formatShape, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type Chunks, chunksOf, THREADS } from './channel-sums.ts';
+import { chunksOf, THREADS } from './channel-sums.ts';
 import { checkF32, checkFloats } from './op.ts';
 import { sum } from './reduce.ts';
 import { run } from './run.ts';
@@ -31,9 +31,7 @@ export function normalize(
   y: Tensor,
   epsilon: number,
 ): void {
-  const chunks = chunksFor(x);
-  const params = { ...chunks, epsilon };
-  const launch = launchOf(chunks);
+  const { chunks, params, launch } = launchFor(x, epsilon);
   if (chunks.channels % 4 === 0)
     run(batchNormWgsl, 'normalize4', { x, mean, variance, gamma, beta, y }, params, launch);
   else {
@@ -43,13 +41,12 @@ export function normalize(
   }
 }
 
-export function chunksFor({ shape, device }: Tensor): Chunks {
-  return chunksOf(sizeOf(shape.slice(0, -1)), shape.at(-1) ?? 0, device.traits);
-}
-
-export function launchOf({ channels, chunks }: Chunks) {
-  const columns = channels % 4 === 0 ? channels / 4 : channels;
-  return { groups: Math.ceil((columns * chunks) / THREADS) };
+/** How the kernels go over x: its rows in chunks, four channels (or one) a thread. */
+export function launchFor({ shape, device }: Tensor, epsilon: number) {
+  const chunks = chunksOf(sizeOf(shape.slice(0, -1)), shape.at(-1) ?? 0, device.traits);
+  const columns = chunks.channels % 4 === 0 ? chunks.channels / 4 : chunks.channels;
+  const launch = { groups: Math.ceil((columns * chunks.chunks) / THREADS) };
+  return { chunks, params: { ...chunks, epsilon }, launch };
 }
 
 /** The sum over all axes but the last. */

@@ -5,8 +5,7 @@ import {
   type Attrs,
   type Channels,
   checkChannels,
-  chunksFor,
-  launchOf,
+  launchFor,
   type NormOptions,
   normalize,
   overRows,
@@ -115,9 +114,7 @@ const gradSumsOp = defineOp<{ x: Tensor; g: Tensor; mean: Tensor; variance: Tens
   name: 'batchNormGradSums',
   outputs: ({ mean }) => [f32(mean.shape), f32(mean.shape)],
   forward({ x, g, mean, variance }, [first, second], { epsilon }) {
-    const chunks = chunksFor(x);
-    const params = { ...chunks, epsilon };
-    const launch = launchOf(chunks);
+    const { chunks, params, launch } = launchFor(x, epsilon);
     throughChunks('batchNorm', chunks, { first, second }, 'combineSums', (partial) => {
       if (chunks.channels % 4 === 0)
         run(batchNormWgsl, 'gradSums4', { x, g, mean, variance, partial }, params, launch);
@@ -136,9 +133,7 @@ const normalizeGradOp = defineOp<GradInputs, Attrs, [Spec]>({
   name: 'batchNormGrad',
   outputs: ({ x }) => [like(x)],
   forward(inputs, [y], { epsilon }) {
-    const chunks = chunksFor(inputs.x);
-    const params = { ...chunks, epsilon };
-    const launch = launchOf(chunks);
+    const { chunks, params, launch } = launchFor(inputs.x, epsilon);
     if (chunks.channels % 4 === 0) run(batchNormWgsl, 'normalizeGrad4', { ...inputs, y }, params, launch);
     else {
       const { x, g, mean, variance, gamma, dgamma, dbeta } = inputs;
@@ -152,12 +147,11 @@ const normalizeGradOp = defineOp<GradInputs, Attrs, [Spec]>({
 });
 
 function moments(x: Tensor, mean: Tensor, variance: Tensor): void {
-  const chunks = chunksFor(x);
-  const params = { ...chunks, epsilon: 0 };
+  const { chunks, params, launch } = launchFor(x, 0);
   const outputs = { first: mean, second: variance };
   throughChunks('batchNorm', chunks, outputs, 'combineMoments', (partial) => {
-    if (chunks.channels % 4 === 0) run(batchNormWgsl, 'moments4', { x, partial }, params, launchOf(chunks));
-    else run(batchNormWgsl, 'moments', { xScalar: x, partialScalar: partial }, params, launchOf(chunks));
+    if (chunks.channels % 4 === 0) run(batchNormWgsl, 'moments4', { x, partial }, params, launch);
+    else run(batchNormWgsl, 'moments', { xScalar: x, partialScalar: partial }, params, launch);
   });
 }
 

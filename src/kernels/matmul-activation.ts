@@ -1,7 +1,7 @@
 import { check } from '../errors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { gelu, leakyRelu, mul, relu, sigmoid, silu, sub, tanh } from './elementwise.ts';
-import { slopeOp } from './unary.ts';
+import { gelu, leakyRelu, relu, sigmoid, silu, tanh } from './elementwise.ts';
+import { leakyReluSlope, reluSlope, sigmoidSlope, tanhSlope } from './unary-activations.ts';
 
 /** A function applied to the result of a product as it is stored. */
 export type Activation = 'none' | 'relu' | 'leakyRelu' | 'sigmoid' | 'tanh' | 'gelu' | 'silu';
@@ -13,13 +13,6 @@ interface Kind {
   /** g · f′ from y = f(x), where f′ follows from y. */
   readonly gradient?: (y: Tensor, g: Tensor, slope: number) => Tensor;
 }
-
-// Codes of elementwise.wgsl. Sign and zero of y are those of x for the first two, so that y does as well as x; for
-// leakyRelu only where its slope is not negative.
-const reluSlope = slopeOp({ name: 'reluGrad', code: 8 });
-const leakyReluSlope = slopeOp({ name: 'leakyReluGrad', code: 9 });
-const sigmoidSlope = slopeOp({ name: 'sigmoidGrad', code: 13, second: (y) => sub(1, mul(y, 2)) });
-const tanhSlope = slopeOp({ name: 'tanhGrad', code: 14, second: (y) => mul(y, -2) });
 
 const KINDS: Readonly<Record<Activation, Kind>> = {
   none: { code: 0, apply: (x) => x, gradient: (_, g) => g },

@@ -3,25 +3,31 @@ import { add, mul, sub } from './binary-arithmetic.ts';
 import { slopeOp, type UnaryAttrs, unaryOp } from './unary.ts';
 import { exp, square } from './unary-math.ts';
 
+// For matmul too, from its output: y of relu, and of leakyRelu with a slope that is not negative, has the sign of x.
+export const reluSlope = slopeOp({ name: 'reluGrad', code: 8 });
+export const leakyReluSlope = slopeOp({ name: 'leakyReluGrad', code: 9 });
+export const sigmoidSlope = slopeOp({ name: 'sigmoidGrad', code: 13, second: (y) => sub(1, mul(y, 2)) });
+export const tanhSlope = slopeOp({ name: 'tanhGrad', code: 14, second: (y) => mul(y, -2) });
+
+type Slope = ReturnType<typeof slopeOp>;
+
 /** Makes an activation whose gradient is one kernel reading x. */
-function fromInput(name: string, code: number, second?: (x: Tensor) => Tensor) {
-  const slope = slopeOp({ name: `${name}Grad`, code, ...(second && { second }) });
+function fromInput(name: string, code: number, slope: Slope) {
   return unaryOp({ name, code, reads: 'x', gradient: (x, _y, g, attrs: UnaryAttrs) => slope(x, g, attrs) });
 }
 
-/** The same reading its output y, which later ops mostly keep anyway; `second` is d slope/dy. */
-function fromOutput(name: string, code: number, second?: (y: Tensor) => Tensor) {
-  const slope = slopeOp({ name: `${name}Grad`, code, ...(second && { second }) });
+/** The same reading its output y, which later ops mostly keep anyway. */
+function fromOutput(name: string, code: number, slope: Slope) {
   return unaryOp({ name, code, reads: 'y', gradient: (_x, y, g) => slope(y, g) });
 }
 
-const reluOp = fromOutput('relu', 8); // y is positive where x is
-const leakyReluOp = fromInput('leakyRelu', 9);
-const geluOp = fromInput('gelu', 10, geluSecond);
-const geluTanhOp = fromInput('gelu', 11, geluTanhSecond);
-const siluOp = fromInput('silu', 12, siluSecond);
-const sigmoidOp = fromOutput('sigmoid', 13, (y) => sub(1, mul(y, 2)));
-const tanhOp = fromOutput('tanh', 14, (y) => mul(y, -2));
+const reluOp = fromOutput('relu', 8, reluSlope);
+const leakyReluOp = fromInput('leakyRelu', 9, leakyReluSlope);
+const geluOp = fromInput('gelu', 10, slopeOp({ name: 'geluGrad', code: 10, second: geluSecond }));
+const geluTanhOp = fromInput('gelu', 11, slopeOp({ name: 'geluGrad', code: 11, second: geluTanhSecond }));
+const siluOp = fromInput('silu', 12, slopeOp({ name: 'siluGrad', code: 12, second: siluSecond }));
+const sigmoidOp = fromOutput('sigmoid', 13, sigmoidSlope);
+const tanhOp = fromOutput('tanh', 14, tanhSlope);
 const softplusOp = unaryOp({ name: 'softplus', code: 15, gradient: (x, _y, g) => mul(g, sigmoid(x)) });
 
 /** φ(x) · (2 − x²), φ the normal density. */
