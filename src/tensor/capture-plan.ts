@@ -58,7 +58,7 @@ export function planReplay(
   const needed = simplify(recording.launches, isIntermediate);
   const ordered = orderOf(needed, inputs, moving);
   const values = new Set(ordered.launches.flatMap((launch) => launch.values));
-  const { places, owned, memory } = placesOf(device, values, inputs);
+  const { places, owned, memory } = placesOf(device, ordered.launches, values, inputs);
   const bufferOf = (value: Value) => places.get(value) ?? value.buffer;
   const { pipelines, queue } = device;
   const replay = new Replay(device.gpu, ordered, bufferOf, (wanted) => pipelines.get(wanted), queue.bind);
@@ -105,11 +105,18 @@ function sourcesOf(
 }
 
 /** Memory of their own for inputs that are used, and for intermediates, which share it. */
-function placesOf(device: Device, values: ReadonlySet<Value>, inputs: readonly Tensor[]): Places {
+function placesOf(
+  device: Device,
+  launches: readonly Launch[],
+  values: ReadonlySet<Value>,
+  inputs: readonly Tensor[],
+): Places {
   const inner = [...values].filter(isIntermediate);
-  const { slots, assigned } = planMemory(inner);
-  const shared = slots.map((bytes) => device.pool.take(bytes, 'capture'));
-  const places = new Map(inner.map((value, i) => [value, shared[assigned[i] as number] as PooledBuffer]));
+  const plan = planMemory(inner, launches);
+  const shared = plan.slots.map((bytes) => device.pool.take(bytes, 'capture'));
+  const places = new Map<Value, PooledBuffer>();
+  for (const [value, { slot, offset }] of plan.places)
+    places.set(value, { ...(shared[slot] as PooledBuffer), offset, bytes: value.bytes });
   const own: PooledBuffer[] = [];
   for (const value of inputs.flatMap((tensor) => inputValue(tensor, values) ?? [])) {
     const buffer = device.pool.take(value.buffer.bytes, 'capture');

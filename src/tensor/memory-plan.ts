@@ -5,30 +5,99 @@ export interface Lifetime {
   readonly last: number;
 }
 
-export interface MemoryPlan {
-  /** Bytes of each slot. */
-  readonly slots: readonly number[];
-  /** The slot of each lifetime, in the order given. */
-  readonly assigned: readonly number[];
+/** What a dispatch uses, and which of it it may write to. */
+interface Use<L> {
+  readonly values: readonly L[];
+  readonly written: readonly boolean[];
 }
 
+/** Part of a slot. */
+export interface Place {
+  readonly slot: number;
+  /** Bytes from the slot's begin: a multiple of 256, as the offset of a binding must be. */
+  readonly offset: number;
+}
+
+export interface MemoryPlan<L> {
+  /** Bytes of each slot. */
+  readonly slots: readonly number[];
+  readonly places: ReadonlyMap<L, Place>;
+}
+
+interface Slot<L> {
+  readonly bytes: number;
+  readonly users: { readonly lifetime: L; readonly begin: number; readonly end: number }[];
+}
+
+// The largest minStorageBufferOffsetAlignment a device may ask for.
+const ALIGNMENT = 256;
+
 /**
- * Puts lifetimes that do not overlap into one slot: the largest first, each into the smallest slot that is free
- * throughout (greedy by size; Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020).
+ * Puts lifetimes into slots, each a buffer: the largest first, each into the smallest gap that is free throughout, or into a slot
+ * of its own (greedy by size; Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020). Two of a
+ * dispatch that writes to one of them never share a slot: WebGPU lets no dispatch read and write one buffer.
  */
-export function planMemory(lifetimes: readonly Lifetime[]): MemoryPlan {
-  const slots: { bytes: number; users: Lifetime[] }[] = [];
-  const assigned = new Array<number>(lifetimes.length).fill(0);
-  const largestFirst = [...lifetimes.keys()].sort((a, b) => lifetimes[b]!.bytes - lifetimes[a]!.bytes);
-  for (const index of largestFirst) {
-    const lifetime = lifetimes[index] as Lifetime;
-    // Slots are made in descending order of size: the last free one is the smallest.
-    let slot = slots.findLastIndex(({ users }) => !users.some((user) => overlaps(user, lifetime)));
-    if (slot < 0) slot = slots.push({ bytes: lifetime.bytes, users: [] }) - 1;
-    slots[slot]?.users.push(lifetime);
-    assigned[index] = slot;
+export function planMemory<L extends Lifetime>(
+  lifetimes: readonly L[],
+  dispatches: readonly Use<L>[],
+): MemoryPlan<L> {
+  const apart = apartFrom(dispatches);
+  const slots: Slot<L>[] = [];
+  const places = new Map<L, Place>();
+  for (const lifetime of lifetimes.toSorted((a, b) => b.bytes - a.bytes)) {
+    const place = bestGap(slots, lifetime, apart.get(lifetime)) ?? newSlot(slots, lifetime.bytes);
+    const end = place.offset + Math.ceil(lifetime.bytes / ALIGNMENT) * ALIGNMENT;
+    slots[place.slot]?.users.push({ lifetime, begin: place.offset, end });
+    places.set(lifetime, place);
   }
-  return { slots: slots.map(({ bytes }) => bytes), assigned };
+  return { slots: slots.map(({ bytes }) => bytes), places };
+}
+
+/** For each value those that a dispatch uses beside it, where it writes to one of the two. */
+function apartFrom<L>(dispatches: readonly Use<L>[]): Map<L, Set<L>> {
+  const apart = new Map<L, Set<L>>();
+  const add = (a: L, b: L) => apart.set(a, (apart.get(a) ?? new Set()).add(b));
+  for (const { values, written } of dispatches) {
+    for (const target of values.filter((_, i) => written[i])) {
+      for (const other of values) {
+        add(target, other);
+        add(other, target);
+      }
+    }
+  }
+  return apart;
+}
+
+function newSlot<L>(slots: Slot<L>[], bytes: number): Place {
+  return { slot: slots.push({ bytes, users: [] }) - 1, offset: 0 };
+}
+
+/** The smallest gap that has room, in slots that hold nothing meanwhile that it must be apart from. */
+function bestGap<L extends Lifetime>(
+  slots: readonly Slot<L>[],
+  lifetime: L,
+  apart: ReadonlySet<L> | undefined,
+): Place | undefined {
+  let best: (Place & { readonly bytes: number }) | undefined;
+  for (const [slot, { bytes: end, users }] of slots.entries()) {
+    const others = users.filter((user) => overlaps(user.lifetime, lifetime));
+    if (others.some((user) => apart?.has(user.lifetime))) continue;
+    for (const [offset, bytes] of gapsBetween(others, end))
+      if (bytes >= lifetime.bytes && !(best && best.bytes <= bytes)) best = { slot, offset, bytes };
+  }
+  return best;
+}
+
+/** [offset, bytes] of what `users` leave free of a slot's `end` bytes. */
+function gapsBetween(users: Slot<unknown>['users'], end: number): [number, number][] {
+  const gaps: [number, number][] = [];
+  let free = 0;
+  for (const user of users.toSorted((a, b) => a.begin - b.begin)) {
+    gaps.push([free, user.begin - free]);
+    free = Math.max(free, user.end);
+  }
+  gaps.push([free, end - free]);
+  return gaps;
 }
 
 function overlaps(a: Lifetime, b: Lifetime): boolean {

@@ -10,6 +10,8 @@ export interface PooledBuffer {
   readonly id: number;
   readonly gpu: GPUBuffer;
   readonly bytes: number;
+  /** Where it begins in `gpu`, where it is a part of it: see `memory-plan.ts`. */
+  readonly offset?: number;
   /** The application's own: never reused, never destroyed. */
   readonly wrapped: boolean;
   /** Counts how often it was taken and given back: equal versions are the same use. */
@@ -44,10 +46,10 @@ export interface PoolMemory {
   pooled: number;
 }
 
-/** Four sizes per power of two, so that at most a fifth of a buffer is waste. */
+/** Four sizes per power of two, so that at most a fifth of a buffer is waste; 16, so a seventeenth, where that is much. */
 export function bucketBytes(bytes: number): number {
   const floor = 2 ** Math.floor(Math.log2(Math.max(bytes, 256)));
-  const step = floor / 4;
+  const step = floor / (floor < 2 ** 16 ? 4 : 16);
   return Math.ceil(Math.max(bytes, 256) / step) * step;
 }
 

@@ -1,5 +1,6 @@
 import { DeviceError, need } from '../errors.ts';
 import type { Device } from './device.ts';
+import type { PooledBuffer } from './pool.ts';
 import { type Dispatch, type DispatchTimer, SLOTS } from './queue.ts';
 
 const QUERY_BYTES = 8;
@@ -133,10 +134,10 @@ class Timer implements DispatchTimer {
 }
 
 function bytesOf({ buffers, tensors }: Dispatch): number {
-  const bytes = new Map<number, number>();
+  const bytes = new Map<PooledBuffer, number>();
   for (const [i, buffer] of buffers.entries()) {
     const own = tensors?.[i]?.bytes ?? buffer.bytes;
-    bytes.set(buffer.id, Math.max(own, bytes.get(buffer.id) ?? 0));
+    bytes.set(buffer, Math.max(own, bytes.get(buffer) ?? 0));
   }
   return total(bytes.values());
 }

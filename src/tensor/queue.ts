@@ -280,9 +280,14 @@ export class Queue {
   #createBindGroup({ label, pipeline, buffers }: Dispatch, arena: GPUBuffer): GPUBindGroup {
     const storage = buffers.map((buffer, i) => ({
       binding: pipeline.bindings[i] ?? 0,
-      resource: { buffer: buffer.gpu },
+      resource: resourceOf(buffer),
     }));
     const uniform = { binding: pipeline.uniform, resource: { buffer: arena, size: SLOT } };
     return this.#device.createBindGroup({ label, layout: pipeline.layout, entries: [uniform, ...storage] });
   }
+}
+
+/** All of a buffer, or the part of it that is meant. */
+function resourceOf({ gpu, offset, bytes }: PooledBuffer): GPUBufferBinding {
+  return offset === undefined ? { buffer: gpu } : { buffer: gpu, offset, size: bytes };
 }
