@@ -3,8 +3,8 @@ import { DeviceError } from '../src/errors.ts';
 import type { Device } from '../src/tensor/device.ts';
 import { openTestDevice } from './open.ts';
 import { checkCase, inputsOf, upload } from './ops/check-case.ts';
-import { HALVES, halfCases } from './ops/half.ts';
-import { families } from './ops/index.ts';
+import { halfCases } from './ops/half.ts';
+import { FORCED, families } from './ops/index.ts';
 
 let device: Device;
 beforeAll(async () => {
@@ -19,7 +19,7 @@ const chosen = Object.entries(families)
 
 describe.each(chosen)('%s', (family, cases) => {
   test.each(cases.map((opCase) => [opCase.name, opCase] as const))('%s', async (_, opCase) => {
-    if (device.traits.f16) expect(await checkCase(device, opCase, HALVES[family]?.forced)).toEqual([]);
+    if (device.traits.f16) expect(await checkCase(device, opCase, FORCED[family] ?? [])).toEqual([]);
     else expect(() => upload(device, opCase, inputsOf(opCase))).toThrow(DeviceError);
   });
 });

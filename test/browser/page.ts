@@ -1,7 +1,7 @@
 // The module that ops.test.ts opens in a browser: the op cases of test/ops on the page's own WebGPU.
 import { type Device, openDevice } from '../../src/tensor/device.ts';
 import { checkCase } from '../ops/check-case.ts';
-import { families } from '../ops/index.ts';
+import { FORCED, families } from '../ops/index.ts';
 
 /** What a family of cases came to. */
 export interface FamilyReport {
@@ -20,7 +20,7 @@ async function open(): Promise<string> {
 
 /** `force`: with each variant of the kernels. */
 async function checkFamily([family, force]: readonly [string, boolean]): Promise<FamilyReport> {
-  const forced = force ? undefined : [];
+  const forced = (force && FORCED[family]) || [];
   const cases = (families[family] ?? []).filter(({ large }) => !large);
   const failures: string[] = [];
   for (const opCase of cases) {

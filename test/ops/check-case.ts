@@ -10,15 +10,15 @@ import { materialize, type OpCase } from './case.ts';
 import { Expected, listOf, type NdInputs, randomLike } from './expected.ts';
 import { inner, type Nd, nd } from './nd.ts';
 
-/** Everything that is wrong with an op at one case, on one device; empty when all is well. Variants of `forced` families only, where given. */
-export async function checkCase(device: Device, test: OpCase, forced?: readonly string[]): Promise<string[]> {
+/** Everything that is wrong with an op at one case, on one device, and with each variant of the `forced` families; empty when all is well. */
+export async function checkCase(device: Device, test: OpCase, forced: readonly string[]): Promise<string[]> {
   const inputs = inputsOf(test);
   const expected = new Expected(test, inputs);
   device.variants.offered.clear();
   const failures = await checkOnce(device, test, inputs, expected);
   const offered = [...device.variants.offered].map(([family, names]) => [family, [...names]] as const);
   for (const [family, names] of offered) {
-    if (names.length < 2 || forced?.includes(family) === false) continue;
+    if (names.length < 2 || !forced.includes(family)) continue;
     for (const name of names) {
       device.variants.forced.set(family, name);
       const found = await checkOnce(device, test, inputs, expected);

@@ -27,8 +27,6 @@ function half(opCase: OpCase, kept: readonly string[] = []): OpCase {
 interface Halves {
   /** The cases: one for each kernel rather than for each shape. */
   readonly cases: RegExp;
-  /** Families whose variants are forced. */
-  readonly forced: readonly string[];
   /** Inputs that stay f32. */
   readonly kept?: readonly string[];
 }
@@ -38,28 +36,25 @@ export const HALVES: Readonly<Record<string, Halves>> = {
   elementwise: {
     cases:
       /^(?!equal|less|greater|notEqual).*\[3,5,8\] and \[8\]|of f32 \[2,3,16\]|add of f32|maximum|^less .*special|where|cast|^(relu|sign|exp|log|gelu|tanh|softplus|clamp|sqrt|abs).*\[3,7\]/,
-    forced: ['elementwise'],
   },
-  layout: { cases: /./, forced: ['layout', 'pad', 'gather'] },
-  loss: { cases: /^(?!.*(-Infinity|zero prob|up to))/, forced: ['crossEntropy'] },
+  layout: { cases: /./ },
+  loss: { cases: /^(?!.*(-Infinity|zero prob|up to))/ },
   norm: {
     cases: /^(?!.*\[\d{4,}|.*far from zero)/,
-    forced: ['groupNorm'],
     kept: ['gamma', 'beta', 'mean', 'variance'],
   },
-  attention: { cases: /./, forced: [] },
-  'channel-matmul': { cases: /./, forced: [] },
-  conv: { cases: /^(?!.*workgroups)/, forced: ['conv', 'convWeight', 'depthwise'] },
-  'graph-conv': { cases: /^(?!A\[)/, forced: [] }, // whose weights are f32 whatever x is
-  matmul: { cases: /^(?!.*(workgroups|range))/, forced: ['matmul'] },
-  pool: { cases: /^(?!.*workgroups)/, forced: ['pool'] },
-  random: { cases: /dropout/, forced: [] },
-  resize: { cases: /bilinear/, forced: [] },
+  attention: { cases: /./ },
+  'channel-matmul': { cases: /./ },
+  conv: { cases: /^(?!.*workgroups)/ },
+  'graph-conv': { cases: /^(?!A\[)/ }, // whose weights are f32 whatever x is
+  matmul: { cases: /^(?!.*(workgroups|range))/ },
+  pool: { cases: /^(?!.*workgroups)/ },
+  random: { cases: /dropout/ },
+  resize: { cases: /bilinear/ },
   softmax: {
     cases: /^(softmax|logSoftmax) (\[(3,4|5,7|3,5,4)\]|of masked)|^softmax \[(37,130|2,5001)\]|^masked/,
-    forced: ['softmax'],
   },
-  reduce: { cases: /^(?!.*(million|workgroups|large numbers))/, forced: ['reduce'] },
+  reduce: { cases: /^(?!.*(million|workgroups|large numbers))/ },
 };
 
 /** The cases of a family with f16 in place of f32. */

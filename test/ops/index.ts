@@ -33,3 +33,21 @@ export const families: Readonly<Record<string, readonly OpCase[]>> = {
   softmax,
   update,
 };
+
+/**
+ * Which variants are forced in the cases of a family: those of the kernels that it is there for. The loss around each case, and ops
+ * that others are made of, have variants too, which are forced in the cases of their own families.
+ */
+export const FORCED: Readonly<Record<string, readonly string[]>> = {
+  attention: ['attention'],
+  conv: ['conv', 'convWeight', 'depthwise', 'matmul'], // Winograd's products are like no other
+  elementwise: ['elementwise'],
+  layout: ['layout', 'concat', 'pad', 'gather'],
+  loss: ['crossEntropy'],
+  matmul: ['matmul'],
+  norm: ['groupNorm', 'reduce'],
+  pool: ['pool'],
+  reduce: ['reduce', 'elementwise'],
+  resize: ['resize'],
+  softmax: ['softmax'],
+};
