@@ -34,8 +34,8 @@ const ALIGNMENT = 256;
 
 /**
  * Puts lifetimes into slots, each a buffer: the largest first, each into the smallest gap that is free throughout, or into a slot
- * of its own (greedy by size; Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020). Two of a
- * dispatch that writes to one of them never share a slot: WebGPU lets no dispatch read and write one buffer.
+ * of its own (greedy by size; Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020). What
+ * a dispatch reads and what it writes never share a slot: WebGPU lets no dispatch read and write one buffer.
  */
 export function planMemory<L extends Lifetime>(
   lifetimes: readonly L[],
@@ -53,18 +53,13 @@ export function planMemory<L extends Lifetime>(
   return { slots: slots.map(({ bytes }) => bytes), places };
 }
 
-/** For each value those that a dispatch uses beside it, where it writes to one of the two. */
+/** For each value those that a dispatch uses beside it, one to read and one to write. */
 function apartFrom<L>(dispatches: readonly Use<L>[]): Map<L, Set<L>> {
   const apart = new Map<L, Set<L>>();
-  const add = (a: L, b: L) => apart.set(a, (apart.get(a) ?? new Set()).add(b));
-  for (const { values, written } of dispatches) {
-    for (const target of values.filter((_, i) => written[i])) {
-      for (const other of values) {
-        add(target, other);
-        add(other, target);
-      }
-    }
-  }
+  for (const { values, written } of dispatches)
+    for (const [i, a] of values.entries())
+      for (const [j, b] of values.entries())
+        if (written[i] !== written[j]) apart.set(a, (apart.get(a) ?? new Set()).add(b));
   return apart;
 }
 

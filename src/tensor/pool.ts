@@ -10,7 +10,7 @@ export interface PooledBuffer {
   readonly id: number;
   readonly gpu: GPUBuffer;
   readonly bytes: number;
-  /** Where it begins in `gpu`, where it is a part of it: see `memory-plan.ts`. */
+  /** Where it begins in `gpu`, where it is a part of it (`memory-plan.ts`), with stale counts: for bind groups of replays only. */
   readonly offset?: number;
   /** The application's own: never reused, never destroyed. */
   readonly wrapped: boolean;

@@ -39,8 +39,8 @@ export const families: Readonly<Record<string, readonly OpCase[]>> = {
  * that others are made of, have variants too, which are forced in the cases of their own families.
  */
 export const FORCED: Readonly<Record<string, readonly string[]>> = {
-  attention: ['attention'],
-  conv: ['conv', 'convWeight', 'depthwise', 'matmul'], // Winograd's products are like no other
+  attention: ['attention', 'matmul'], // its products begin within rows and store with strides
+  conv: ['conv', 'convWeight', 'depthwise', 'matmul'], // Winograd's rows overlap
   elementwise: ['elementwise'],
   layout: ['layout', 'concat', 'pad', 'gather'],
   loss: ['crossEntropy'],

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { valueAndGrad } from '../../src/autograd/grad.ts';
 import { DisposedError } from '../../src/errors.ts';
 import { add, exp, mul, relu } from '../../src/kernels/elementwise.ts';
+import { slice } from '../../src/kernels/layout.ts';
 import { crossEntropy } from '../../src/kernels/loss.ts';
 import { matmul } from '../../src/kernels/matmul.ts';
 import { dropout } from '../../src/kernels/random.ts';
@@ -117,6 +118,23 @@ describe('a captured step', () => {
       expect(step.memory.unplanned).toBe(39 * 4096 * 4);
       expect(step.memory.planned).toBe(2 * 4096 * 4);
       expect(await read(step(x))).toEqual(await read(deep(x)));
+    });
+  });
+
+  test('lays small intermediates side by side where a large one was', async () => {
+    const fn = (x: Tensor) => {
+      const small = slice(mul(x, 2), { begin: [0], size: [1024] });
+      return mul(mul(small, 3), add(small, 1));
+    };
+    const step = capture(fn);
+    await using(step as never, async () => {
+      const x = device.tensor(numbers(4096, 1));
+      step(x);
+      expect(step.memory.unplanned).toBe((4096 + 3 * 1024) * 4);
+      expect(step.memory.planned).toBe((4096 + 1024) * 4);
+      const { result, dispatches } = await device.profile(() => step(x));
+      expect(await read(result)).toEqual(await read(fn(x)));
+      expect(dispatches.at(-1)?.bytes).toBe(3 * 1024 * 4); // both of its operands, though they lie in one buffer
     });
   });
 
