@@ -68,18 +68,23 @@ export class Tape implements Recorder {
     if (!call.gradient) throw new KernelError(call.op, 'has no gradient rule');
     // Named results survive the scope; the rule's intermediates go at once.
     const inputGrads = call.outputs[0]?.device.scope(() => this.#inputGrads(call, outputGrads)) ?? [];
+    const spent = new Set<Tensor>();
     for (const [input, grad] of inputGrads) {
       const known = grads.get(input);
       grads.set(input, known ? add(known, grad) : grad);
+      if (known) spent.add(known).add(grad);
     }
-    for (const output of call.outputs) this.#release(output, grads);
+    for (const output of call.outputs) {
+      const grad = grads.get(output);
+      if (!grad || this.#wanted.includes(output)) continue;
+      grads.delete(output);
+      spent.add(grad);
+    }
+    for (const grad of spent) this.#release(grad, grads);
   }
 
-  /** Frees the gradient of an output once it is used up, unless something else still needs it. */
-  #release(output: Tensor, grads: Map<Tensor, Tensor>): void {
-    const spent = grads.get(output);
-    if (!spent || this.#wanted.includes(output)) return;
-    grads.delete(output);
+  /** Frees a gradient that is used up or added to another, unless something else still needs it. */
+  #release(spent: Tensor, grads: ReadonlyMap<Tensor, Tensor>): void {
     const needed = [this, ...spent.device.recorders].some((holder) => holder.holds(spent));
     if (!needed && !isAmong(grads, spent)) spent.dispose();
   }

@@ -43,6 +43,18 @@ describe('grad', () => {
     expect(await numbers(grads)).toEqual([[2], [3], [2]]);
   });
 
+  test('a gradient that is added to another is freed at once', async () => {
+    const x = device.tensor(new Float32Array(32 * 1024).fill(1), [32, 1024]);
+    const { memory } = device.pool;
+    memory.peak = memory.live;
+    const rows = Array.from({ length: 32 }, (_, row) => row);
+    const scaled = (row: number) => mul(slice(x, { begin: [row], size: [1, 1024] }), row);
+    const [gradient] = grad(() => sum(rows.map(scaled).reduce((a, b) => add(a, b))), [x]) as [Tensor];
+    // What a slice adds to the gradient is as large as all of x, the 96 rows of the forward pass are three times that.
+    expect(memory.peak - memory.live).toBeLessThan(7 * x.bytes);
+    expect(await gradient.read()).toEqual(Float32Array.from({ length: 32 * 1024 }, (_, i) => i >> 10));
+  });
+
   test('each gradient can be disposed of alone', async () => {
     const [x, y] = [device.tensor([2]), device.tensor([3])];
     const live = device.memory().live;
