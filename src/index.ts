@@ -116,6 +116,7 @@ export {
   reshape,
   type SliceOptions,
   slice,
+  split,
   stack,
   transpose,
 } from './kernels/layout.ts';

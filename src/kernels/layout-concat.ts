@@ -1,8 +1,10 @@
 import { check } from '../errors.ts';
-import { formatShape, normalizeAxis, type Shape, type Spec, sizeOf } from '../tensor/shape.ts';
+import { formatShape, normalizeAxis, type Shape, type Spec, sizeOf, stridesOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { groupsOf } from './elementwise-broadcast.ts';
+import { zerosLike } from './fill.ts';
 import { reshape } from './layout-axes.ts';
+import { copyStrided } from './layout-copy.ts';
 import { slice } from './layout-slice.ts';
 import { defineOp, readsNothing } from './op.ts';
 import { run } from './run.ts';
@@ -64,6 +66,50 @@ export function stack(tensors: readonly Tensor[], { axis = 0 }: { axis?: number 
     return reshape(x, x.shape.toSpliced(at, 0, 1));
   });
   return concat(rows, { axis: at });
+}
+
+interface Cut {
+  readonly sizes: readonly number[];
+  readonly axis: number;
+}
+
+const splitOp = defineOp<{ x: Tensor }, Cut, readonly Spec[]>({
+  name: 'split',
+  outputs: ({ x }, { sizes, axis }) =>
+    sizes.map((size) => ({ shape: x.shape.with(axis, size), dtype: x.dtype })),
+  forward({ x }, parts, { axis }) {
+    const strides = stridesOf(x.shape);
+    let start = 0;
+    for (const part of parts) {
+      copyStrided(x, part, { dims: part.shape, strides, start }, 'split');
+      start += sizeOf(part.shape.slice(axis));
+    }
+  },
+  reads: readsNothing,
+  gradient: ({ outputs, attrs: { axis }, grads }) => ({
+    x: () =>
+      concat(
+        outputs.map((part, i) => grads[i] ?? zerosLike(part)),
+        { axis },
+      ),
+  }),
+});
+
+/**
+ * Cuts `x` along `axis` (default 0) into parts of these sizes, which add up to that dimension: the inverse of `concat`. Its
+ * gradient is written once, where those of slices are added up. Any dtype. Throws `ShapeError` for other sizes.
+ */
+export function split(
+  x: Tensor,
+  sizes: readonly number[],
+  { axis = 0 }: { axis?: number } = {},
+): readonly Tensor[] {
+  const at = normalizeAxis(axis, x.shape.length, 'split');
+  const whole = sizes.every((size) => Number.isInteger(size) && size >= 0);
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const message = () => `sizes [${sizes}] must add up to axis ${axis} of ${x}`;
+  check(sizes.length > 0 && whole && total === x.shape[at], 'split', message);
+  return splitOp({ x }, { sizes, axis: at });
 }
 
 function sameExcept(axis: number, a: Shape, b: Shape): boolean {

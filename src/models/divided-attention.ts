@@ -1,7 +1,7 @@
 import { check } from '../errors.ts';
 import { attention } from '../kernels/attention.ts';
 import { add, gelu } from '../kernels/elementwise.ts';
-import { broadcastTo, concat, reshape, slice, transpose } from '../kernels/layout.ts';
+import { broadcastTo, concat, reshape, split, transpose } from '../kernels/layout.ts';
 import { mean } from '../kernels/reduce.ts';
 import type { Initialiser } from '../nn/initialisers.ts';
 import { Linear } from '../nn/layers.ts';
@@ -26,12 +26,9 @@ class QkvAttention extends Module {
 
   forward(x: Tensor): Tensor {
     const [n = 0, length = 0, width = 0] = x.shape;
-    const all = this.qkv.forward(x);
-    const part = (i: number) => {
-      const own = slice(all, { begin: [0, 0, i * width], size: [n, length, width] });
-      return reshape(own, [n, length, this.#heads, width / this.#heads]);
-    };
-    return this.proj.forward(reshape(attention(part(0), part(1), part(2)), [n, length, width]));
+    const parts = split(this.qkv.forward(x), [width, width, width], { axis: 2 });
+    const [q, k, v] = parts.map((part) => reshape(part, [n, length, this.#heads, width / this.#heads]));
+    return this.proj.forward(reshape(attention(q!, k!, v!), [n, length, width]));
   }
 }
 
@@ -107,10 +104,9 @@ export class DividedBlock extends Layer {
   forward(tokens: Tensor, mode: Mode): Tensor {
     const [n = 0, length = 0, width = 0] = tokens.shape;
     const { frames, places } = this.#grid;
-    const cls = slice(tokens, { size: [n, 1, width] });
-    const rest = slice(tokens, { begin: [0, 1, 0], size: [n, length - 1, width] });
-    const moved = this.#overTime(reshape(rest, [n, frames, places, width]), mode);
-    const y = this.#overSpace(cls, moved, mode);
+    const [cls, rest] = split(tokens, [1, length - 1], { axis: 1 });
+    const moved = this.#overTime(reshape(rest!, [n, frames, places, width]), mode);
+    const y = this.#overSpace(cls!, moved, mode);
     return add(y, this.#dropped(2, this.mlp.forward(this.norm2.forward(y)), mode));
   }
 
@@ -133,10 +129,9 @@ export class DividedBlock extends Layer {
     const rows = reshape(concat([copies, x], { axis: 2 }), [n * frames, 1 + places, width]);
     const attended = this.#dropped(1, this.attn.forward(this.norm1.forward(rows)), mode);
     const all = reshape(attended, [n, frames, 1 + places, width]);
-    const own = mean(slice(all, { size: [n, frames, 1, width] }), { axes: 1 });
-    const others = slice(all, { begin: [0, 0, 1, 0], size: [n, frames, places, width] });
-    const flat = reshape(add(x, others), [n, frames * places, width]);
-    return concat([add(cls, own), flat], { axis: 1 });
+    const [own, others] = split(all, [1, places], { axis: 2 });
+    const flat = reshape(add(x, others!), [n, frames * places, width]);
+    return concat([add(cls, mean(own!, { axes: 1 })), flat], { axis: 1 });
   }
 
   #dropped(branch: number, x: Tensor, mode: Mode): Tensor {
@@ -150,12 +145,10 @@ export function withPositions(x: Tensor, learned: { cls: Tensor; place: Tensor; 
     inTypeOf(x, weight),
   ) as [Tensor, Tensor, Tensor];
   const [n = 0, frames = 0, places = 0, width = 0] = x.shape;
-  const first = add(cls, slice(place, { size: [1, 1, width] }));
-  const own = slice(place, { begin: [0, 1, 0], size: [1, places, width] });
-  const placed = add(add(x, reshape(own, [1, 1, places, width])), reshape(time, [1, frames, 1, width]));
-  return concat([broadcastTo(first, [n, 1, width]), reshape(placed, [n, frames * places, width])], {
-    axis: 1,
-  });
+  const [ofClass, own] = split(place, [1, places], { axis: 1 });
+  const first = broadcastTo(add(cls, ofClass!), [n, 1, width]);
+  const placed = add(add(x, reshape(own!, [1, 1, places, width])), reshape(time, [1, frames, 1, width]));
+  return concat([first, reshape(placed, [n, frames * places, width])], { axis: 1 });
 }
 
 /** Blocks whose stochastic depth grows linearly from 0 to `dropPath`. */

@@ -9,6 +9,7 @@ import {
   pad,
   reshape,
   slice,
+  split,
   stack,
   transpose,
 } from '../../src/kernels/layout.ts';
@@ -25,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => device.dispose());
 
-const bad: readonly [string, (x: Tensor) => Tensor, RegExp][] = [
+const bad: readonly [string, (x: Tensor) => unknown, RegExp][] = [
   ['reshape to another size', () => reshape(x, [4]), /reshape: Tensor\(f32 \[2, 3\]\) of 6 elements.*\[4\]/],
   ['reshape with two holes', () => reshape(x, [-1, -1]), /\[-1, -1\]/],
   ['reshape with a hole that does not divide', () => reshape(x, [4, -1]), /\[4, -1\]/],
@@ -61,6 +62,10 @@ const bad: readonly [string, (x: Tensor) => Tensor, RegExp][] = [
   ],
   ['concat of nothing', () => concat([]), /at least one/],
   ['concat of other shapes', () => concat([x, reshape(x, [3, 2])]), /only axis 0 may differ/],
+  ['split into too little', () => split(x, [1, 1], { axis: 1 }), /sizes \[1,1\] must add up to axis 1 of/],
+  ['split into less than nothing', () => split(x, [3, -1]), /sizes \[3,-1\]/],
+  ['split into no parts', () => split(x, []), /sizes \[\]/],
+  ['split along no axis', () => split(x, [2], { axis: 2 }), /split: axis must be in/],
   ['concat of other dtypes', () => concat([x, device.tensor(new Int32Array(6), [2, 3])]), /i32/],
   ['stack of other shapes', () => stack([x, reshape(x, [3, 2])]), /shapes must be equal/],
   ['stack of nothing', () => stack([]), /at least one/],

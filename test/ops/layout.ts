@@ -1,3 +1,4 @@
+import { mul } from '../../src/kernels/elementwise.ts';
 import {
   broadcastTo,
   concat,
@@ -5,6 +6,7 @@ import {
   pad,
   reshape,
   slice,
+  split,
   stack,
   transpose,
 } from '../../src/kernels/layout.ts';
@@ -100,6 +102,34 @@ function concatCase(shape: Shape, dims: readonly number[], axis: number): OpCase
     op: (tensors) => concat(Object.values<Tensor>(tensors), { axis }),
     reference: (parts) => concatReference(Object.values<Nd>(parts), at),
     secondOrder: true,
+  });
+}
+
+function splitCase(shape: Shape, sizes: readonly number[], axis: number): OpCase {
+  const along = axis < 0 ? axis + shape.length : axis;
+  return opCase({
+    name: `split [${shape}] into ${sizes} along ${axis}`,
+    inputs: { x: normal(shape) },
+    op: ({ x }) => split(x, sizes, { axis }),
+    reference: ({ x }) => {
+      const starts = sizes.map((_, i) => sizes.slice(0, i).reduce((a, b) => a + b, 0));
+      return sizes.map((size, i) =>
+        fill(shape.with(along, size), (...index) =>
+          at(x, ...index.with(along, (index[along] ?? 0) + (starts[i] ?? 0))),
+        ),
+      );
+    },
+    secondOrder: true,
+  });
+}
+
+/** The gradient of what is not used is zero. */
+function splitAndUseOne(): OpCase {
+  return opCase({
+    name: 'split, the middle alone used',
+    inputs: { x: normal([3, 8]) },
+    op: ({ x }) => mul(split(x, [3, 4, 1], { axis: 1 })[1]!, 2),
+    reference: ({ x }) => fill([3, 4], (i, j) => 2 * at(x, i ?? 0, (j ?? 0) + 3)),
   });
 }
 
@@ -252,6 +282,11 @@ const boxCases: readonly OpCase[] = [
   concatCase([2, 0, 4], [1, 3, 2], 1),
   concatCase([2, 3, 0], [4, 8], -1),
   concatCase([3, 0], [1, 5, 2], 1),
+  splitCase([2, 3, 12], [4, 4, 4], -1),
+  splitCase([2, 5, 3], [1, 4], 1),
+  splitCase([7], [3, 0, 4], 0),
+  splitCase([0, 4], [1, 3], 1),
+  splitAndUseOne(),
   concatCase([0], [3, 0, 2], 0),
   concatCase([0, 5], [1, 2], 0),
   longConcat(65_536 * 64 + 1),

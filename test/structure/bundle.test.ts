@@ -3,13 +3,13 @@ import { IMPORTS, measureSizes } from '../../scripts/size.ts';
 
 /** gzip bytes that no change may go beyond unnoticed. Raise a number only with a reason in the commit. */
 const BUDGET: Readonly<Record<string, number>> = {
-  all: 150_600,
-  'core: tensors, kernels, autograd': 87_400,
+  all: 150_900,
+  'core: tensors, kernels, autograd': 87_700,
   'conv2d and relu': 46_200,
   'matmul and softmax': 34_400,
-  'train a perceptron': 41_600,
-  'attack a network': 63_700,
-  'two-stream with AMR': 87_100,
+  'train a perceptron': 41_700,
+  'attack a network': 63_800,
+  'two-stream with AMR': 87_400,
 };
 
 test('what people import stays within its budget, and a part is smaller than the whole', async () => {
