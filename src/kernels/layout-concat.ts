@@ -1,6 +1,14 @@
-import { check } from '../errors.ts';
-import { formatShape, normalizeAxis, type Shape, type Spec, sizeOf, stridesOf } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { check, checkNames, need } from '../errors.ts';
+import {
+  checkShape,
+  formatShape,
+  normalizeAxis,
+  type Shape,
+  type Spec,
+  sizeOf,
+  stridesOf,
+} from '../tensor/shape.ts';
+import { Tensor } from '../tensor/tensor.ts';
 import { groupsOf } from './elementwise-broadcast.ts';
 import { zerosLike } from './fill.ts';
 import { reshape } from './layout-axes.ts';
@@ -96,20 +104,23 @@ const splitOp = defineOp<{ x: Tensor }, Cut, readonly Spec[]>({
 });
 
 /**
- * Cuts `x` along `axis` (default 0) into parts of these sizes, which add up to that dimension: the inverse of `concat`. Its
- * gradient is written once, where those of slices are added up. Any dtype. Throws `ShapeError` for other sizes.
+ * Cuts `x` along `axis` (default 0; negative ones count from the back) into parts of these sizes, which add up to that dimension
+ * and may be 0: the inverse of `concat`. Its gradient is written once, where those of slices are added up. Any dtype.
+ * Throws `ShapeError` for no tensor, no such axis, and other sizes.
  */
 export function split(
   x: Tensor,
   sizes: readonly number[],
-  { axis = 0 }: { axis?: number } = {},
+  options: { axis?: number } = {},
 ): readonly Tensor[] {
-  const at = normalizeAxis(axis, x.shape.length, 'split');
-  const whole = sizes.every((size) => Number.isInteger(size) && size >= 0);
+  need(x instanceof Tensor, 'split', 'a tensor', x);
+  need(Array.isArray(sizes) && sizes.length > 0, 'split', 'a list of sizes', sizes);
+  checkNames('split', options, ['axis']);
+  const axis = normalizeAxis(options.axis ?? 0, x.shape.length, 'split');
+  checkShape(sizes, 'split');
   const total = sizes.reduce((sum, size) => sum + size, 0);
-  const message = () => `sizes [${sizes}] must add up to axis ${axis} of ${x}`;
-  check(sizes.length > 0 && whole && total === x.shape[at], 'split', message);
-  return splitOp({ x }, { sizes, axis: at });
+  check(total === x.shape[axis], 'split', () => `sizes [${sizes}] must add up to axis ${axis} of ${x}`);
+  return splitOp({ x }, { sizes, axis });
 }
 
 function sameExcept(axis: number, a: Shape, b: Shape): boolean {

@@ -108,7 +108,8 @@ export function emaUpdate(
 /**
  * A running sum in place: `target ← target + scale·value`, or `target ← scale·value` (whatever it held) where `fresh` is 1.
  * Both of one shape, f32. Throws `DisposedError`; `ShapeError` for shapes or dtypes that differ; `KernelError` while an open
- * gradient tape needs `target`, or when the two share memory.
+ * gradient tape needs `target`, or when the two share memory. Whatever shares memory with `target` changes too: gradients that
+ * are equal may, so sum into zeros of your own (`zerosLike`), or use `GradientSum`.
  */
 export function accumulateUpdate(
   target: Tensor,

@@ -134,6 +134,7 @@ export class Device {
     const array = Array.isArray(data) ? new Float32Array(data) : (data as TypedArray);
     const given = dtypeOf(array, 'tensor');
     const dtype = as ?? given;
+    need(as === undefined || as === 'f16', 'tensor', "'f16' or nothing as type", as);
     check(as === undefined || given === 'f32', 'tensor', () => `f16 is made of f32 numbers; got ${given}`);
     checkShape(shape, 'tensor');
     check(

@@ -55,6 +55,7 @@ describe('f16 tensors', () => {
       device.write(x, Float32Array.of(1, 2, 3, 4, 5, 6, 7));
       expect(await x.read()).toEqual(Float32Array.of(1, 2, 3, 4, 5, 6, 7));
       expect(() => device.tensor(Int32Array.of(1), [1], 'f16')).toThrow('tensor: f16 is made of f32 numbers');
+      expect(() => device.tensor(Int32Array.of(1), [1], 'i32' as never)).toThrow(/'f16' or nothing/);
       expect(await half([], [0]).read()).toEqual(new Float32Array(0));
     }),
   );
