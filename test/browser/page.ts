@@ -1,7 +1,7 @@
 // The module that ops.test.ts opens in a browser: the op cases of test/ops on the page's own WebGPU.
 import { type Device, openDevice } from '../../src/tensor/device.ts';
 import { checkCase } from '../ops/check-case.ts';
-import { FORCED, families } from '../ops/index.ts';
+import { families } from '../ops/index.ts';
 
 /** What a family of cases came to. */
 export interface FamilyReport {
@@ -18,13 +18,12 @@ async function open(): Promise<string> {
   return device.traits.architecture;
 }
 
-/** `force`: with each variant of the kernels. */
-async function checkFamily([family, force]: readonly [string, boolean]): Promise<FamilyReport> {
-  const forced = (force && FORCED[family]) || [];
+/** With the kernels that are picked there. */
+async function checkFamily(family: string): Promise<FamilyReport> {
   const cases = (families[family] ?? []).filter(({ large }) => !large);
   const failures: string[] = [];
   for (const opCase of cases) {
-    const found = await checkCase(device, opCase, forced).catch((error: unknown) => [String(error)]);
+    const found = await checkCase(device, opCase, []).catch((error: unknown) => [String(error)]);
     failures.push(...found.map((failure) => `${opCase.name}: ${failure}`));
   }
   return { checked: cases.length, failures };
