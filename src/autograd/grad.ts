@@ -18,8 +18,8 @@ export interface ValueAndGrad<R> {
  * Calls `fn` and differentiates the loss it returns: `grads[i] = dLoss/dWrt[i]`, each of the shape of `wrt[i]` (zeros
  * where the loss does not depend on it). Only calls between `wrt` and the loss are differentiated. `fn` returns a
  * tensor of one element, or `{ loss, … }` when other tensors are wanted too, and is not async. May be nested for higher
- * derivatives. Gradients that are equal may share memory: do not update them in place. Throws `ShapeError` for a loss of several elements or none,
- * `KernelError` for an op without gradient rule on the path.
+ * derivatives. Gradients that are equal may share memory: do not update them in place. Throws `ShapeError` for a loss of
+ * several elements or none, `KernelError` for an op without gradient rule on the path.
  */
 export function valueAndGrad<R extends Tensor | { readonly loss: Tensor }>(
   fn: () => R,

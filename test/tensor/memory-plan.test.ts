@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { type Lifetime, planMemory } from '../../src/tensor/memory-plan.ts';
+import { random } from '../ops/nd.ts';
 
 const life = (bytes: number, first: number, last: number): Lifetime => ({ bytes, first, last });
 
@@ -42,17 +43,9 @@ test('what a dispatch reads and what it writes share no slot; what it only reads
   });
 });
 
-/** Whole numbers below n, the same ones at every run. */
-function generator(): (n: number) => number {
-  let state = 7;
-  return (n) => {
-    state = (state * 48271) % 2147483647;
-    return state % n;
-  };
-}
-
 test('whatever the lifetimes: everything fits, nothing overlaps, no dispatch reads and writes one slot', () => {
-  const next = generator();
+  const uniform = random(7);
+  const next = (n: number) => Math.floor(n * uniform());
   const sum = (values: readonly number[]) => values.reduce((x, y) => x + y, 0);
   for (let trial = 0; trial < 50; trial++) {
     const lives = Array.from({ length: 40 }, () => {
