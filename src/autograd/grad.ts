@@ -1,4 +1,4 @@
-import { ShapeError } from '../errors.ts';
+import { need, ShapeError } from '../errors.ts';
 import { zerosLike } from '../kernels/fill.ts';
 import { reshape } from '../kernels/layout.ts';
 import type { Device } from '../tensor/device.ts';
@@ -60,6 +60,7 @@ export function isReached(loss: Tensor): boolean {
 
 /** The same elements, through which no gradient flows: `d stopGradient(x)/dx = 0`. Shape in = shape out, no copy. */
 export function stopGradient(x: Tensor): Tensor {
+  need(x instanceof Tensor, 'stopGradient', 'a tensor as x', x);
   return x.view(x.shape, 'stopGradient');
 }
 
@@ -73,6 +74,8 @@ function recorded<R>(device: Device, tape: Tape, fn: () => R): R {
 }
 
 function deviceOf(wrt: readonly Tensor[]): Device {
+  need(Array.isArray(wrt), 'grad', 'a list of tensors', wrt);
+  for (const tensor of wrt) need(tensor instanceof Tensor, 'grad', 'tensors to differentiate by', tensor);
   const [first] = wrt;
   if (!first) throw new ShapeError('grad', 'needs at least one tensor to differentiate by');
   const wrong = wrt.find((tensor) => !isFloat(tensor.dtype));

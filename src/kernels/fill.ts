@@ -2,6 +2,7 @@ import type { Device } from '../tensor/device.ts';
 import { checkShape, type DType, type Shape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { bitsOf, groupsOf } from './elementwise-broadcast.ts';
+import { checkTensor } from './op.ts';
 import { run } from './run.ts';
 import { elementwiseFillWgsl } from './wgsl.gen.ts';
 
@@ -30,10 +31,12 @@ export function ones(device: Device, shape: Shape, dtype: DType = 'f32'): Tensor
 
 /** Zeros of the shape and element type of `x`. */
 export function zerosLike(x: Tensor): Tensor {
+  checkTensor('zerosLike', x);
   return full(x.device, x.shape, 0, x.dtype);
 }
 
 /** Ones of the shape and element type of `x`. */
 export function onesLike(x: Tensor): Tensor {
+  checkTensor('onesLike', x);
   return full(x.device, x.shape, 1, x.dtype);
 }

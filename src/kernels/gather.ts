@@ -3,7 +3,7 @@ import { type DType, isFloat, normalizeAxis, type Shape, type Spec, sizeOf } fro
 import type { Tensor } from '../tensor/tensor.ts';
 import { groupsOf } from './elementwise-broadcast.ts';
 import { inF32 } from './elementwise-cast.ts';
-import { checkF32, defineOp, f32 } from './op.ts';
+import { checkF32, checkTensor, defineOp, f32 } from './op.ts';
 import { run } from './run.ts';
 import { gatherWgsl } from './wgsl.gen.ts';
 
@@ -42,6 +42,8 @@ const gatherOp = defineOp<Indexed, { axis: number; fill: number }, [Spec]>({
  * Throws `ShapeError` for f32 indices or an axis out of range, or when `x` has nothing to pick from.
  */
 export function gather(x: Tensor, indices: Tensor, { axis = 0 }: { axis?: number } = {}): Tensor {
+  checkTensor('gather', x);
+  checkTensor('gather', indices, 'indices');
   const at = normalizeAxis(axis, x.shape.length, 'gather');
   check(x.shape[at] !== 0 || indices.size === 0, 'gather', () => `axis ${at} of ${x} is empty`);
   return gatherOp({ x, indices }, { axis: at, fill: NAN_BITS[x.dtype] ?? 0 })[0];

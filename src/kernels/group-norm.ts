@@ -8,7 +8,7 @@ import { add, mul, rsqrt, square, sub } from './elementwise.ts';
 import { ofType } from './elementwise-cast.ts';
 import { normalisePairs, pairGradients } from './layer-norm.ts';
 import { reshape } from './layout.ts';
-import { defineOp, f32, isTracked, like } from './op.ts';
+import { checkTensor, defineOp, f32, isTracked, like } from './op.ts';
 import { mean, sum } from './reduce.ts';
 import { rowParams, subgroupGroups, withSubgroup } from './row-subgroup.ts';
 import { run } from './run.ts';
@@ -208,6 +208,7 @@ export function layerNorm(
   beta?: Tensor,
   { epsilon = 1e-5 }: NormOptions = {},
 ): Tensor {
+  checkTensor('layerNorm', x);
   const cells = { samples: sizeOf(x.shape.slice(0, -1)), spatial: 1, groups: 1, width: x.shape.at(-1) ?? 1 };
   return groupNormOp({ x, gamma, beta }, { op: 'layerNorm', ...cells, epsilon })[0];
 }
@@ -224,6 +225,7 @@ export function groupNorm(
   { groups, epsilon = 1e-5 }: GroupNormOptions,
 ): Tensor {
   const op = 'groupNorm';
+  checkTensor(op, x);
   const channels = x.shape.at(-1) ?? 0;
   check(x.shape.length >= 2, op, () => `x must be [N, ..., C]; got ${formatShape(x.shape)}`);
   check(

@@ -11,7 +11,7 @@ import {
 } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { copyStrided } from './layout-copy.ts';
-import { defineOp, readsNothing } from './op.ts';
+import { checkTensor, defineOp, readsNothing } from './op.ts';
 import { sumTo } from './reduce.ts';
 
 type X = { x: Tensor };
@@ -68,6 +68,7 @@ const transposeOp = defineOp<X, { axes: readonly number[] }, [Spec]>({
  * Without `axes` their order is reversed. Any dtype. Throws `ShapeError` unless `axes` names each axis once.
  */
 export function transpose(x: Tensor, axes?: readonly number[]): Tensor {
+  checkTensor('transpose', x);
   const rank = x.shape.length;
   const order = axes?.map((axis) => normalizeAxis(axis, rank, 'transpose')) ?? reversed(rank);
   const complete = order.length === rank && new Set(order).size === rank;
@@ -132,5 +133,6 @@ const flipOp = defineOp<X, { axes: readonly number[] }, [Spec]>({
  * Throws `ShapeError` for an axis out of range or named twice.
  */
 export function flip(x: Tensor, axes?: number | readonly number[]): Tensor {
+  checkTensor('flip', x);
   return flipOp({ x }, { axes: normalizeAxes(axes, x.shape.length, 'flip') })[0];
 }

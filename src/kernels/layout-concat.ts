@@ -8,13 +8,13 @@ import {
   sizeOf,
   stridesOf,
 } from '../tensor/shape.ts';
-import { Tensor } from '../tensor/tensor.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import { groupsOf } from './elementwise-broadcast.ts';
 import { zerosLike } from './fill.ts';
 import { reshape } from './layout-axes.ts';
 import { copyStrided } from './layout-copy.ts';
 import { slice } from './layout-slice.ts';
-import { defineOp, readsNothing } from './op.ts';
+import { checkTensor, defineOp, readsNothing } from './op.ts';
 import { run } from './run.ts';
 import { layoutWgsl } from './wgsl.gen.ts';
 
@@ -54,8 +54,7 @@ const concatOp = defineOp<Readonly<Record<string, Tensor>>, { axis: number }, [S
  * Throws `ShapeError` for no tensors, and for shapes or dtypes that differ.
  */
 export function concat(tensors: readonly Tensor[], { axis = 0 }: { axis?: number } = {}): Tensor {
-  const [first] = tensors;
-  check(first !== undefined, 'concat', () => 'needs at least one tensor');
+  const first = firstOf(tensors, 'concat');
   const inputs = Object.fromEntries(tensors.map((tensor, i) => [`x${i}`, tensor]));
   return concatOp(inputs, { axis: normalizeAxis(axis, first.shape.length, 'concat') })[0];
 }
@@ -65,8 +64,7 @@ export function concat(tensors: readonly Tensor[], { axis = 0 }: { axis?: number
  * Throws `ShapeError` for no tensors, and for shapes or dtypes that differ.
  */
 export function stack(tensors: readonly Tensor[], { axis = 0 }: { axis?: number } = {}): Tensor {
-  const [first] = tensors;
-  check(first !== undefined, 'stack', () => 'needs at least one tensor');
+  const first = firstOf(tensors, 'stack');
   const at = normalizeAxis(axis, first.shape.length + 1, 'stack');
   const rows = tensors.map((x) => {
     const fits = formatShape(x.shape) === formatShape(first.shape);
@@ -74,6 +72,14 @@ export function stack(tensors: readonly Tensor[], { axis = 0 }: { axis?: number 
     return reshape(x, x.shape.toSpliced(at, 0, 1));
   });
   return concat(rows, { axis: at });
+}
+
+/** The first of tensors that all are what they should be. */
+function firstOf(tensors: readonly Tensor[], op: string): Tensor {
+  need(Array.isArray(tensors), op, 'a list of tensors', tensors);
+  check(tensors.length > 0, op, () => 'needs at least one tensor');
+  for (const [i, x] of tensors.entries()) checkTensor(op, x, `element ${i}`);
+  return tensors[0] as Tensor;
 }
 
 interface Cut {
@@ -113,7 +119,7 @@ export function split(
   sizes: readonly number[],
   options: { axis?: number } = {},
 ): readonly Tensor[] {
-  need(x instanceof Tensor, 'split', 'a tensor', x);
+  checkTensor('split', x);
   need(Array.isArray(sizes) && sizes.length > 0, 'split', 'a list of sizes', sizes);
   checkNames('split', options, ['axis']);
   const axis = normalizeAxis(options.axis ?? 0, x.shape.length, 'split');

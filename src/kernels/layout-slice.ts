@@ -1,9 +1,9 @@
-import { check } from '../errors.ts';
+import { check, need } from '../errors.ts';
 import { formatShape, type Shape, type Spec, stridesOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { bitsOf, groupsOf } from './elementwise-broadcast.ts';
 import { copyStrided } from './layout-copy.ts';
-import { defineOp, readsNothing } from './op.ts';
+import { checkTensor, defineOp, readsNothing } from './op.ts';
 import { run } from './run.ts';
 import { layoutWgsl } from './wgsl.gen.ts';
 
@@ -45,6 +45,8 @@ const sliceOp = defineOp<X, Region, [Spec]>({
  * `slice(x, { begin: [0, 1], size: [2] })` is x[0:2, 1:]. Throws `ShapeError` for a range outside the tensor.
  */
 export function slice(x: Tensor, options: SliceOptions): Tensor {
+  checkTensor('slice', x);
+  need(Object(options) === options, 'slice', 'begin, size or step', options);
   const { begin = [], size = [], step = [] } = options;
   const most = Math.max(begin.length, size.length, step.length);
   check(most <= x.shape.length, 'slice', () => `${most} ranges for ${x}`);
@@ -97,6 +99,8 @@ export function pad(
   padding: readonly (readonly [number, number])[],
   { value = 0 }: { value?: number } = {},
 ): Tensor {
+  checkTensor('pad', x);
+  need(Array.isArray(padding), 'pad', '[before, after] for each axis', padding);
   const valid =
     padding.length <= x.shape.length && padding.flat().every((n) => Number.isInteger(n) && n >= 0);
   check(valid, 'pad', () => `[before, after] ≥ 0 for each axis of ${x}; got [${padding.map(formatShape)}]`);

@@ -56,7 +56,7 @@ function checkInputs(name: string, inputs: Inputs): Device {
   let device: Device | undefined;
   for (const [key, tensor] of Object.entries(inputs)) {
     if (tensor === undefined) continue;
-    need(tensor instanceof Tensor, name, `a tensor as ${key}`, tensor);
+    checkTensor(name, tensor, key);
     tensor.storage(name);
     device ??= tensor.device;
     if (tensor.device !== device)
@@ -102,6 +102,11 @@ export function unrecorded<R>(device: Device, action: () => R): R {
   } finally {
     device.recorders.push(...tapes);
   }
+}
+
+/** Throws `ShapeError` of `op` for what is no tensor: for ops that look at an input before they are called with it. */
+export function checkTensor(op: string, tensor: Tensor, key = 'x'): void {
+  need(tensor instanceof Tensor, op, `a tensor as ${key}`, tensor);
 }
 
 /** An output of this shape (that of x when left out) with the element type of x. */

@@ -2,7 +2,7 @@ import type { Traits } from '../tensor/device.ts';
 import { normalizeAxis, type Spec, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { exp, mul, sub } from './elementwise.ts';
-import { checkFloats, defineOp, isTracked, like } from './op.ts';
+import { checkFloats, checkTensor, defineOp, isTracked, like } from './op.ts';
 import { sum } from './reduce.ts';
 import { rowParams, subgroupGroups, withSubgroup } from './row-subgroup.ts';
 import { run } from './run.ts';
@@ -149,5 +149,6 @@ function attrsOf(
   axis: number,
   { log, zeroEmpty = false }: { log: boolean; zeroEmpty?: boolean },
 ): Attrs {
+  checkTensor(op, x);
   return { axis: normalizeAxis(axis, x.shape.length, op), log, zeroEmpty };
 }

@@ -3,7 +3,7 @@ import { mapScalars, numberOf, type Scalar } from '../tensor/scalar.ts';
 import { sameShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { groupsOf } from './elementwise-broadcast.ts';
-import { checkF32 } from './op.ts';
+import { checkF32, checkTensor } from './op.ts';
 import { run } from './run.ts';
 import { updateWgsl } from './wgsl.gen.ts';
 
@@ -135,6 +135,7 @@ function checkUpdate(op: string, written: Named, read: Named): void {
   const all = Object.entries({ ...written, ...read });
   const [, first] = all[0] as [string, Tensor];
   for (const [name, tensor] of all) {
+    checkTensor(op, tensor, name);
     tensor.storage(op);
     checkF32(op, name, tensor);
     check(sameShape(tensor.shape, first.shape), op, () => `${name} must be like ${first}; got ${tensor}`);

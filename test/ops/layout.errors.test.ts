@@ -66,7 +66,7 @@ const bad: readonly [string, (x: Tensor) => unknown, RegExp][] = [
   ['split into less than nothing', () => split(x, [3, -1]), /non-negative integers; got \[3, -1\]/],
   ['split into no parts', () => split(x, []), /split: needs a list of sizes/],
   ['split into parts of a size', () => split(x, 2 as never), /split: needs a list of sizes; got 2/],
-  ['split of a number', () => split(7 as never, [1]), /split: needs a tensor; got 7/],
+  ['split of a number', () => split(7 as never, [1]), /split: needs a tensor as x; got 7/],
   ['split with a slip', () => split(x, [1, 1], { axes: 0 } as never), /'axis' is meant/],
   ['split along no axis', () => split(x, [2], { axis: 2 }), /split: axis must be in/],
   ['concat of other dtypes', () => concat([x, device.tensor(new Int32Array(6), [2, 3])]), /i32/],

@@ -1,9 +1,15 @@
 import { afterAll, beforeAll, test } from 'vitest';
+import { grad, stopGradient } from '../../src/autograd/grad.ts';
 import { conv2d } from '../../src/kernels/conv.ts';
 import { add, relu } from '../../src/kernels/elementwise.ts';
-import { reshape } from '../../src/kernels/layout.ts';
+import { onesLike, zerosLike } from '../../src/kernels/fill.ts';
+import { gather } from '../../src/kernels/gather.ts';
+import { groupNorm, layerNorm } from '../../src/kernels/group-norm.ts';
+import { concat, flip, pad, reshape, slice, split, stack, transpose } from '../../src/kernels/layout.ts';
 import { matmul } from '../../src/kernels/matmul.ts';
 import { sum } from '../../src/kernels/reduce.ts';
+import { logSoftmax, softmax } from '../../src/kernels/softmax.ts';
+import { accumulateUpdate, sgdUpdate } from '../../src/kernels/update.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { openTestDevice } from '../open.ts';
@@ -33,4 +39,37 @@ test('plain JavaScript that gives an op no tensor is told which op and what came
   await expectRefusals(reshape, [[[[1, 2], [2]], /reshape: needs a tensor as x; got Array/]]);
   await expectRefusals(sum, [[[], /^ShapeError: sum: needs a tensor; got undefined/]]);
   await expectRefusals(conv2d, [[[], /^ShapeError: conv2d: needs a tensor; got undefined/]]);
+});
+
+test('ops that look at an input before anything else say so too', async () => {
+  const options = { groups: 1, begin: [0], learningRate: 0.1 };
+  const ops = {
+    ...{ softmax, logSoftmax, layerNorm, transpose, flip, zerosLike, onesLike, stopGradient },
+    pad: (given: Tensor) => pad(given, [[1, 1]]),
+    slice: (given: Tensor) => slice(given, options),
+    split: (given: Tensor) => split(given, [1, 1]),
+    gather: (given: Tensor) => gather(given, x),
+    groupNorm: (given: Tensor) => groupNorm(given, undefined, undefined, options),
+  };
+  for (const [name, op] of Object.entries(ops)) {
+    const needs = new RegExp(`^ShapeError: ${name}: needs a tensor as x; got `);
+    await expectRefusals(
+      op,
+      [undefined, null, 3, 'x', [1, 2], {}, new Float32Array(2)].map((value) => [[value], needs]),
+    );
+  }
+  await expectRefusals(gather, [[[x], /gather: needs a tensor as indices; got undefined/]]);
+  await expectRefusals(slice, [[[x], /slice: needs begin, size or step; got undefined/]]);
+  await expectRefusals(pad, [[[x], /pad: needs \[before, after\] for each axis; got undefined/]]);
+  await expectRefusals(sgdUpdate, [[[x, 3, undefined, options], /sgdUpdate: needs a tensor as grad; got 3/]]);
+  await expectRefusals(accumulateUpdate, [
+    [[null, x], /accumulateUpdate: needs a tensor as target; got null/],
+  ]);
+  await expectRefusals(grad, [[[() => x], /grad: needs a list of tensors; got undefined/]]);
+  for (const join of [concat, stack])
+    await expectRefusals(join, [
+      [[x], new RegExp(`${join.name}: needs a list of tensors; got Object`)],
+      [[[]], new RegExp(`${join.name}: needs at least one tensor$`)],
+      [[[x, [1, 2]]], new RegExp(`${join.name}: needs a tensor as element 1; got Array`)],
+    ]);
 });

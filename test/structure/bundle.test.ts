@@ -3,11 +3,11 @@ import { IMPORTS, measureSizes } from '../../scripts/size.ts';
 
 /** gzip bytes that no change may go beyond unnoticed. Raise a number only with a reason in the commit. */
 const BUDGET: Readonly<Record<string, number>> = {
-  all: 150_900,
-  'core: tensors, kernels, autograd': 87_700,
-  'conv2d and relu': 46_200,
+  all: 151_000,
+  'core: tensors, kernels, autograd': 87_900,
+  'conv2d and relu': 46_300,
   'matmul and softmax': 34_400,
-  'train a perceptron': 41_700,
+  'train a perceptron': 41_800,
   'attack a network': 63_800,
   'two-stream with AMR': 87_400,
 };
