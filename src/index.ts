@@ -163,7 +163,7 @@ export {
   variance,
 } from './kernels/reduce.ts';
 export { type ResizeMode, type ResizeOptions, resize } from './kernels/resize.ts';
-export { logSoftmax, type SoftmaxOptions, softmax } from './kernels/softmax.ts';
+export { logSoftmax, softmax } from './kernels/softmax.ts';
 export {
   type AdamwOptions,
   accumulateUpdate,
@@ -243,6 +243,6 @@ export type { KernelProfile, Profile, ProfiledDispatch } from './tensor/profile.
 export { chromeTrace, formatProfile } from './tensor/profile-report.ts';
 export type { Scalar } from './tensor/scalar.ts';
 export type { ScopeMemory } from './tensor/scope.ts';
-export type { DType, FloatType, Shape } from './tensor/shape.ts';
+export type { AxisOption, DType, FloatType, Shape } from './tensor/shape.ts';
 export { type ArrayTypes, Tensor, type TypedArray } from './tensor/tensor.ts';
 export * from './train/index.ts';

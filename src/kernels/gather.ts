@@ -1,5 +1,13 @@
 import { check } from '../errors.ts';
-import { type DType, isFloat, normalizeAxis, type Shape, type Spec, sizeOf } from '../tensor/shape.ts';
+import {
+  type AxisOption,
+  axisOf,
+  type DType,
+  isFloat,
+  type Shape,
+  type Spec,
+  sizeOf,
+} from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { groupsOf } from './elementwise-broadcast.ts';
 import { inF32 } from './elementwise-cast.ts';
@@ -41,10 +49,10 @@ const gatherOp = defineOp<Indexed, { axis: number; fill: number }, [Spec]>({
  * Any dtype. Its gradient scans all indices for each element of `x`: N·C·K steps, meant for small K.
  * Throws `ShapeError` for f32 indices or an axis out of range, or when `x` has nothing to pick from.
  */
-export function gather(x: Tensor, indices: Tensor, { axis = 0 }: { axis?: number } = {}): Tensor {
+export function gather(x: Tensor, indices: Tensor, options: AxisOption = {}): Tensor {
   checkTensor('gather', x);
   checkTensor('gather', indices, 'indices');
-  const at = normalizeAxis(axis, x.shape.length, 'gather');
+  const at = axisOf('gather', options, 0, x.shape.length);
   check(x.shape[at] !== 0 || indices.size === 0, 'gather', () => `axis ${at} of ${x} is empty`);
   return gatherOp({ x, indices }, { axis: at, fill: NAN_BITS[x.dtype] ?? 0 })[0];
 }

@@ -1,8 +1,9 @@
-import { check, checkNames, need } from '../errors.ts';
+import { check, need } from '../errors.ts';
 import {
+  type AxisOption,
+  axisOf,
   checkShape,
   formatShape,
-  normalizeAxis,
   type Shape,
   type Spec,
   sizeOf,
@@ -53,19 +54,19 @@ const concatOp = defineOp<Readonly<Record<string, Tensor>>, { axis: number }, [S
  * Joins tensors along `axis` (default 0): the shapes may differ only there, and those dimensions add up. Any one dtype.
  * Throws `ShapeError` for no tensors, and for shapes or dtypes that differ.
  */
-export function concat(tensors: readonly Tensor[], { axis = 0 }: { axis?: number } = {}): Tensor {
+export function concat(tensors: readonly Tensor[], options: AxisOption = {}): Tensor {
   const first = firstOf(tensors, 'concat');
   const inputs = Object.fromEntries(tensors.map((tensor, i) => [`x${i}`, tensor]));
-  return concatOp(inputs, { axis: normalizeAxis(axis, first.shape.length, 'concat') })[0];
+  return concatOp(inputs, { axis: axisOf('concat', options, 0, first.shape.length) })[0];
 }
 
 /**
  * Joins tensors of one shape along a new axis (default 0): n of [A, B] → [n, A, B]. Any one dtype.
  * Throws `ShapeError` for no tensors, and for shapes or dtypes that differ.
  */
-export function stack(tensors: readonly Tensor[], { axis = 0 }: { axis?: number } = {}): Tensor {
+export function stack(tensors: readonly Tensor[], options: AxisOption = {}): Tensor {
   const first = firstOf(tensors, 'stack');
-  const at = normalizeAxis(axis, first.shape.length + 1, 'stack');
+  const at = axisOf('stack', options, 0, first.shape.length + 1);
   const rows = tensors.map((x) => {
     const fits = formatShape(x.shape) === formatShape(first.shape);
     check(fits, 'stack', () => `shapes must be equal; got ${x} and ${first}`);
@@ -114,15 +115,10 @@ const splitOp = defineOp<{ x: Tensor }, Cut, readonly Spec[]>({
  * and may be 0: the inverse of `concat`. Its gradient is written once, where those of slices are added up. Any dtype.
  * Throws `ShapeError` for no tensor, no such axis, and other sizes.
  */
-export function split(
-  x: Tensor,
-  sizes: readonly number[],
-  options: { axis?: number } = {},
-): readonly Tensor[] {
+export function split(x: Tensor, sizes: readonly number[], options: AxisOption = {}): readonly Tensor[] {
   checkTensor('split', x);
   need(Array.isArray(sizes) && sizes.length > 0, 'split', 'a list of sizes', sizes);
-  checkNames('split', options, ['axis']);
-  const axis = normalizeAxis(options.axis ?? 0, x.shape.length, 'split');
+  const axis = axisOf('split', options, 0, x.shape.length);
   checkShape(sizes, 'split');
   const total = sizes.reduce((sum, size) => sum + size, 0);
   check(total === x.shape[axis], 'split', () => `sizes [${sizes}] must add up to axis ${axis} of ${x}`);

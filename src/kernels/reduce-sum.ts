@@ -1,8 +1,9 @@
-import { check } from '../errors.ts';
+import { check, checkNames } from '../errors.ts';
 import {
   broadcastShapes,
   formatShape,
   normalizeAxes,
+  refuseDim,
   type Shape,
   type Spec,
   sameShape,
@@ -46,8 +47,11 @@ export interface ReduceShape {
 }
 
 /** The shape rule of every reduction. Throws `ShapeError` for an axis out of range or named twice. */
-export function reduceShape(op: string, x: Tensor, { axes, keepDims = false }: ReduceOptions): ReduceShape {
+export function reduceShape(op: string, x: Tensor, options: ReduceOptions): ReduceShape {
   checkFloats(op, { x });
+  checkNames(op, options, ['axes', 'keepDims']);
+  refuseDim(op, options, 'axes');
+  const { axes, keepDims = false } = options;
   const list = normalizeAxes(axes, x.shape.length, op);
   const kept = x.shape.map((dim, i) => (list.includes(i) ? 1 : dim));
   const shape = keepDims ? kept : x.shape.filter((_, i) => !list.includes(i));

@@ -1,5 +1,5 @@
 import type { Traits } from '../tensor/device.ts';
-import { normalizeAxis, type Spec, sizeOf } from '../tensor/shape.ts';
+import { type AxisOption, axisOf, type Spec, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { exp, mul, sub } from './elementwise.ts';
 import { checkFloats, checkTensor, defineOp, isTracked, like } from './op.ts';
@@ -16,11 +16,6 @@ export interface RowDims {
   readonly rows: number;
   readonly n: number;
   readonly inner: number;
-}
-
-export interface SoftmaxOptions {
-  /** The axis that sums to one: the last one by default. */
-  readonly axis?: number | undefined;
 }
 
 interface Attrs {
@@ -117,20 +112,20 @@ function launchOf({ device: { traits, variants } }: Tensor, dims: RowDims, log: 
 }
 
 /**
- * Softmax along `axis`: `y = exp(x − max x) / Σ exp(x − max x)`. Shape in = shape out, f32.
+ * Softmax along `axis` (the last one when left out): `y = exp(x − max x) / Σ exp(x − max x)`. Shape in = shape out, f32.
  * −Infinity gives 0 (a masked element); a row of −Infinity only, or with NaN or +Infinity, gives NaN as in NumPy.
  * Throws `ShapeError` for another dtype or an axis out of range.
  */
-export function softmax(x: Tensor, { axis = -1 }: SoftmaxOptions = {}): Tensor {
-  return softmaxOp({ x }, attrsOf('softmax', x, axis, { log: false }))[0];
+export function softmax(x: Tensor, options: AxisOption = {}): Tensor {
+  return softmaxOp({ x }, attrsOf('softmax', x, options, { log: false }))[0];
 }
 
 /**
- * Logarithm of softmax along `axis`, without overflow: `y = x − max x − log Σ exp(x − max x)`. Shape in = shape out, f32.
+ * Logarithm of softmax along `axis` (the last one when left out), without overflow: `y = x − max x − log Σ exp(x − max x)`. Shape in = shape out, f32.
  * A row of −Infinity only, or with NaN or +Infinity, gives NaN. Throws `ShapeError` as `softmax` does.
  */
-export function logSoftmax(x: Tensor, { axis = -1 }: SoftmaxOptions = {}): Tensor {
-  return softmaxOp({ x }, attrsOf('logSoftmax', x, axis, { log: true }))[0];
+export function logSoftmax(x: Tensor, options: AxisOption = {}): Tensor {
+  return softmaxOp({ x }, attrsOf('logSoftmax', x, options, { log: true }))[0];
 }
 
 /** The gradient of the input of a softmax over the last axis with result `y`: `dx = y·(g − Σ g·y)`. */
@@ -140,15 +135,15 @@ export function softmaxGrad(y: Tensor, g: Tensor): Tensor {
 
 /** Softmax over the last axis in which a row of −Infinity only gives 0: what `attention` computes row by row. */
 export function maskedSoftmax(x: Tensor): Tensor {
-  return softmaxOp({ x }, attrsOf('maskedSoftmax', x, -1, { log: false, zeroEmpty: true }))[0];
+  return softmaxOp({ x }, attrsOf('maskedSoftmax', x, {}, { log: false, zeroEmpty: true }))[0];
 }
 
 function attrsOf(
   op: string,
   x: Tensor,
-  axis: number,
+  options: AxisOption,
   { log, zeroEmpty = false }: { log: boolean; zeroEmpty?: boolean },
 ): Attrs {
   checkTensor(op, x);
-  return { axis: normalizeAxis(axis, x.shape.length, op), log, zeroEmpty };
+  return { axis: axisOf(op, options, -1, x.shape.length), log, zeroEmpty };
 }

@@ -1,4 +1,4 @@
-import { check } from '../errors.ts';
+import { check, checkNames } from '../errors.ts';
 
 /** Dimensions of a dense row-major tensor, outermost first. */
 export type Shape = readonly number[];
@@ -57,6 +57,24 @@ export function normalizeAxis(axis: number, rank: number, op: string): number {
   const valid = Number.isInteger(axis) && axis >= -rank && axis < rank;
   check(valid, op, () => `axis must be in [${-rank}, ${rank - 1}] for rank ${rank}; got ${axis}`);
   return axis < 0 ? axis + rank : axis;
+}
+
+/** Which axis an op works along. */
+export interface AxisOption {
+  /** −1 is the last one. */
+  readonly axis?: number | undefined;
+}
+
+/** The axis that `options` name, `fallback` when left out, counted from the front. Throws when it is out of range. */
+export function axisOf(op: string, options: AxisOption, fallback: number, rank: number): number {
+  checkNames(op, options, ['axis']);
+  refuseDim(op, options, 'axis');
+  return normalizeAxis(options.axis ?? fallback, rank, op);
+}
+
+/** Throws for `dim`, as other libraries call an axis: ignored, it would let the default be taken. */
+export function refuseDim(op: string, options: object, meant: string): void {
+  check(!('dim' in options), op, () => `options have no 'dim'; '${meant}' is meant`);
 }
 
 /** Axes counted from the front, ascending, without duplicates; all axes when none are given. */

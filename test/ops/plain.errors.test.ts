@@ -66,6 +66,18 @@ test('ops that look at an input before anything else say so too', async () => {
     [[null, x], /accumulateUpdate: needs a tensor as target; got null/],
   ]);
   await expectRefusals(grad, [[[() => x], /grad: needs a list of tensors; got undefined/]]);
+  await expectRefusals(sum, [
+    [[x, { axis: 1 }], /sum: options have no 'axis'; 'axes' is meant/],
+    [[x, { axes: 1, keepdim: true }], /sum: options have no 'keepdim'; 'keepDims' is meant/],
+    [[x, { dim: 1 }], /sum: options have no 'dim'; 'axes' is meant/],
+    [[x, 1], /sum: needs options \(axes, keepDims\); got 1/],
+  ]);
+  await expectRefusals(softmax, [
+    [[x, { axes: 0 }], /softmax: options have no 'axes'; 'axis' is meant/],
+    [[x, { dim: 0 }], /softmax: options have no 'dim'; 'axis' is meant/],
+    [[x, 0], /softmax: needs options \(axis\); got 0/],
+  ]);
+  await expectRefusals(concat, [[[[x, x], 1], /concat: needs options \(axis\); got 1/]]);
   for (const join of [concat, stack])
     await expectRefusals(join, [
       [[x], new RegExp(`${join.name}: needs a list of tensors; got Object`)],

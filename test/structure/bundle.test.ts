@@ -3,13 +3,13 @@ import { IMPORTS, measureSizes } from '../../scripts/size.ts';
 
 /** gzip bytes that no change may go beyond unnoticed. Raise a number only with a reason in the commit. */
 const BUDGET: Readonly<Record<string, number>> = {
-  all: 151_000,
+  all: 151_100,
   'core: tensors, kernels, autograd': 87_900,
-  'conv2d and relu': 46_300,
-  'matmul and softmax': 34_400,
-  'train a perceptron': 41_800,
-  'attack a network': 63_800,
-  'two-stream with AMR': 87_400,
+  'conv2d and relu': 46_600,
+  'matmul and softmax': 34_700,
+  'train a perceptron': 42_100,
+  'attack a network': 63_900,
+  'two-stream with AMR': 87_500,
 };
 
 test('what people import stays within its budget, and a part is smaller than the whole', async () => {
