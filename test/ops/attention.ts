@@ -21,23 +21,19 @@ function reference(
     if (mask.shape.length === 2) return at(mask, i, j);
     return at(mask, mask.shape[0] === 1 ? 0 : b, mask.shape[1] === 1 ? 0 : h, i, j);
   };
-  const weights = fill([batches, heads, rows, keys], (b, h, i, j) => {
+  const weights = fill([batches, heads, rows, keys], (b = 0, h = 0, i = 0, j = 0) => {
+    const [query, key] = [((b * rows + i) * heads + h) * d, ((b * keys + j) * heads + h) * d];
     let s = 0;
-    for (let c = 0; c < d; c++)
-      s += at(q, b as number, i as number, h as number, c) * at(k, b as number, j as number, h as number, c);
-    const hidden = causal && (j as number) > (i as number);
-    return hidden
-      ? Number.NEGATIVE_INFINITY
-      : s * scale + maskAt(b as number, h as number, i as number, j as number);
+    for (let c = 0; c < d; c++) s += (q.data[query + c] ?? 0) * (k.data[key + c] ?? 0);
+    return causal && j > i ? Number.NEGATIVE_INFINITY : s * scale + maskAt(b, h, i, j);
   });
   for (let row = 0; row < batches * heads * rows; row++)
     softmaxInPlace(weights.data.subarray(row * keys, (row + 1) * keys));
-  return fill(q.shape, (b, i, h, c) => {
+  return fill(q.shape, (b = 0, i = 0, h = 0, c = 0) => {
+    const row = ((b * heads + h) * rows + i) * keys;
     let o = 0;
     for (let j = 0; j < keys; j++)
-      o +=
-        at(weights, b as number, h as number, i as number, j) *
-        at(v, b as number, j, h as number, c as number);
+      o += (weights.data[row + j] ?? 0) * (v.data[((b * keys + j) * heads + h) * d + c] ?? 0);
     return o;
   });
 }
@@ -50,7 +46,7 @@ function softmaxInPlace(row: Float64Array): void {
     return;
   }
   const total = row.reduce((sum, s) => sum + Math.exp(s - most), 0);
-  for (const [j, s] of row.entries()) row[j] = Math.exp(s - most) / total;
+  for (let j = 0; j < row.length; j++) row[j] = Math.exp((row[j] ?? 0) - most) / total;
 }
 
 /** q [B, Lq, H, D], k and v [B, Lk, H, D]. */

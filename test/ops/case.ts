@@ -31,6 +31,8 @@ export interface OpCase<N extends string = string> {
   readonly linear?: readonly N[];
   /** Whether gradients of gradients are compared too (second central differences of the reference). */
   readonly secondOrder?: boolean;
+  /** `forward`: with a variant forced no gradients, as what they launch are products that other cases launch forward. */
+  readonly forced?: 'forward';
   /** Says what is wrong with the outputs, or nothing. */
   readonly property?: (outputs: readonly Nd[], inputs: Readonly<Record<N, Nd>>) => string | undefined;
   /** Takes a software adapter seconds (more than 65,535 workgroups, say): checked in Node, not again in a browser. */
@@ -97,11 +99,9 @@ const ROUND = {
 
 /** The values of an input, rounded to its element type, the same at every call. */
 export function materialize(input: Input, seed: number): Nd {
-  const size = input.shape.reduce((a, b) => a * b, 1);
+  const made = nd(input.shape);
   const next = random(seed);
   const round = ROUND[input.dtype];
-  return nd(
-    input.shape,
-    Float64Array.from({ length: size }, (_, flat) => round(input.value(next, flat))),
-  );
+  for (let flat = 0; flat < made.data.length; flat++) made.data[flat] = round(input.value(next, flat));
+  return made;
 }

@@ -4,7 +4,9 @@ import { indices, type Nd, nd, offset } from './nd.ts';
 
 type Options = Omit<MatmulOptions, 'bias' | 'residual'>;
 type Shape = readonly number[];
-type Extra = Partial<Pick<OpCase<'a' | 'b'>, 'linear' | 'gradients' | 'secondOrder' | 'flops' | 'bytes'>>;
+type Extra = Partial<
+  Pick<OpCase<'a' | 'b'>, 'linear' | 'gradients' | 'secondOrder' | 'forced' | 'flops' | 'bytes'>
+>;
 
 const ACTIVATIONS: Record<Activation, (x: number) => number> = {
   none: (x) => x,
@@ -112,6 +114,7 @@ function measured(m: number, n: number, k: number, options: Options = {}): OpCas
 }
 
 const small: Extra = { gradients: ['a', 'b'], secondOrder: true };
+const forward: Extra = { forced: 'forward' };
 const flags = [false, true].flatMap((transposeA) =>
   [false, true].map((transposeB) => ({ transposeA, transposeB })),
 );
@@ -142,11 +145,11 @@ export const cases: readonly OpCase[] = [
   residual([2, 5, 3], [3, 7], { activation: 'tanh' }),
   residual([3, 4], [4, 8], { activation: 'gelu' }),
   residual([17, 1030], [1030, 6], {}, { gradients: [] }), // in splits of k
-  ...transposes(3, 5, 2, small),
-  ...transposes(4, 8, 12, small),
+  ...transposes(3, 5, 2, { ...small, ...forward }),
+  ...transposes(4, 8, 12, { ...small, ...forward }),
   ...transposes(20, 36, 24, {}),
   ...transposes(17, 6, 31, {}),
-  ...transposes(33, 4, 300, {}),
+  ...transposes(33, 4, 300, forward),
   ...transposes(7, 37, 129, {}),
   product([1, 1], [1, 1], {}, small),
   product([1, 64], [64, 40]),

@@ -6,12 +6,14 @@ export interface Nd {
 
 export function nd(shape: readonly number[], data?: ArrayLike<number>): Nd {
   const size = shape.reduce((a, b) => a * b, 1);
-  return { shape, data: data ? Float64Array.from(data) : new Float64Array(size) };
+  return { shape, data: data ? new Float64Array(data) : new Float64Array(size) };
 }
 
 /** Row-major offset of `index`. */
 export function offset(shape: readonly number[], index: readonly number[]): number {
-  return index.reduce((sum, i, axis) => sum * (shape[axis] ?? 1) + i, 0);
+  let sum = 0;
+  for (let axis = 0; axis < index.length; axis++) sum = sum * (shape[axis] ?? 1) + (index[axis] ?? 0);
+  return sum;
 }
 
 export function at({ shape, data }: Nd, ...index: number[]): number {
@@ -21,24 +23,31 @@ export function at({ shape, data }: Nd, ...index: number[]): number {
 /** Every index of `shape`, in row-major order. */
 export function* indices(shape: readonly number[]): Generator<number[]> {
   const size = shape.reduce((a, b) => a * b, 1);
+  const index = shape.map(() => 0);
   for (let flat = 0; flat < size; flat++) {
-    const index = new Array<number>(shape.length);
-    let rest = flat;
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      const dim = shape[axis] ?? 1;
-      index[axis] = rest % dim;
-      rest = Math.floor(rest / dim);
-    }
-    yield index;
+    yield index.slice();
+    advance(index, shape);
+  }
+}
+
+/** `index` becomes the one after it in row-major order. */
+function advance(index: number[], shape: readonly number[]): void {
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    index[axis] = (index[axis] ?? 0) + 1;
+    if (index[axis] !== shape[axis]) return;
+    index[axis] = 0;
   }
 }
 
 /** An array filled from a function of the index. */
 export function fill(shape: readonly number[], value: (...index: number[]) => number): Nd {
-  return nd(
-    shape,
-    [...indices(shape)].map((index) => value(...index)),
-  );
+  const filled = nd(shape);
+  const index = shape.map(() => 0);
+  for (let flat = 0; flat < filled.data.length; flat++) {
+    filled.data[flat] = value(...index);
+    advance(index, shape);
+  }
+  return filled;
 }
 
 /** Σ a·b. */

@@ -3,13 +3,13 @@ import { IMPORTS, measureSizes } from '../../scripts/size.ts';
 
 /** gzip bytes that no change may go beyond unnoticed. Raise a number only with a reason in the commit. */
 const BUDGET: Readonly<Record<string, number>> = {
-  all: 151_100,
-  'core: tensors, kernels, autograd': 87_900,
-  'conv2d and relu': 46_600,
-  'matmul and softmax': 34_700,
-  'train a perceptron': 42_100,
-  'attack a network': 63_900,
-  'two-stream with AMR': 87_500,
+  all: 151_200,
+  'core: tensors, kernels, autograd': 88_000,
+  'conv2d and relu': 46_700,
+  'matmul and softmax': 34_800,
+  'train a perceptron': 42_200,
+  'attack a network': 64_100,
+  'two-stream with AMR': 87_700,
 };
 
 test('what people import stays within its budget, and a part is smaller than the whole', async () => {

@@ -74,7 +74,6 @@ fn ordered(v: vec4f) -> vec4f {
   let pairs = select(v, v.yxwz, (lane & 1u) != 0u);
   return select(pairs, pairs.zwxy, (lane & 2u) != 0u);
 }
-
 fn xBlock(p: Inputs, c: u32) -> mat4x4f {
   let block = mat4x4f(
     xVector(p.at.x + c, c - p.low.x, p.span.x), xVector(p.at.y + c, c - p.low.y, p.span.y),
@@ -145,7 +144,6 @@ fn gained(c: Strip, b: mat4x4f, a: Strip) -> Strip {
   if (ROWS == 1u) { return Strip(c.r0 + b * a.r0, c.r1); }
   return Strip(c.r0 + b * a.r0, c.r1 + b * a.r1);
 }
-
 fn gainedPair(c: array<Strip, 2>, pair: array<mat4x4f, 2>, a: Strip) -> array<Strip, 2> {
   if (COLS == 1u) { return array(gained(c[0], pair[0], a), c[1]); }
   return array(gained(c[0], pair[0], a), gained(c[1], pair[1], a));
@@ -157,12 +155,15 @@ struct Tile { c0: array<Strip, 2>, c1: array<Strip, 2>, c2: array<Strip, 2>, c3:
 fn gainedTile(before: Tile, x0: Inputs, x1: Inputs, k: u32) -> Tile {
   var c = before;
   // All loads come first: sums before a load LLVM (lavapipe) puts off until after it, and keeps their products in memory.
-  let left = Strip(xBlock(x0, k), xBlock(x1, k));
-  let early = array(ownOf(k, 0u), ownOf(k, 8u), ownOf(k, 16u), ownOf(k, 24u)); // compilers leave out what is not used
+  var left = Strip(xBlock(x0, k), mat4x4f());
+  if (ROWS > 1u) { left.r1 = xBlock(x1, k); }
+  var early: array<Own, 4>; // only what is used: compilers leave out the rest, but SwiftShader takes as long again to build that
+  if (!SWAP) { early[0] = ownOf(k, 0u); }
+  if (!SWAP && COLS > 2u) { early[1] = ownOf(k, 8u); }
+  if (!SWAP && COLS > 4u) { early[2] = ownOf(k, 16u); early[3] = ownOf(k, 24u); }
   c.c0 = gainedPair(c.c0, bPair(early[0], k, 0u), left);
   if (COLS > 2u) { c.c1 = gainedPair(c.c1, bPair(early[1], k, 8u), left); }
-  if (COLS > 4u) { c.c2 = gainedPair(c.c2, bPair(early[2], k, 16u), left); }
-  if (COLS > 4u) { c.c3 = gainedPair(c.c3, bPair(early[3], k, 24u), left); }
+  if (COLS > 4u) { c.c2 = gainedPair(c.c2, bPair(early[2], k, 16u), left); c.c3 = gainedPair(c.c3, bPair(early[3], k, 24u), left); }
   return c;
 }
 

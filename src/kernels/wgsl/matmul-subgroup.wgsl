@@ -97,7 +97,6 @@ fn bPart(k: u32, j: u32, r: u32) -> vec4f {
   if (TRANSPOSE_B) { return maskAlong(bVector(bAt + fromFirst(col + j, params.bBlock, params.bRun) + r * params.bRow + k), k); }
   return maskAcross(bVector(bAt + fromFirst(col + j, params.bBlock, params.bRun) + (k + r) * params.bRow), k + r);
 }
-
 fn turned(block: mat4x4f) -> mat4x4f { if (TRANSPOSE_B) { return transpose(block); } return block; }
 // What a thread loads of the blocks that are j and j + 4 columns behind the tile's first: of eight lanes half load the second.
 alias Own = array<vec4f, 2>;
@@ -105,7 +104,6 @@ fn ownOf(k: u32, j: u32) -> Own {
   if (SHARE == 8u) { return array(bPart(k, j + lane / 4u * 4u, lane % 4u), vec4f()); }
   return array(bPart(k, j, lane), bPart(k, j + 4u, lane));
 }
-
 fn quadBlock(own: vec4f) -> mat4x4f {
   if (SWAP) { return turned(mat4x4f(own, quadSwapX(own), quadSwapY(own), quadSwapDiagonal(own))); }
   return turned(mat4x4f(quadBroadcast(own, 0u), quadBroadcast(own, 1u), quadBroadcast(own, 2u), quadBroadcast(own, 3u)));
@@ -156,12 +154,15 @@ struct Tile { c0: array<Strip, 2>, c1: array<Strip, 2>, c2: array<Strip, 2>, c3:
 // All loads come first: sums before a load LLVM (lavapipe) puts off until after it, and keeps their products in memory.
 fn gainedTile(before: Tile, k: u32) -> Tile {
   var c = before;
-  let left = Strip(aBlock(k, 0u), aBlock(k, 1u));
-  let early = array(ownOf(k, 0u), ownOf(k, 8u), ownOf(k, 16u), ownOf(k, 24u)); // compilers leave out what is not used
+  var left = Strip(aBlock(k, 0u), mat4x4f());
+  if (ROWS > 1u) { left.r1 = aBlock(k, 1u); }
+  var early: array<Own, 4>; // only what is used: compilers leave out the rest, but SwiftShader takes as long again to build that
+  if (!SWAP) { early[0] = ownOf(k, 0u); }
+  if (!SWAP && COLS > 2u) { early[1] = ownOf(k, 8u); }
+  if (!SWAP && COLS > 4u) { early[2] = ownOf(k, 16u); early[3] = ownOf(k, 24u); }
   c.c0 = gainedPair(c.c0, bPair(early[0], k, 0u), left);
   if (COLS > 2u) { c.c1 = gainedPair(c.c1, bPair(early[1], k, 8u), left); }
-  if (COLS > 4u) { c.c2 = gainedPair(c.c2, bPair(early[2], k, 16u), left); }
-  if (COLS > 4u) { c.c3 = gainedPair(c.c3, bPair(early[3], k, 24u), left); }
+  if (COLS > 4u) { c.c2 = gainedPair(c.c2, bPair(early[2], k, 16u), left); c.c3 = gainedPair(c.c3, bPair(early[3], k, 24u), left); }
   return c;
 }
 
@@ -196,11 +197,13 @@ fn tileProduct(thread: u32, group: u32) -> Tile {
   let kStart = select(split * params.kChunk, 0u, SUM_BATCHES);
   let kStop = min(kStart + params.kChunk, params.k);
   // Where no batches are summed, gainedBatch's loop stands alone: one around it would carry the tile once more, for SwiftShader a turn's time.
-  if (!SUM_BATCHES) { return gainedBatch(Tile(), z, kStart, kStop); }
   var c = Tile();
-  for (var batch = 0u; batch < params.batchChunk; batch++) {
-    let summed = split * params.batchChunk + batch;
-    c = gainedBatch(c, min(summed, params.batches - 1u), kStart, select(kStop, 0u, summed >= params.batches));
+  if (!SUM_BATCHES) { c = gainedBatch(c, z, kStart, kStop); }
+  else {
+    for (var batch = 0u; batch < params.batchChunk; batch++) {
+      let summed = split * params.batchChunk + batch;
+      c = gainedBatch(c, min(summed, params.batches - 1u), kStart, select(kStop, 0u, summed >= params.batches));
+    }
   }
   return c;
 }
@@ -217,7 +220,6 @@ fn tanhOf(v: vec4f) -> vec4f {
   let small = v + v * s * (-0.33333333 + s * (0.13333333 - s * 0.053968254));
   return select(select(large, -large, v < vec4f()), small, abs(v) < vec4f(0.25));
 }
-
 fn normalCdf(v: vec4f) -> vec4f {
   let z = abs(v) * 0.70710678118654752; // sqrt(1/2)
   let t = 1 / (1 + 0.3275911 * z);
@@ -225,7 +227,6 @@ fn normalCdf(v: vec4f) -> vec4f {
   let tail = 0.5 * series * exp(-z * z);
   return select(1 - tail, tail, v < vec4f());
 }
-
 fn weighted(v: vec4f, weight: vec4f) -> vec4f { return select(v * weight, vec4f(), weight == vec4f()); }
 
 fn activate(v: vec4f) -> vec4f {
