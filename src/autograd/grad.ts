@@ -25,6 +25,7 @@ export function valueAndGrad<R extends Tensor | { readonly loss: Tensor }>(
   fn: () => R,
   wrt: readonly Tensor[],
 ): ValueAndGrad<R> {
+  need(typeof fn === 'function', 'grad', 'a function that gives the loss', fn);
   const device = deviceOf(wrt);
   return device.scope(() => {
     const tape = new Tape(wrt);

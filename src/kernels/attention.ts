@@ -12,7 +12,7 @@ import { add, mul, sub } from './elementwise.ts';
 import { ofType } from './elementwise-cast.ts';
 import { pad, slice, transpose } from './layout.ts';
 import { matmul } from './matmul.ts';
-import { checkFloats, defineOp, f32, isTracked, like } from './op.ts';
+import { checkFloats, checkTensors, defineOp, f32, isTracked, like } from './op.ts';
 import { sum, sumTo } from './reduce.ts';
 import { run } from './run.ts';
 import { maskedSoftmax } from './softmax.ts';
@@ -154,6 +154,7 @@ const keyGradOp = defineOp<GradInputs, AttentionAttrs, [Spec, Spec]>({
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
   const { mask, causal = false } = options;
+  checkTensors('attention', { q, k, v });
   checkAttention(q, k, v, mask);
   const d = q.shape[3] ?? 0;
   const attrs = { causal, scale: options.scale ?? 1 / Math.sqrt(d) };

@@ -1,7 +1,7 @@
 import { check } from '../errors.ts';
 import { formatShape, type Spec } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { checkFloats, defineOp, like } from './op.ts';
+import { checkFloats, checkTensors, defineOp, like } from './op.ts';
 import { gradientOfA, gradientOfB } from './product-gradient.ts';
 import { run } from './run.ts';
 import { channelMatmulWgsl } from './wgsl.gen.ts';
@@ -81,6 +81,7 @@ function multiply({ a, b }: Operands, [y]: readonly [Tensor], attrs: Attrs): voi
  * section 3.2). Differentiable in both tensors, to any order. Throws `ShapeError` unless both are f32, or f16, and N, K and C agree.
  */
 export function channelMatmul(a: Tensor, b: Tensor, options: ChannelMatmulOptions = {}): Tensor {
+  checkTensors('channelMatmul', { a, b });
   const { transposeA = false, transposeB = false } = options;
   return productOp({ a, b }, { transposeA, transposeB })[0];
 }

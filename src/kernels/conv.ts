@@ -9,7 +9,7 @@ import {
 } from './conv-shape.ts';
 import { checkBias, checkResidual } from './matmul.ts';
 import { type Activation, activate, checkActivation, followsFromOutput } from './matmul-activation.ts';
-import { checkFloats } from './op.ts';
+import { checkFloats, checkTensors } from './op.ts';
 
 export type { ConvGeometry, ConvTransposeGeometry, Padding, PerAxis } from './conv-shape.ts';
 
@@ -34,6 +34,7 @@ const FUSED: readonly Activation[] = ['none', 'relu', 'leakyRelu'];
 
 function convNd(op: string, rank: number, x: Tensor, w: Tensor, options: ConvOptions): Tensor {
   const { bias, residual, activation = 'none', slope = 0.01 } = options;
+  checkTensors(op, { x, w });
   checkFloats(op, { x, w, bias, residual });
   const shape = convShape(op, x, w, rank, options);
   checkActivation(op, activation);
@@ -51,6 +52,7 @@ function convTransposeNd(
   w: Tensor,
   { bias, ...options }: ConvTransposeOptions,
 ): Tensor {
+  checkTensors(op, { x, w });
   checkFloats(op, { x, w, bias });
   const shape = convTransposeShape(op, x, w, rank, options);
   if (bias) checkBias(op, bias, shape.channels);

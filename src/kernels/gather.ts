@@ -11,7 +11,7 @@ import {
 import type { Tensor } from '../tensor/tensor.ts';
 import { groupsOf } from './elementwise-broadcast.ts';
 import { inF32 } from './elementwise-cast.ts';
-import { checkF32, checkTensor, defineOp, f32 } from './op.ts';
+import { checkF32, checkTensors, defineOp, f32 } from './op.ts';
 import { run } from './run.ts';
 import { gatherWgsl } from './wgsl.gen.ts';
 
@@ -50,8 +50,7 @@ const gatherOp = defineOp<Indexed, { axis: number; fill: number }, [Spec]>({
  * Throws `ShapeError` for f32 indices or an axis out of range, or when `x` has nothing to pick from.
  */
 export function gather(x: Tensor, indices: Tensor, options: AxisOption = {}): Tensor {
-  checkTensor('gather', x);
-  checkTensor('gather', indices, 'indices');
+  checkTensors('gather', { x, indices });
   const at = axisOf('gather', options, 0, x.shape.length);
   check(x.shape[at] !== 0 || indices.size === 0, 'gather', () => `axis ${at} of ${x} is empty`);
   return gatherOp({ x, indices }, { axis: at, fill: NAN_BITS[x.dtype] ?? 0 })[0];

@@ -3,7 +3,7 @@ import { formatShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { reshape, transpose } from './layout.ts';
 import { checkBias, matmul } from './matmul.ts';
-import { checkFloats } from './op.ts';
+import { checkFloats, checkTensors } from './op.ts';
 
 export interface GraphConvOptions {
   /** [O], added to each output. */
@@ -49,6 +49,7 @@ function graphConvShape(x: Tensor, w: Tensor, adjacency: Tensor, bias: Tensor | 
  * Throws `ShapeError` where dimensions do not fit together.
  */
 export function graphConv(x: Tensor, w: Tensor, adjacency: Tensor, options: GraphConvOptions = {}): Tensor {
+  checkTensors('graphConv', { x, w, adjacency });
   const shape = graphConvShape(x, w, adjacency, options.bias);
   return shape.channels <= shape.filters
     ? aggregateFirst(x, w, adjacency, shape, options.bias)

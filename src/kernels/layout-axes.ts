@@ -1,4 +1,4 @@
-import { check } from '../errors.ts';
+import { check, need } from '../errors.ts';
 import {
   checkShape,
   formatShape,
@@ -28,6 +28,8 @@ const reshapeOp = defineOp<X, { shape: Shape }, [Spec]>({
  * One dimension may be −1 and is computed from the others. Throws `ShapeError` when the sizes differ.
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
+  checkTensor('reshape', x);
+  need(Array.isArray(shape), 'reshape', 'a shape', shape);
   return reshapeOp({ x }, { shape })[0];
 }
 
@@ -69,6 +71,7 @@ const transposeOp = defineOp<X, { axes: readonly number[] }, [Spec]>({
  */
 export function transpose(x: Tensor, axes?: readonly number[]): Tensor {
   checkTensor('transpose', x);
+  need(axes === undefined || Array.isArray(axes), 'transpose', 'a list of axes', axes);
   const rank = x.shape.length;
   const order = axes?.map((axis) => normalizeAxis(axis, rank, 'transpose')) ?? reversed(rank);
   const complete = order.length === rank && new Set(order).size === rank;

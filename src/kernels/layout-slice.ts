@@ -1,4 +1,4 @@
-import { check, need } from '../errors.ts';
+import { check, checkNames, need } from '../errors.ts';
 import { formatShape, type Shape, type Spec, stridesOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { bitsOf, groupsOf } from './elementwise-broadcast.ts';
@@ -46,7 +46,8 @@ const sliceOp = defineOp<X, Region, [Spec]>({
  */
 export function slice(x: Tensor, options: SliceOptions): Tensor {
   checkTensor('slice', x);
-  need(Object(options) === options, 'slice', 'begin, size or step', options);
+  checkNames('slice', options, ['begin', 'size', 'step']);
+  check(!('end' in options), 'slice', () => "options have no 'end'; 'size' is meant, counted from 'begin'");
   const { begin = [], size = [], step = [] } = options;
   const most = Math.max(begin.length, size.length, step.length);
   check(most <= x.shape.length, 'slice', () => `${most} ranges for ${x}`);
@@ -100,7 +101,8 @@ export function pad(
   { value = 0 }: { value?: number } = {},
 ): Tensor {
   checkTensor('pad', x);
-  need(Array.isArray(padding), 'pad', '[before, after] for each axis', padding);
+  const pairs = Array.isArray(padding) && padding.every((pair) => Array.isArray(pair) && pair.length === 2);
+  need(pairs, 'pad', '[before, after] for each axis', padding);
   const valid =
     padding.length <= x.shape.length && padding.flat().every((n) => Number.isInteger(n) && n >= 0);
   check(valid, 'pad', () => `[before, after] ≥ 0 for each axis of ${x}; got [${padding.map(formatShape)}]`);

@@ -4,7 +4,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { add, exp, log, mul, neg, sub } from './elementwise.ts';
 import { inF32, ofType } from './elementwise-cast.ts';
 import { reshape } from './layout.ts';
-import { checkFloats, defineOp, f32, isTracked, like } from './op.ts';
+import { checkFloats, checkTensors, defineOp, f32, isTracked, like } from './op.ts';
 import { mean, sum } from './reduce.ts';
 import { run } from './run.ts';
 import { lanesFor, rowVariants, softmax } from './softmax.ts';
@@ -117,6 +117,7 @@ export function crossEntropy(
   labels: Tensor,
   { labelSmoothing = 0, reduction = 'mean' }: CrossEntropyOptions = {},
 ): Tensor {
+  checkTensors('crossEntropy', { logits, labels });
   const [losses] = crossEntropyOp({ logits, labels }, { smoothing: labelSmoothing });
   if (reduction === 'none') return losses;
   return reduction === 'sum' ? sum(losses) : mean(losses);
@@ -161,6 +162,7 @@ export function klDiv(
   target: Tensor,
   { reduction = 'batchMean', logTarget = false }: KlDivOptions = {},
 ): Tensor {
+  checkTensors('klDiv', { input, target });
   checkFloats('klDiv', { input, target });
   const wide = { input: ofType(input, 'f32'), target: ofType(target, 'f32') };
   const [terms] = klTermsOp(wide, { logTarget });

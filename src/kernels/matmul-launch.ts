@@ -14,15 +14,15 @@ import {
 import { sideBySide, wholeRows } from './matmul-shared.ts';
 import {
   groupsFor,
+  matmulVariants,
   type TileSize,
   type TileVariant,
   tileConstants,
   tileSize,
   tilesOver,
-  tileVariants,
 } from './matmul-tiles.ts';
 import { run } from './run.ts';
-import { matmulSubgroupWgsl, matmulSumWgsl, matmulWgsl } from './wgsl.gen.ts';
+import { matmulSubgroupWgsl, matmulSumWgsl, matmulWgsl, matmulWorkgroupWgsl } from './wgsl.gen.ts';
 
 /** What is done to a product as it is stored. */
 export interface Epilogue {
@@ -79,7 +79,7 @@ export function matmulPlan(
   const length = sumBatches ? batches * k : k;
   const wanted = maySplit ? splitsOf(tiles, length, 128, traits) : 1;
   const steps = variant === 'largeQuad' && k % (2 * STEP) === 0 ? 2 : 1;
-  const kChunk = ceilTo(sumBatches ? k : k / wanted, steps * STEP);
+  const kChunk = ceilTo(sumBatches ? k : k / wanted, variant === 'workgroup' ? SHARED_STEP : steps * STEP);
   const batchChunk = sumBatches ? Math.ceil(batches / wanted) : 1;
   const splits = sumBatches ? Math.ceil(batches / batchChunk) || 1 : Math.ceil(k / kChunk) || 1;
   const tail = sumBatches ? kChunk !== k || batchChunk * splits !== batches : kChunk * splits !== k;
@@ -87,6 +87,7 @@ export function matmulPlan(
 }
 
 const STEP = 4; // of the kernels along k
+const SHARED_STEP = 16; // of matmul-workgroup.wgsl
 
 function ceilTo(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
@@ -99,14 +100,19 @@ export function multiply(a: Tensor, b: Tensor, out: Tensor, given: Product, epil
   if (shared.a !== a) shared.a.dispose();
 }
 
+const SHADERS: Partial<Record<TileVariant, typeof matmulWgsl | typeof matmulWorkgroupWgsl>> = {
+  register: matmulWgsl,
+  workgroup: matmulWorkgroupWgsl,
+};
+
 type Tensors = { readonly a: Tensor; readonly b: Tensor; readonly out: Tensor };
 
 function multiplyTiles(tensors: Tensors, product: Product, epilogue: Epilogue, given: Product): void {
   const { a, out } = tensors;
   const { traits, variants } = a.device;
-  const variant = variants.choose('matmul', tileVariants(extentOf(product), traits));
+  const variant = variants.choose('matmul', matmulVariants(extentOf(product), traits));
   const plan = matmulPlan(product, variant, traits, epilogue.activation === 0 && !given.outRows);
-  const shader = variant === 'register' ? matmulWgsl : matmulSubgroupWgsl;
+  const shader = SHADERS[variant] ?? matmulSubgroupWgsl;
   if (plan.splits === 1) {
     launch(shader, tensors, product, plan, epilogue);
     return;
@@ -141,7 +147,7 @@ export function sumParts(
 }
 
 function launch(
-  shader: typeof matmulWgsl | typeof matmulSubgroupWgsl,
+  shader: typeof matmulWgsl | typeof matmulSubgroupWgsl | typeof matmulWorkgroupWgsl,
   { a, b, out }: Tensors,
   product: Product,
   plan: Plan,

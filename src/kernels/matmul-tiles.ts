@@ -2,9 +2,10 @@ import type { Traits } from '../tensor/device.ts';
 
 /**
  * `quad`: four lanes share one operand through the subgroup, `octet`: eight do, with up to 32 columns in a tile instead of 16;
- * `largeQuad`: four, with so many columns and 8 rows in a thread instead of 4; `register`: each thread loads all it needs.
+ * `largeQuad`: four, with so many columns and 8 rows in a thread instead of 4; `register`: each thread loads all it needs;
+ * `workgroup` (of matmul only): 64 threads share both operands through workgroup memory, for 64 rows and columns.
  */
-export type TileVariant = 'quad' | 'octet' | 'largeQuad' | 'register';
+export type TileVariant = 'quad' | 'octet' | 'largeQuad' | 'register' | 'workgroup';
 
 /** What the choice of a tile kernel depends on. */
 export type TileTraits = Pick<Traits, 'software' | 'subgroups' | 'subgroupMinSize'>;
@@ -16,6 +17,8 @@ export interface TileSize {
   readonly bySubgroup: boolean;
   readonly rows: 1 | 2;
   readonly columns: 1 | 2 | 4 | 8;
+  /** How many tiles side by side are a workgroup's; they are dealt out one by one where this is left out. */
+  readonly sideBySide?: 8;
 }
 
 const TILES: Readonly<Record<TileVariant, TileSize>> = {
@@ -23,6 +26,7 @@ const TILES: Readonly<Record<TileVariant, TileSize>> = {
   quad: { share: 4, bySubgroup: true, rows: 1, columns: 4 },
   octet: { share: 8, bySubgroup: true, rows: 1, columns: 8 },
   largeQuad: { share: 4, bySubgroup: true, rows: 2, columns: 8 },
+  workgroup: { share: 8, bySubgroup: false, rows: 2, columns: 2, sideBySide: 8 },
 };
 
 // Blocks of 4 columns at most where operands are not whole vectors: scalar loads take a compiler long, for eight lanes' wide loops seconds.
@@ -31,6 +35,7 @@ const SCALAR_COLUMNS: Readonly<Record<TileVariant, number>> = {
   quad: 4,
   octet: 4,
   largeQuad: 8,
+  workgroup: 2,
 };
 
 /** Whether every subgroup is made of whole groups of `lanes`. */
@@ -56,6 +61,19 @@ export function tileVariants({ m, n, work }: Extent, traits: TileTraits): [TileV
   return large ? ['largeQuad', ...small] : [...small, 'largeQuad'];
 }
 
+/**
+ * The same for matmul: a GPU computes large products by workgroups, as its threads load from workgroup memory at several times the
+ * rate of its caches. Not measured on one yet; software adapters, which have no such memory, take three times as long so.
+ */
+export function matmulVariants(extent: Extent, traits: TileTraits): [TileVariant, ...TileVariant[]] {
+  const { m, n, work } = extent;
+  const tiles = tileVariants(extent, traits);
+  if (Math.min(m, n) <= 16) return tiles; // most of a workgroup would be idle
+  return !traits.software && Math.min(m, n) >= 64 && work >= 2 ** 24
+    ? ['workgroup', ...tiles]
+    : [...tiles, 'workgroup'];
+}
+
 // A large tile takes SwiftShader .3 s more to build, which a small product does not win back in a thousand launches.
 const LARGE_WORK = 2 ** 20;
 // Outputs of one batch, group or phase, under which large tiles are taken to be too few to keep its cores busy.
@@ -78,12 +96,15 @@ export function tileSize(
   { vectors }: { readonly vectors: boolean },
 ): TileSize {
   const size = TILES[variant];
+  if (size.sideBySide) return size;
   return { ...size, columns: columnBlocks(n, vectors ? size.columns : SCALAR_COLUMNS[variant]) };
 }
 
 /** How many tiles cover m rows and n columns. */
-export function tilesOver(m: number, n: number, { share, rows, columns }: TileSize) {
-  return { tilesM: Math.ceil(m / (4 * share * rows)), tilesN: Math.ceil(n / (4 * columns)) };
+export function tilesOver(m: number, n: number, { share, rows, columns, sideBySide }: TileSize) {
+  const beside = sideBySide ?? 1;
+  const tilesN = Math.ceil(n / (4 * columns * beside)) * beside;
+  return { tilesM: Math.ceil(m / (4 * share * rows)), tilesN };
 }
 
 /** How tiles are dealt out to workgroups. */
@@ -98,10 +119,10 @@ const FEW_TILES = 64;
 /** The workgroups for so many tiles: small ones where they are few, and always on SwiftShader, which gains 5 % by them. */
 export function groupsFor(
   tiles: number,
-  { share }: TileSize,
+  { share, sideBySide }: TileSize,
   { software, subgroupMinSize }: Pick<Traits, 'software' | 'subgroupMinSize'>,
 ): Groups {
-  const threads = software && (subgroupMinSize === 4 || tiles < FEW_TILES) ? 16 : 64;
+  const threads = software && !sideBySide && (subgroupMinSize === 4 || tiles < FEW_TILES) ? 16 : 64;
   return { threads, count: Math.ceil(tiles / (threads / share)) };
 }
 

@@ -13,7 +13,7 @@ import {
 } from './matmul-activation.ts';
 import { multiply } from './matmul-launch.ts';
 import type { BatchAxes, Product } from './matmul-product.ts';
-import { checkFloats, defineOp, isTracked, like } from './op.ts';
+import { checkFloats, checkTensors, defineOp, isTracked, like } from './op.ts';
 import { gradientOfA, gradientOfB } from './product-gradient.ts';
 import { sumTo } from './reduce.ts';
 
@@ -172,6 +172,7 @@ function outermostFirst(values: readonly number[], fallback: number, scale: numb
  * the shape of the result.
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  checkTensors('matmul', { a, b });
   const attrs = attrsOf(options);
   const { activation, slope } = attrs;
   checkActivation('matmul', activation);

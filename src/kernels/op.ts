@@ -109,6 +109,11 @@ export function checkTensor(op: string, tensor: Tensor, key = 'x'): void {
   need(tensor instanceof Tensor, op, `a tensor as ${key}`, tensor);
 }
 
+/** The same for each of several. */
+export function checkTensors(op: string, tensors: Inputs): void {
+  for (const [key, tensor] of Object.entries(tensors)) checkTensor(op, tensor as Tensor, key);
+}
+
 /** An output of this shape (that of x when left out) with the element type of x. */
 export function like(x: Tensor, shape: Shape = x.shape): Spec {
   return { shape, dtype: x.dtype };

@@ -1,4 +1,4 @@
-import { check, checkNames } from '../errors.ts';
+import { check, checkNames, need } from '../errors.ts';
 
 /** Dimensions of a dense row-major tensor, outermost first. */
 export type Shape = readonly number[];
@@ -84,6 +84,7 @@ export function normalizeAxes(
   op: string,
 ): number[] {
   if (axes === undefined) return Array.from({ length: rank }, (_, i) => i);
+  need(typeof axes === 'number' || Array.isArray(axes), op, 'an axis or a list of axes', axes);
   const list = (typeof axes === 'number' ? [axes] : axes).map((axis) => normalizeAxis(axis, rank, op));
   const unique = new Set(list);
   check(unique.size === list.length, op, () => `an axis is named twice: [${list.join(', ')}]`);

@@ -31,8 +31,11 @@ export interface OpCase<N extends string = string> {
   readonly linear?: readonly N[];
   /** Whether gradients of gradients are compared too (second central differences of the reference). */
   readonly secondOrder?: boolean;
-  /** `forward`: with a variant forced no gradients, as what they launch are products that other cases launch forward. */
-  readonly forced?: 'forward';
+  /**
+   * `forward`: with a variant forced no gradients, as what they launch are products that other cases launch forward. `none`: no
+   * variant is forced, as none has a part in what the case is there for.
+   */
+  readonly forced?: 'forward' | 'none';
   /** Says what is wrong with the outputs, or nothing. */
   readonly property?: (outputs: readonly Nd[], inputs: Readonly<Record<N, Nd>>) => string | undefined;
   /** Takes a software adapter seconds (more than 65,535 workgroups, say): checked in Node, not again in a browser. */

@@ -12,7 +12,7 @@ import { inner, type Nd, nd } from './nd.ts';
 
 /**
  * Everything that is wrong with an op at one case, on one device, and with each variant of the `forced` families; empty when all is
- * well. Large cases are there for sizes, which all variants take in the same way: those are not forced in them.
+ * well.
  */
 export async function checkCase(device: Device, test: OpCase, forced: readonly string[]): Promise<string[]> {
   const inputs = inputsOf(test);
@@ -21,7 +21,7 @@ export async function checkCase(device: Device, test: OpCase, forced: readonly s
   const failures = await checkOnce(device, test, inputs, expected);
   const offered = [...device.variants.offered].map(([family, names]) => [family, [...names]] as const);
   for (const [family, names] of offered) {
-    if (names.length < 2 || test.large || !forced.includes(family)) continue;
+    if (names.length < 2 || test.forced === 'none' || !forced.includes(family)) continue;
     for (const name of names) {
       device.variants.forced.set(family, name);
       const found = await checkOnce(device, test, inputs, expected);
@@ -43,9 +43,7 @@ async function checkOnce(
     if (test.forced === 'forward' && device.variants.forced.size > 0) return failures;
     if (wanted(test).length > 0) {
       failures.push(...(await checkGradients(device, test, inputs, expected)));
-      // A formula, which is the same for all variants of the kernels it is worked out by.
-      if (test.secondOrder && device.variants.forced.size === 0)
-        failures.push(...(await checkSecondOrder(device, test, inputs, expected)));
+      if (test.secondOrder) failures.push(...(await checkSecondOrder(device, test, inputs, expected)));
     }
     for (const name of test.linear ?? [])
       failures.push(...(await checkAdjoint(device, test, inputs, expected, name)));

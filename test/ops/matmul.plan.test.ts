@@ -6,6 +6,7 @@ import { sideBySide, wholeRow } from '../../src/kernels/matmul-shared.ts';
 import {
   columnBlocks,
   groupsFor,
+  matmulVariants,
   tileConstants,
   tileSize,
   tileVariants,
@@ -89,6 +90,33 @@ describe('matmulPlan', () => {
     expect(variants(32, 1024, false)).toEqual(['quad', 'register', 'octet']);
   });
 
+  test('a GPU computes large products by workgroups of 64 rows and columns; others come to them last, small ones never', () => {
+    const gpu = { software: false, subgroups: true, subgroupMinSize: 32 };
+    const first = (m: number, n: number, work: number, traits = gpu) =>
+      matmulVariants({ m, n, work }, traits)[0];
+    expect(first(256, 256, 2 ** 24)).toBe('workgroup');
+    expect(first(256, 256, 2 ** 24, { ...gpu, subgroups: false })).toBe('workgroup');
+    expect([first(63, 4096, 2 ** 30), first(4096, 63, 2 ** 30), first(256, 256, 2 ** 23)]).toEqual([
+      ...['quad', 'quad', 'quad'],
+    ]);
+    const lavapipe = { software: true, subgroups: true, subgroupMinSize: 8 };
+    expect(matmulVariants({ m: 1024, n: 1024, work: 2 ** 30 }, lavapipe)).toEqual([
+      ...['octet', 'quad', 'register', 'workgroup'],
+    ]);
+    expect(matmulVariants({ m: 16, n: 1024, work: 2 ** 24 }, gpu)).not.toContain('workgroup');
+  });
+
+  test('a workgroup has eight tiles side by side, one more for the rest, and 16 steps along k', () => {
+    const plan = (m: number, n: number, k: number) =>
+      matmulPlan(product(m, n, k), 'workgroup', { software: false }, true);
+    expect(plan(64, 64, 16)).toMatchObject({ tilesM: 1, tilesN: 8, tiles: 8, kChunk: 16, tail: false });
+    expect(plan(65, 72, 20)).toMatchObject({ tilesM: 2, tilesN: 16, tiles: 32, kChunk: 32, tail: true });
+    expect(plan(64, 64, 10_001).kChunk % 16).toBe(0);
+    const { size, tiles } = plan(65, 72, 20);
+    const swiftshader = { software: true, subgroupMinSize: 4 };
+    expect(groupsFor(tiles, size, swiftshader)).toEqual({ threads: 64, count: 4 });
+  });
+
   test('batches of few columns that share a are side by side', () => {
     const frames = { ...product(75, 3, 25), batch: [1, 1, 40], bStrides: [0, 0, 75] } as const;
     const joined = sideBySide(frames);
@@ -131,9 +159,17 @@ describe('matmulPlan', () => {
   });
 });
 
+const read = (file: string) =>
+  readFileSync(new URL(`../../src/kernels/wgsl/${file}.wgsl`, import.meta.url), 'utf8');
+
+test('matmul-workgroup.wgsl stores as matmul.wgsl does', () => {
+  const storing = (text: string) =>
+    text.slice(text.indexOf('\n// The activations are')).replace('select(v, ordered(v), TRANSPOSE_B)', 'v'); // lanes swap nothing
+  expect(storing(read('matmul-workgroup'))).toBe(storing(read('matmul')));
+  expect(storing(read('matmul')).length).toBeGreaterThan(3000);
+});
+
 describe.each(['matmul', 'conv', 'conv-weight'])('%s-subgroup.wgsl', (name) => {
-  const read = (file: string) =>
-    readFileSync(new URL(`../../src/kernels/wgsl/${file}.wgsl`, import.meta.url), 'utf8');
   /** The shader without its header and without what may differ: how a block is loaded, and how threads are counted. */
   const common = (text: string) =>
     text

@@ -227,7 +227,7 @@ export const cases: readonly OpCase[] = [
     reference: (x) => matmulReference(x.a, x.b, undefined, {}),
     gradients: [],
   }),
-  { ...product([1050000, 1, 1], [1050000, 1, 1], {}, { linear: [] }), large: true }, // more than 65,535 workgroups
+  { ...product([1050000, 1, 1], [1050000, 1, 1], {}, { linear: [], forced: 'none' }), large: true }, // more than 65,535 workgroups
   measured(256, 256, 256),
   measured(12800, 64, 64),
   measured(64, 64, 12800, { transposeA: true }),

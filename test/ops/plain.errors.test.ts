@@ -1,11 +1,15 @@
 import { afterAll, beforeAll, test } from 'vitest';
 import { grad, stopGradient } from '../../src/autograd/grad.ts';
-import { conv2d } from '../../src/kernels/conv.ts';
+import { attention } from '../../src/kernels/attention.ts';
+import { channelMatmul } from '../../src/kernels/channel-matmul.ts';
+import { conv2d, convTranspose1d } from '../../src/kernels/conv.ts';
 import { add, relu } from '../../src/kernels/elementwise.ts';
 import { onesLike, zerosLike } from '../../src/kernels/fill.ts';
 import { gather } from '../../src/kernels/gather.ts';
+import { graphConv } from '../../src/kernels/graph-conv.ts';
 import { groupNorm, layerNorm } from '../../src/kernels/group-norm.ts';
 import { concat, flip, pad, reshape, slice, split, stack, transpose } from '../../src/kernels/layout.ts';
+import { crossEntropy, klDiv } from '../../src/kernels/loss.ts';
 import { matmul } from '../../src/kernels/matmul.ts';
 import { sum } from '../../src/kernels/reduce.ts';
 import { logSoftmax, softmax } from '../../src/kernels/softmax.ts';
@@ -38,7 +42,36 @@ test('plain JavaScript that gives an op no tensor is told which op and what came
   ]);
   await expectRefusals(reshape, [[[[1, 2], [2]], /reshape: needs a tensor as x; got Array/]]);
   await expectRefusals(sum, [[[], /^ShapeError: sum: needs a tensor; got undefined/]]);
-  await expectRefusals(conv2d, [[[], /^ShapeError: conv2d: needs a tensor; got undefined/]]);
+  await expectRefusals(conv2d, [[[], /^ShapeError: conv2d: needs a tensor as x; got undefined/]]);
+});
+
+test('a second tensor that is missing, as the name of a weight with a slip of the finger gives, is named', async () => {
+  const missing = {
+    matmul: 'b',
+    conv2d: 'w',
+    convTranspose1d: 'w',
+    crossEntropy: 'labels',
+    klDiv: 'target',
+    attention: 'k',
+  };
+  const all = { ...missing, graphConv: 'w', channelMatmul: 'b', gather: 'indices' };
+  const ops = {
+    matmul,
+    conv2d,
+    convTranspose1d,
+    crossEntropy,
+    klDiv,
+    attention,
+    graphConv,
+    channelMatmul,
+    gather,
+  };
+  for (const [name, op] of Object.entries(ops)) {
+    const key = all[name as keyof typeof all];
+    await expectRefusals(op, [
+      [[x, undefined, x], new RegExp(`^ShapeError: ${name}: needs a tensor as ${key}; got undefined`)],
+    ]);
+  }
 });
 
 test('ops that look at an input before anything else say so too', async () => {
@@ -59,13 +92,23 @@ test('ops that look at an input before anything else say so too', async () => {
     );
   }
   await expectRefusals(gather, [[[x], /gather: needs a tensor as indices; got undefined/]]);
-  await expectRefusals(slice, [[[x], /slice: needs begin, size or step; got undefined/]]);
-  await expectRefusals(pad, [[[x], /pad: needs \[before, after\] for each axis; got undefined/]]);
+  await expectRefusals(slice, [
+    [[x], /slice: needs options \(begin, size, step\); got undefined/],
+    [[x, { begin: [0], end: [1] }], /slice: options have no 'end'; 'size' is meant/],
+  ]);
+  await expectRefusals(transpose, [[[x, 0, 1], /transpose: needs a list of axes; got 0/]]);
+  await expectRefusals(reshape, [[[x, 4], /reshape: needs a shape; got 4/]]);
+  await expectRefusals(flip, [[[x, { axes: 0 }], /flip: needs an axis or a list of axes; got Object/]]);
+  for (const padding of [undefined, 1, [1, 1], [[1]]])
+    await expectRefusals(pad, [[[x, padding], /pad: needs \[before, after\] for each axis; got /]]);
   await expectRefusals(sgdUpdate, [[[x, 3, undefined, options], /sgdUpdate: needs a tensor as grad; got 3/]]);
   await expectRefusals(accumulateUpdate, [
     [[null, x], /accumulateUpdate: needs a tensor as target; got null/],
   ]);
-  await expectRefusals(grad, [[[() => x], /grad: needs a list of tensors; got undefined/]]);
+  await expectRefusals(grad, [
+    [[() => x], /grad: needs a list of tensors; got undefined/],
+    [[x, [x]], /grad: needs a function that gives the loss; got Object/],
+  ]);
   await expectRefusals(sum, [
     [[x, { axis: 1 }], /sum: options have no 'axis'; 'axes' is meant/],
     [[x, { axes: 1, keepdim: true }], /sum: options have no 'keepdim'; 'keepDims' is meant/],
