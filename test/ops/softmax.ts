@@ -65,6 +65,7 @@ export const cases: readonly OpCase[] = [
   ...pair([37, 130], -1, { gradients: [] }),
   ...pair([2, 5000], -1, { gradients: [] }),
   ...pair([2, 5001], -1, { gradients: [] }),
+  ...pair([1, 1_000_000], -1, { gradients: [], large: true, forced: 'none' }),
   ...pair([65_537, 2], -1, { gradients: [], property: () => undefined, large: true }),
   opCase<'x'>({
     name: 'softmax of large values [2, 12]',
