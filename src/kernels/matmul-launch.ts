@@ -200,8 +200,8 @@ function constantsOf(product: Product, plan: Plan, { bias, residual, activation 
     TRANSPOSE_B: Number(product.transposeB),
     // Masks cost little; without them there is one more pipeline to build, so only the fast path goes without.
     TAIL: Number(plan.tail || !vecA || !vecB),
-    ...tileConstants(plan.size, traits),
-    STEPS: plan.steps,
+    // What a workgroup shares is of one size.
+    ...(!plan.size.perWorkgroup && { ...tileConstants(plan.size, traits), STEPS: plan.steps }),
     RUN: product.runs ? Math.log2(product.runs.columns) : 0,
     SUM_BATCHES: Number(product.sumBatches),
     HAS_BIAS: Number(bias !== undefined),

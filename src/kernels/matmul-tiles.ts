@@ -18,7 +18,7 @@ export interface TileSize {
   readonly rows: 1 | 2;
   readonly columns: 1 | 2 | 4 | 8;
   /** How many tiles side by side are a workgroup's; they are dealt out one by one where this is left out. */
-  readonly sideBySide?: 8;
+  readonly perWorkgroup?: 8;
 }
 
 const TILES: Readonly<Record<TileVariant, TileSize>> = {
@@ -26,7 +26,7 @@ const TILES: Readonly<Record<TileVariant, TileSize>> = {
   quad: { share: 4, bySubgroup: true, rows: 1, columns: 4 },
   octet: { share: 8, bySubgroup: true, rows: 1, columns: 8 },
   largeQuad: { share: 4, bySubgroup: true, rows: 2, columns: 8 },
-  workgroup: { share: 8, bySubgroup: false, rows: 2, columns: 2, sideBySide: 8 },
+  workgroup: { share: 8, bySubgroup: false, rows: 2, columns: 2, perWorkgroup: 8 },
 };
 
 // Blocks of 4 columns at most where operands are not whole vectors: scalar loads take a compiler long, for eight lanes' wide loops seconds.
@@ -96,13 +96,13 @@ export function tileSize(
   { vectors }: { readonly vectors: boolean },
 ): TileSize {
   const size = TILES[variant];
-  if (size.sideBySide) return size;
+  if (size.perWorkgroup) return size;
   return { ...size, columns: columnBlocks(n, vectors ? size.columns : SCALAR_COLUMNS[variant]) };
 }
 
 /** How many tiles cover m rows and n columns. */
-export function tilesOver(m: number, n: number, { share, rows, columns, sideBySide }: TileSize) {
-  const beside = sideBySide ?? 1;
+export function tilesOver(m: number, n: number, { share, rows, columns, perWorkgroup }: TileSize) {
+  const beside = perWorkgroup ?? 1;
   const tilesN = Math.ceil(n / (4 * columns * beside)) * beside;
   return { tilesM: Math.ceil(m / (4 * share * rows)), tilesN };
 }
@@ -119,10 +119,10 @@ const FEW_TILES = 64;
 /** The workgroups for so many tiles: small ones where they are few, and always on SwiftShader, which gains 5 % by them. */
 export function groupsFor(
   tiles: number,
-  { share, sideBySide }: TileSize,
+  { share, perWorkgroup }: TileSize,
   { software, subgroupMinSize }: Pick<Traits, 'software' | 'subgroupMinSize'>,
 ): Groups {
-  const threads = software && !sideBySide && (subgroupMinSize === 4 || tiles < FEW_TILES) ? 16 : 64;
+  const threads = software && !perWorkgroup && (subgroupMinSize === 4 || tiles < FEW_TILES) ? 16 : 64;
   return { threads, count: Math.ceil(tiles / (threads / share)) };
 }
 

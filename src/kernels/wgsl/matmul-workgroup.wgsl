@@ -14,7 +14,7 @@ struct MatmulParams {
   outStart: u32, outRow: u32, out0: u32, out1: u32, out2: u32, outRun: u32,
   size1: u32, size2: u32, // of the batch axes 1 and 2
   slope: f32,
-  vectors: u32, width: u32, // 4 · COLS; columns of a run that are there
+  vectors: u32, width: u32, // 8, of a block of rows; columns of a run that are there
 }
 
 override VEC_A: bool = true; // rows of A are multiples of 4
@@ -23,11 +23,6 @@ override TRANSPOSE_A: bool = false;
 override TRANSPOSE_B: bool = false;
 override TAIL: bool = true; // steps may reach past the end of k
 override THREADS: u32 = 64u; // of a workgroup; no other number fits
-override SHARE: u32 = 8u; // threads in a group
-override SWAP: bool = false; // unused
-override ROWS: u32 = 2u; // blocks of 4 rows in a thread
-override COLS: u32 = 2u; // blocks of 4 columns in a tile
-override STEPS: u32 = 1u; // unused
 override RUN: u32 = 0u; // log2 of the columns of a run, at least 2; 0: all are one run
 override SUM_BATCHES: bool = false;
 override HAS_BIAS: bool = false;
@@ -44,6 +39,7 @@ override ACTIVATION: u32 = 0u;
 @group(0) @binding(6) var<storage, read_write> out: array<vec4<S>>;
 @group(0) @binding(6) var<storage, read_write> outScalar: array<S>;
 const FOUR = vec4u(0u, 1u, 2u, 3u);
+const ROWS = 2u; // blocks of 4 rows in a thread
 var<private> lane: u32; // this thread's number
 var<private> rowLoaded: u32; // of A, the first of the block that this thread loads
 var<private> colLoaded: u32; // of B
@@ -139,14 +135,13 @@ fn enterBatch(z: u32) {
 // A block for each 4 rows of a thread, of A or of 4 columns of C.
 struct Strip { r0: mat4x4f, r1: mat4x4f }
 fn gained(c: Strip, b: mat4x4f, a: Strip) -> Strip {
-  if (ROWS == 1u) { return Strip(c.r0 + b * a.r0, c.r1); }
   return Strip(c.r0 + b * a.r0, c.r1 + b * a.r1);
 }
 fn gainedPair(c: array<Strip, 2>, pair: array<mat4x4f, 2>, a: Strip) -> array<Strip, 2> {
-  if (COLS == 1u) { return array(gained(c[0], pair[0], a), c[1]); }
   return array(gained(c[0], pair[0], a), gained(c[1], pair[1], a));
 }
 
+// What is stored as in matmul.wgsl, of which only c0 is there: two blocks of columns.
 struct Tile { c0: array<Strip, 2>, c1: array<Strip, 2>, c2: array<Strip, 2>, c3: array<Strip, 2> }
 
 fn gainedTile(before: Tile, i: u32) -> Tile {
