@@ -14,15 +14,21 @@ import {
 import { sideBySide, wholeRows } from './matmul-shared.ts';
 import {
   groupsFor,
+  matmulTileSize,
   matmulVariants,
   type TileSize,
   type TileVariant,
   tileConstants,
-  tileSize,
   tilesOver,
 } from './matmul-tiles.ts';
 import { run } from './run.ts';
-import { matmulSubgroupWgsl, matmulSumWgsl, matmulWgsl, matmulWorkgroupWgsl } from './wgsl.gen.ts';
+import {
+  matmulSubgroupWgsl,
+  matmulSumWgsl,
+  matmulWgsl,
+  matmulWideWgsl,
+  matmulWorkgroupWgsl,
+} from './wgsl.gen.ts';
 
 /** What is done to a product as it is stored. */
 export interface Epilogue {
@@ -68,17 +74,18 @@ export interface Plan {
 export function matmulPlan(
   product: Product,
   variant: TileVariant,
-  traits: Pick<Traits, 'software'>,
+  traits: Pick<Traits, 'software' | 'subgroupMinSize'>,
   maySplit: boolean,
 ): Plan {
   const { m, n, k, batch, sumBatches } = product;
-  const size = tileSize(variant, n, { vectors: vectorsOf(product).every(Boolean) });
-  const { tilesM, tilesN } = tilesOver(m, n, size);
   const batches = batch[0] * batch[1] * batch[2];
+  const whole = { operands: vectorsOf(product).every(Boolean), results: storesVectors(product) };
+  const size = matmulTileSize(variant, extentOf(product), sumBatches ? 1 : batches, whole, traits);
+  const { tilesM, tilesN } = tilesOver(m, n, size);
   const tiles = tilesM * tilesN * (sumBatches ? 1 : batches);
   const length = sumBatches ? batches * k : k;
   const wanted = maySplit ? splitsOf(tiles, length, 128, traits) : 1;
-  const steps = variant === 'largeQuad' && k % (2 * STEP) === 0 ? 2 : 1;
+  const steps = variant === 'largeQuad' && size.columns < 16 && k % (2 * STEP) === 0 ? 2 : 1;
   const kChunk = ceilTo(sumBatches ? k : k / wanted, variant === 'workgroup' ? SHARED_STEP : steps * STEP);
   const batchChunk = sumBatches ? Math.ceil(batches / wanted) : 1;
   const splits = sumBatches ? Math.ceil(batches / batchChunk) || 1 : Math.ceil(k / kChunk) || 1;
@@ -155,17 +162,23 @@ function launch(
   partSize = 0,
 ): void {
   const { bias = b, residual = b } = epilogue;
-  const inputs = { a, aScalar: a, b, bScalar: b, bias, residual };
   const params = { ...paramsOf(product, plan), partSize, slope: epilogue.slope };
   const { traits } = a.device;
   const { threads, count } = groupsFor(plan.tiles * plan.splits, plan.size, traits);
+  const constants = { ...constantsOf(product, plan, epilogue), THREADS: threads };
   const options = {
     groups: count,
-    constants: { ...constantsOf(product, plan, epilogue, traits), THREADS: threads },
+    constants,
     flops: 2 * product.m * columnsOf(product) * product.k * plan.batches,
   };
-  if (storesVectors(product)) run(shader, 'matmul', { ...inputs, out }, params, options);
-  else run(shader, 'matmulAnyN', { ...inputs, outScalar: out }, params, options);
+  if (plan.size.columns === 16) {
+    run(matmulWideWgsl, 'matmul', { a, b, bias, residual, out }, params, options);
+    return;
+  }
+  const inputs = { a, aScalar: a, b, bScalar: b, bias, residual };
+  const tiled = { ...options, constants: { ...constants, ...tilesOf(product, plan, traits) } };
+  if (storesVectors(product)) run(shader, 'matmul', { ...inputs, out }, params, tiled);
+  else run(shader, 'matmulAnyN', { ...inputs, outScalar: out }, params, tiled);
 }
 
 function paramsOf(product: Product, plan: Plan) {
@@ -176,7 +189,13 @@ function paramsOf(product: Product, plan: Plan) {
   const { width, bStride, outStride } = runsOf(product);
   return {
     ...{ m, n, k, tilesM, tilesN, tiles, splits, kChunk, batches, batchChunk, size1, size2 },
-    ...{ vectors: 4 * plan.size.columns, aStart: a.start, aRow: a.row, bStart: b.start, bRow: b.row },
+    ...{
+      vectors: Math.min(4 * plan.size.columns, 32),
+      aStart: a.start,
+      aRow: a.row,
+      bStart: b.start,
+      bRow: b.row,
+    },
     ...{
       a0: aStrides[0],
       a1: aStrides[1],
@@ -191,21 +210,23 @@ function paramsOf(product: Product, plan: Plan) {
   };
 }
 
-function constantsOf(product: Product, plan: Plan, { bias, residual, activation }: Epilogue, traits: Traits) {
-  const [vecA, vecB] = vectorsOf(product);
+function constantsOf(product: Product, plan: Plan, { bias, residual, activation }: Epilogue) {
   return {
-    VEC_A: Number(vecA),
-    VEC_B: Number(vecB),
     TRANSPOSE_A: Number(product.transposeA),
     TRANSPOSE_B: Number(product.transposeB),
     // Masks cost little; without them there is one more pipeline to build, so only the fast path goes without.
-    TAIL: Number(plan.tail || !vecA || !vecB),
-    // What a workgroup shares is of one size.
-    ...(!plan.size.perWorkgroup && { ...tileConstants(plan.size, traits), STEPS: plan.steps }),
+    TAIL: Number(plan.tail || !vectorsOf(product).every(Boolean)),
     RUN: product.runs ? Math.log2(product.runs.columns) : 0,
     SUM_BATCHES: Number(product.sumBatches),
     HAS_BIAS: Number(bias !== undefined),
     HAS_RESIDUAL: Number(residual !== undefined),
     ACTIVATION: activation,
   };
+}
+
+/** The constants of shaders whose tiles are of several sizes, and of `workgroup`, whose tile is of one. */
+function tilesOf(product: Product, plan: Plan, traits: Traits) {
+  const [vecA, vecB] = vectorsOf(product);
+  const sizes = { ...tileConstants(plan.size, traits), STEPS: plan.steps };
+  return { VEC_A: Number(vecA), VEC_B: Number(vecB), ...(!plan.size.perWorkgroup && sizes) };
 }

@@ -16,7 +16,7 @@ export interface TileSize {
   /** By the subgroup; otherwise each of them loads the operand. */
   readonly bySubgroup: boolean;
   readonly rows: 1 | 2;
-  readonly columns: 1 | 2 | 4 | 8;
+  readonly columns: 1 | 2 | 4 | 8 | 16;
   /** How many tiles side by side are a workgroup's; they are dealt out one by one where this is left out. */
   readonly perWorkgroup?: 8;
 }
@@ -100,6 +100,34 @@ export function tileSize(
   return { ...size, columns: columnBlocks(n, vectors ? size.columns : SCALAR_COLUMNS[variant]) };
 }
 
+/** Whether operands can be loaded, and results stored, in whole vectors. */
+export interface WholeVectors {
+  readonly operands: boolean;
+  readonly results: boolean;
+}
+
+/**
+ * The tile of a variant for a product of so many matrices. Those of `largeQuad` on SwiftShader have 64 columns (matmul-wide.wgsl) where
+ * that leaves tiles enough, and work enough to win back what they take to build: a quarter less is loaded for a multiplication.
+ */
+export function matmulTileSize(
+  variant: TileVariant,
+  { m, n, work }: Extent,
+  batches: number,
+  { operands, results }: WholeVectors,
+  traits: SwapTraits,
+): TileSize {
+  const size = tileSize(variant, n, { vectors: operands });
+  const may = variant === 'largeQuad' && swaps(size, traits) && operands && results;
+  if (!may || work < WIDE_WORK || columnBlocks(n, 16) < 16) return size;
+  const wide: TileSize = { ...size, columns: 16 };
+  const { tilesM, tilesN } = tilesOver(m, n, wide);
+  return tilesM * tilesN * batches < MANY_TILES ? size : wide;
+}
+
+const WIDE_WORK = 2 ** 24;
+const MANY_TILES = 128; // what splitsOf wants on a software adapter
+
 /** How many tiles cover m rows and n columns. */
 export function tilesOver(m: number, n: number, { share, rows, columns, perWorkgroup }: TileSize) {
   const beside = perWorkgroup ?? 1;
@@ -126,20 +154,23 @@ export function groupsFor(
   return { threads, count: Math.ceil(tiles / (threads / share)) };
 }
 
+type SwapTraits = Pick<Traits, 'software' | 'subgroupMinSize'>;
+
+/** Whether lanes swap what they share: where four are a subgroup (SwiftShader), a broadcast takes five shuffles, a swap one. */
+function swaps({ bySubgroup }: TileSize, { software, subgroupMinSize }: SwapTraits): boolean {
+  return software && subgroupMinSize === 4 && bySubgroup;
+}
+
 /** A tile as the shaders' constants. */
-export function tileConstants(
-  { share, bySubgroup, rows, columns }: TileSize,
-  { software, subgroupMinSize }: Pick<Traits, 'software' | 'subgroupMinSize'>,
-) {
-  // Where four lanes are a subgroup (SwiftShader), a broadcast takes five shuffles, a swap one.
-  const swap = software && subgroupMinSize === 4 && bySubgroup;
-  return { SHARE: share, ROWS: rows, COLS: columns, SWAP: Number(swap) };
+export function tileConstants(size: TileSize, traits: SwapTraits) {
+  const { share, rows, columns } = size;
+  return { SHARE: share, ROWS: rows, COLS: columns, SWAP: Number(swaps(size, traits)) };
 }
 
 /** Blocks of 4 columns in a tile for n columns, up to `most`: those that take least time, counting columns that are not there. */
-export function columnBlocks(n: number, most = 4): 1 | 2 | 4 | 8 {
+export function columnBlocks(n: number, most = 4): 1 | 2 | 4 | 8 | 16 {
   // A step loads four vectors of A and one for each block; a block's multiplications take about as long as a load.
   const cost = (blocks: number) => Math.ceil(n / (4 * blocks)) * (4 + 2 * blocks);
-  const all = ([8, 4, 2, 1] as const).filter((blocks) => blocks <= most);
+  const all = ([16, 8, 4, 2, 1] as const).filter((blocks) => blocks <= most);
   return all.reduce((best, blocks) => (cost(blocks) < cost(best) ? blocks : best));
 }

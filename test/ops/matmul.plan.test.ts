@@ -14,6 +14,9 @@ import {
 
 const NO_BATCH = { batch: [1, 1, 1], aStrides: [0, 0, 0], bStrides: [0, 0, 0], sumBatches: false } as const;
 
+const SWIFTSHADER = { software: true, subgroupMinSize: 4 } as const;
+const LAVAPIPE = { software: true, subgroupMinSize: 8 } as const;
+
 function product(m: number, n: number, k: number): Product {
   return { m, n, k, transposeA: false, transposeB: false, ...NO_BATCH };
 }
@@ -24,7 +27,7 @@ describe('matmulPlan', () => {
   });
 
   test('few tiles with a long k are split, in whole steps that cover k', () => {
-    const plan = matmulPlan(product(16, 16, 10_001), 'quad', { software: true }, true);
+    const plan = matmulPlan(product(16, 16, 10_001), 'quad', SWIFTSHADER, true);
     expect(plan.splits).toBeGreaterThan(8);
     expect(plan.kChunk % 4).toBe(0);
     expect(plan.kChunk * plan.splits).toBeGreaterThanOrEqual(10_001);
@@ -34,15 +37,30 @@ describe('matmulPlan', () => {
 
   test('large tiles take two steps along k at a time where that leaves no rest, in splits as well', () => {
     const plan = (k: number, variant: 'largeQuad' | 'quad' = 'largeQuad') =>
-      matmulPlan(product(64, 32, k), variant, { software: true }, true);
+      matmulPlan(product(64, 32, k), variant, SWIFTSHADER, true);
     expect([plan(64).steps, plan(68).steps, plan(64, 'quad').steps]).toEqual([2, 1, 1]);
     expect(plan(10_008).splits).toBeGreaterThan(8);
     expect(plan(10_008).kChunk % 8).toBe(0);
   });
 
+  test('large tiles have 64 columns where lanes swap, and enough tiles and work are left', () => {
+    const columns = (given: Product, traits: typeof SWIFTSHADER | typeof LAVAPIPE = SWIFTSHADER) => {
+      const { size, steps } = matmulPlan(given, 'largeQuad', traits, true);
+      expect(steps).toBe(size.columns < 16 ? 2 : 1);
+      return size.columns;
+    };
+    expect(columns(product(512, 512, 64))).toBe(16);
+    expect(columns(product(512, 512, 64), LAVAPIPE)).toBe(8); // its lanes broadcast, and the shader loads 32 columns ahead
+    expect(columns(product(512, 512, 56))).toBe(8);
+    expect(columns(product(480, 512, 1024))).toBe(8);
+    expect(columns(product(4096, 96, 64))).toBe(8); // a third of the columns of two tiles would be missing
+    const batched = { ...product(128, 64, 256), batch: [1, 1, 32] } as const;
+    expect([columns(batched), columns({ ...batched, sumBatches: true })]).toEqual([16, 8]);
+  });
+
   test('eight lanes have wide tiles where operands are whole vectors', () => {
-    expect(matmulPlan(product(64, 64, 64), 'octet', { software: true }, true).size.columns).toBe(8);
-    expect(matmulPlan(product(64, 63, 64), 'octet', { software: true }, true).size.columns).toBe(4);
+    expect(matmulPlan(product(64, 64, 64), 'octet', LAVAPIPE, true).size.columns).toBe(8);
+    expect(matmulPlan(product(64, 63, 64), 'octet', LAVAPIPE, true).size.columns).toBe(4);
     expect(tileSize('register', 64, { vectors: false }).columns).toBe(1);
   });
 
@@ -66,7 +84,7 @@ describe('matmulPlan', () => {
   });
 
   test('an activation forbids splits', () => {
-    expect(matmulPlan(product(16, 16, 10_000), 'quad', { software: true }, false).splits).toBe(1);
+    expect(matmulPlan(product(16, 16, 10_000), 'quad', SWIFTSHADER, false).splits).toBe(1);
   });
 
   test('many tiles are not split', () => {
@@ -108,13 +126,12 @@ describe('matmulPlan', () => {
 
   test('a workgroup has eight tiles side by side, one more for the rest, and 16 steps along k', () => {
     const plan = (m: number, n: number, k: number) =>
-      matmulPlan(product(m, n, k), 'workgroup', { software: false }, true);
+      matmulPlan(product(m, n, k), 'workgroup', { software: false, subgroupMinSize: 32 }, true);
     expect(plan(64, 64, 16)).toMatchObject({ tilesM: 1, tilesN: 8, tiles: 8, kChunk: 16, tail: false });
     expect(plan(65, 72, 20)).toMatchObject({ tilesM: 2, tilesN: 16, tiles: 32, kChunk: 32, tail: true });
     expect(plan(64, 64, 10_001).kChunk % 16).toBe(0);
     const { size, tiles } = plan(65, 72, 20);
-    const swiftshader = { software: true, subgroupMinSize: 4 };
-    expect(groupsFor(tiles, size, swiftshader)).toEqual({ threads: 64, count: 4 });
+    expect(groupsFor(tiles, size, SWIFTSHADER)).toEqual({ threads: 64, count: 4 });
   });
 
   test('batches of few columns that share a are side by side', () => {
@@ -167,6 +184,13 @@ test('matmul-workgroup.wgsl stores as matmul.wgsl does', () => {
     text.slice(text.indexOf('\n// The activations are')).replace('select(v, ordered(v), TRANSPOSE_B)', 'v'); // lanes swap nothing
   expect(storing(read('matmul-workgroup'))).toBe(storing(read('matmul')));
   expect(storing(read('matmul')).length).toBeGreaterThan(3000);
+});
+
+test('matmul-wide.wgsl finishes what it stores as matmul.wgsl does', () => {
+  const finishing = (text: string) =>
+    text.slice(text.indexOf('\n// The activations are'), text.indexOf('\n// N, the columns'));
+  expect(finishing(read('matmul-wide'))).toBe(finishing(read('matmul')));
+  expect(finishing(read('matmul')).length).toBeGreaterThan(1500);
 });
 
 describe.each(['matmul', 'conv', 'conv-weight'])('%s-subgroup.wgsl', (name) => {

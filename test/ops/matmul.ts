@@ -115,6 +115,7 @@ function measured(m: number, n: number, k: number, options: Options = {}): OpCas
 
 const small: Extra = { gradients: ['a', 'b'], secondOrder: true };
 const forward: Extra = { forced: 'forward' };
+const wide: Extra = { forced: 'none', gradients: [], linear: [] };
 const flags = [false, true].flatMap((transposeA) =>
   [false, true].map((transposeB) => ({ transposeA, transposeB })),
 );
@@ -228,6 +229,14 @@ export const cases: readonly OpCase[] = [
     gradients: [],
   }),
   { ...product([1050000, 1, 1], [1050000, 1, 1], {}, { linear: [], forced: 'none' }), large: true }, // more than 65,535 workgroups
+  // Tiles of 64 columns where four lanes are a subgroup: edges, a tail, an epilogue, runs, and batches that are summed for the gradient.
+  product([500, 72], [72, 516], {}, wide),
+  product([500, 72], [516, 72], { transposeB: true }, wide),
+  product([70, 500], [70, 516], { transposeA: true }, wide),
+  product([72, 500], [516, 72], { transposeA: true, transposeB: true }, wide),
+  residual([500, 72], [72, 516], { activation: 'gelu' }, wide),
+  product([512, 64], [256, 64, 4], {}, wide),
+  product([512, 512], [2, 512, 64], {}, { linear: ['a'], forced: 'none' }),
   measured(256, 256, 256),
   measured(12800, 64, 64),
   measured(64, 64, 12800, { transposeA: true }),

@@ -3,13 +3,13 @@ import { IMPORTS, measureSizes } from '../../scripts/size.ts';
 
 /** gzip bytes that no change may go beyond unnoticed. Raise a number only with a reason in the commit. */
 const BUDGET: Readonly<Record<string, number>> = {
-  all: 152_200,
-  'core: tensors, kernels, autograd': 89_000,
-  'conv2d and relu': 47_700,
-  'matmul and softmax': 35_700,
-  'train a perceptron': 43_100,
-  'attack a network': 65_100,
-  'two-stream with AMR': 88_700,
+  all: 153_200,
+  'core: tensors, kernels, autograd': 90_000,
+  'conv2d and relu': 49_100,
+  'matmul and softmax': 36_700,
+  'train a perceptron': 44_100,
+  'attack a network': 66_200,
+  'two-stream with AMR': 89_700,
 };
 
 test('what people import stays within its budget, and a part is smaller than the whole', async () => {

@@ -132,21 +132,17 @@ fn enterBatch(z: u32) {
   bAt = params.bStart + at.x * params.b0 + at.y * params.b1 + at.z * params.b2;
 }
 
-// A block for each 4 rows of a thread, of A or of 4 columns of C.
-struct Strip { r0: mat4x4f, r1: mat4x4f }
-fn gained(c: Strip, b: mat4x4f, a: Strip) -> Strip {
-  return Strip(c.r0 + b * a.r0, c.r1 + b * a.r1);
-}
-fn gainedPair(c: array<Strip, 2>, pair: array<mat4x4f, 2>, a: Strip) -> array<Strip, 2> {
-  return array(gained(c[0], pair[0], a), gained(c[1], pair[1], a));
-}
-
-// What is stored as in matmul.wgsl, of which only c0 is there: two blocks of columns.
-struct Tile { c0: array<Strip, 2>, c1: array<Strip, 2>, c2: array<Strip, 2>, c3: array<Strip, 2> }
-
+alias Tile = array<array<mat4x4f, 8>, 2>; // as in matmul.wgsl, of whose 8 blocks of columns two are there
 fn gainedTile(before: Tile, i: u32) -> Tile {
   var c = before;
-  c.c0 = gainedPair(c.c0, array(bOwn(i, 0u), bOwn(i, 1u)), Strip(aOwn(i, 0u), aOwn(i, 1u)));
+  let a0 = aOwn(i, 0u);
+  let a1 = aOwn(i, 1u);
+  let b0 = bOwn(i, 0u);
+  let b1 = bOwn(i, 1u);
+  c[0][0] += b0 * a0;
+  c[0][1] += b1 * a0;
+  c[1][0] += b0 * a1;
+  c[1][1] += b1 * a1;
   return c;
 }
 
@@ -214,7 +210,6 @@ fn normalCdf(v: vec4f) -> vec4f {
   return select(1 - tail, tail, v < vec4f());
 }
 fn weighted(v: vec4f, weight: vec4f) -> vec4f { return select(v * weight, vec4f(), weight == vec4f()); }
-
 fn activate(v: vec4f) -> vec4f {
   switch (ACTIVATION) {
     case 1u: { return select(v, vec4f(), v < vec4f()); } // relu
@@ -226,7 +221,6 @@ fn activate(v: vec4f) -> vec4f {
     default: { return v; }
   }
 }
-
 fn finished(v: vec4f, j: u32, at: u32) -> vec4f {
   var result = v;
   if (HAS_BIAS) { result += vec4f(vec4<T>(bias[j], bias[j + 1u], bias[j + 2u], bias[j + 3u])); }
@@ -234,53 +228,46 @@ fn finished(v: vec4f, j: u32, at: u32) -> vec4f {
   return activate(result);
 }
 
-// The blocks of rows 4·r and on, where a loop can walk them.
-fn blocksOf(t: Tile, r: u32) -> array<mat4x4f, 8> {
-  let c = array<Strip, 8>(t.c0[0], t.c0[1], t.c1[0], t.c1[1], t.c2[0], t.c2[1], t.c3[0], t.c3[1]);
-  if (r == 0u) { return array<mat4x4f, 8>(c[0].r0, c[1].r0, c[2].r0, c[3].r0, c[4].r0, c[5].r0, c[6].r0, c[7].r0); }
-  return array<mat4x4f, 8>(c[0].r1, c[1].r1, c[2].r1, c[3].r1, c[4].r1, c[5].r1, c[6].r1, c[7].r1);
-}
-
 // N, the columns that a run has and all strides are multiples of 4.
-fn storeVectors(t: Tile, r: u32) {
-  var blocks = blocksOf(t, r);
-  // params.vectors is known at run time only, so that no compiler unrolls the loop: that would take it seconds.
-  for (var i = 0u; i < params.vectors; i++) {
-    let down = row + 4u * r + i % 4u;
-    let j = col + i / 4u * 4u;
-    let at = outAt + down * params.outRow + fromFirst(j, 4u, params.outRun);
-    if (down < params.m && j < params.n) { out[at / 4u] = vec4<S>(finished(blocks[i / 4u][i % 4u], inRun(j), at)); }
+fn storeVectors(c: Tile) {
+  // params.vectors is known at run time only, so that no compiler unrolls the loop: that would take it seconds. What is stored is taken
+  // within the outer loop: what follows the loop over k at once, SwiftShader does in each turn of it.
+  for (var r = 0u; r < ROWS; r++) {
+    var blocks = c[0];
+    if (ROWS > 1u && r == 1u) { blocks = c[1]; }
+    for (var i = 0u; i < params.vectors; i++) {
+      let down = row + 4u * r + i % 4u;
+      let j = col + i / 4u * 4u;
+      let at = outAt + down * params.outRow + fromFirst(j, 4u, params.outRun);
+      if (down < params.m && j < params.n) { out[at / 4u] = vec4<S>(finished(blocks[i / 4u][i % 4u], inRun(j), at)); }
+    }
   }
 }
-
 // Any N.
-fn storeScalars(t: Tile, r: u32) {
-  var blocks = blocksOf(t, r);
-  for (var i = 0u; i < params.vectors; i++) {
-    let down = row + 4u * r + i % 4u;
-    let j = col + i / 4u * 4u;
-    let at = outAt + down * params.outRow + fromFirst(j, 4u, params.outRun);
-    let values = finished(blocks[i / 4u][i % 4u], inRun(j), at);
-    let width = select(0u, params.width - min(inRun(j), params.width), down < params.m && j < params.n);
-    if (width > 0u) { outScalar[at] = S(values.x); }
-    if (width > 1u) { outScalar[at + 1u] = S(values.y); }
-    if (width > 2u) { outScalar[at + 2u] = S(values.z); }
-    if (width > 3u) { outScalar[at + 3u] = S(values.w); }
+fn storeScalars(c: Tile) {
+  for (var r = 0u; r < ROWS; r++) {
+    var blocks = c[0];
+    if (ROWS > 1u && r == 1u) { blocks = c[1]; }
+    for (var i = 0u; i < params.vectors; i++) {
+      let down = row + 4u * r + i % 4u;
+      let j = col + i / 4u * 4u;
+      let at = outAt + down * params.outRow + fromFirst(j, 4u, params.outRun);
+      let values = finished(blocks[i / 4u][i % 4u], inRun(j), at);
+      let width = select(0u, params.width - min(inRun(j), params.width), down < params.m && j < params.n);
+      if (width > 0u) { outScalar[at] = S(values.x); } if (width > 1u) { outScalar[at + 1u] = S(values.y); }
+      if (width > 2u) { outScalar[at + 2u] = S(values.z); } if (width > 3u) { outScalar[at + 3u] = S(values.w); }
+    }
   }
 }
 
 @compute @workgroup_size(THREADS)
 fn matmul(@builtin(local_invocation_index) thread: u32,
   @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let t = tileProduct(thread, id.y * groups.x + id.x);
-  storeVectors(t, 0u);
-  if (ROWS > 1u) { storeVectors(t, 1u); }
+  storeVectors(tileProduct(thread, id.y * groups.x + id.x));
 }
 
 @compute @workgroup_size(THREADS)
 fn matmulAnyN(@builtin(local_invocation_index) thread: u32,
   @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let t = tileProduct(thread, id.y * groups.x + id.x);
-  storeScalars(t, 0u);
-  if (ROWS > 1u) { storeScalars(t, 1u); }
+  storeScalars(tileProduct(thread, id.y * groups.x + id.x));
 }
