@@ -47,6 +47,9 @@ export function reflect(file: string, text: string) {
   const constants = Object.fromEntries(
     [...code.matchAll(/^override\s+(\w+)\s*:\s*(\w+)/gm)].map((m) => [m[1], m[2]]),
   );
+  const overrides = code.match(/\boverride\s/g) ?? [];
+  if (overrides.length > Object.keys(constants).length)
+    throw new Error(`${file}: more than one override on a line`);
   const lines = [...code.matchAll(/^(?:const (TILE_\w+)|alias ([ST]))\s*=.*;/gm)].map((m) => [
     m[1] ?? m[2],
     m[0],

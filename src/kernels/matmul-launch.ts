@@ -14,8 +14,10 @@ import {
 import { sideBySide, wholeRows } from './matmul-shared.ts';
 import {
   groupsFor,
+  MANY_TILES,
   matmulTileSize,
   matmulVariants,
+  type SwapTraits,
   type TileSize,
   type TileVariant,
   tileConstants,
@@ -49,7 +51,7 @@ export function splitsOf(
   shortest: number,
   { software }: Pick<Traits, 'software'>,
 ): number {
-  const wanted = Math.floor((software ? 128 : 4096) / Math.max(tiles, 1));
+  const wanted = Math.floor((software ? MANY_TILES : 4096) / Math.max(tiles, 1));
   return Math.max(1, Math.min(wanted, Math.floor(length / shortest), 256));
 }
 
@@ -74,7 +76,7 @@ export interface Plan {
 export function matmulPlan(
   product: Product,
   variant: TileVariant,
-  traits: Pick<Traits, 'software' | 'subgroupMinSize'>,
+  traits: SwapTraits,
   maySplit: boolean,
 ): Plan {
   const { m, n, k, batch, sumBatches } = product;
@@ -84,8 +86,8 @@ export function matmulPlan(
   const { tilesM, tilesN } = tilesOver(m, n, size);
   const tiles = tilesM * tilesN * (sumBatches ? 1 : batches);
   const length = sumBatches ? batches * k : k;
-  const wanted = maySplit ? splitsOf(tiles, length, 128, traits) : 1;
-  const steps = variant === 'largeQuad' && size.columns < 16 && k % (2 * STEP) === 0 ? 2 : 1;
+  const wanted = maySplit && !size.wide ? splitsOf(tiles, length, 128, traits) : 1;
+  const steps = variant === 'largeQuad' && !size.wide && k % (2 * STEP) === 0 ? 2 : 1;
   const kChunk = ceilTo(sumBatches ? k : k / wanted, variant === 'workgroup' ? SHARED_STEP : steps * STEP);
   const batchChunk = sumBatches ? Math.ceil(batches / wanted) : 1;
   const splits = sumBatches ? Math.ceil(batches / batchChunk) || 1 : Math.ceil(k / kChunk) || 1;
@@ -171,7 +173,7 @@ function launch(
     constants,
     flops: 2 * product.m * columnsOf(product) * product.k * plan.batches,
   };
-  if (plan.size.columns === 16) {
+  if (plan.size.wide) {
     run(matmulWideWgsl, 'matmul', { a, b, bias, residual, out }, params, options);
     return;
   }
@@ -190,7 +192,7 @@ function paramsOf(product: Product, plan: Plan) {
   return {
     ...{ m, n, k, tilesM, tilesN, tiles, splits, kChunk, batches, batchChunk, size1, size2 },
     ...{
-      vectors: Math.min(4 * plan.size.columns, 32),
+      vectors: plan.size.wide ? 32 : 4 * plan.size.columns,
       aStart: a.start,
       aRow: a.row,
       bStart: b.start,

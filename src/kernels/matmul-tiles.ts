@@ -2,7 +2,7 @@ import type { Traits } from '../tensor/device.ts';
 
 /**
  * `quad`: four lanes share one operand through the subgroup, `octet`: eight do, with up to 32 columns in a tile instead of 16;
- * `largeQuad`: four, with so many columns and 8 rows in a thread instead of 4; `register`: each thread loads all it needs;
+ * `largeQuad`: four, with so many columns (in matmul up to 64) and 8 rows in a thread instead of 4; `register`: each thread loads all it needs;
  * `workgroup` (of matmul only): 64 threads share both operands through workgroup memory, for 64 rows and columns.
  */
 export type TileVariant = 'quad' | 'octet' | 'largeQuad' | 'register' | 'workgroup';
@@ -17,6 +17,8 @@ export interface TileSize {
   readonly bySubgroup: boolean;
   readonly rows: 1 | 2;
   readonly columns: 1 | 2 | 4 | 8 | 16;
+  /** Computed by matmul-wide.wgsl, without splits. */
+  readonly wide?: true;
   /** How many tiles side by side are a workgroup's; they are dealt out one by one where this is left out. */
   readonly perWorkgroup?: 8;
 }
@@ -120,13 +122,15 @@ export function matmulTileSize(
   const size = tileSize(variant, n, { vectors: operands });
   const may = variant === 'largeQuad' && swaps(size, traits) && operands && results;
   if (!may || work < WIDE_WORK || columnBlocks(n, 16) < 16) return size;
-  const wide: TileSize = { ...size, columns: 16 };
+  const wide: TileSize = { ...size, columns: 16, wide: true };
   const { tilesM, tilesN } = tilesOver(m, n, wide);
   return tilesM * tilesN * batches < MANY_TILES ? size : wide;
 }
 
 const WIDE_WORK = 2 ** 24;
-const MANY_TILES = 128; // what splitsOf wants on a software adapter
+
+/** Tiles that keep a software adapter busy: of fewer, products are split. */
+export const MANY_TILES = 128;
 
 /** How many tiles cover m rows and n columns. */
 export function tilesOver(m: number, n: number, { share, rows, columns, perWorkgroup }: TileSize) {
@@ -148,13 +152,14 @@ const FEW_TILES = 64;
 export function groupsFor(
   tiles: number,
   { share, perWorkgroup }: TileSize,
-  { software, subgroupMinSize }: Pick<Traits, 'software' | 'subgroupMinSize'>,
+  { software, subgroupMinSize }: SwapTraits,
 ): Groups {
   const threads = software && !perWorkgroup && (subgroupMinSize === 4 || tiles < FEW_TILES) ? 16 : 64;
   return { threads, count: Math.ceil(tiles / (threads / share)) };
 }
 
-type SwapTraits = Pick<Traits, 'software' | 'subgroupMinSize'>;
+/** What decides whether lanes swap. */
+export type SwapTraits = Pick<Traits, 'software' | 'subgroupMinSize'>;
 
 /** Whether lanes swap what they share: where four are a subgroup (SwiftShader), a broadcast takes five shuffles, a swap one. */
 function swaps({ bySubgroup }: TileSize, { software, subgroupMinSize }: SwapTraits): boolean {

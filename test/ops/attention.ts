@@ -124,6 +124,7 @@ export const cases: readonly OpCase[] = [
   attentionCase([1, 20, 40, 1, 64], { causal: true }, forwardOnly),
   attentionCase([1, 9, 11, 1, 128], {}, forwardOnly),
   attentionCase([1, 4, 6, 1, 132], {}, forwardOnly),
+  attentionCase([1, 256, 256, 4, 64], {}, forwardOnly), // scores in tiles of 64 columns on SwiftShader
   attentionCase([1, 133, 3, 1, 2]),
   inTwoStrips(),
   attentionCase(

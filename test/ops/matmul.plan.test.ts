@@ -7,6 +7,8 @@ import {
   columnBlocks,
   groupsFor,
   matmulVariants,
+  type SwapTraits,
+  type TileVariant,
   tileConstants,
   tileSize,
   tileVariants,
@@ -44,18 +46,33 @@ describe('matmulPlan', () => {
   });
 
   test('large tiles have 64 columns where lanes swap, and enough tiles and work are left', () => {
-    const columns = (given: Product, traits: typeof SWIFTSHADER | typeof LAVAPIPE = SWIFTSHADER) => {
-      const { size, steps } = matmulPlan(given, 'largeQuad', traits, true);
-      expect(steps).toBe(size.columns < 16 ? 2 : 1);
-      return size.columns;
-    };
-    expect(columns(product(512, 512, 64))).toBe(16);
-    expect(columns(product(512, 512, 64), LAVAPIPE)).toBe(8); // its lanes broadcast, and the shader loads 32 columns ahead
-    expect(columns(product(512, 512, 56))).toBe(8);
-    expect(columns(product(480, 512, 1024))).toBe(8);
-    expect(columns(product(4096, 96, 64))).toBe(8); // a third of the columns of two tiles would be missing
-    const batched = { ...product(128, 64, 256), batch: [1, 1, 32] } as const;
+    const plan = (given: Product, traits: SwapTraits = SWIFTSHADER, variant: TileVariant = 'largeQuad') =>
+      matmulPlan(given, variant, traits, true);
+    const columns = (...given: Parameters<typeof plan>) => plan(...given).size.columns;
+    expect(plan(product(512, 512, 64))).toMatchObject({
+      size: { columns: 16, wide: true },
+      steps: 1,
+      splits: 1,
+    });
+    expect(columns(product(500, 516, 72))).toBe(16); // the op tests' cases
+    expect(columns({ ...product(500, 516, 70), transposeA: true })).toBe(16);
+    const batched = { ...product(128, 252, 64), batch: [1, 1, 9] } as const;
     expect([columns(batched), columns({ ...batched, sumBatches: true })]).toEqual([16, 8]);
+    const inRuns = { columns: 8, width: 8, bStride: 512, outStride: 4096 };
+    expect(columns({ ...product(512, 1024, 64), transposeA: true, transposeB: true, runs: inRuns })).toBe(16);
+    const summed = { ...product(512, 512, 64), batch: [1, 1, 64], sumBatches: true } as const;
+    expect(plan(summed)).toMatchObject({ size: { wide: true }, splits: 1, batchChunk: 64 });
+
+    const narrow = { size: { columns: 8 }, steps: 2 };
+    expect(plan(product(512, 512, 56))).toMatchObject(narrow); // little work
+    expect(plan(product(480, 512, 1024))).toMatchObject(narrow); // few tiles
+    expect(plan(product(4096, 96, 64))).toMatchObject(narrow); // a quarter of the columns of two tiles would be missing
+    expect(columns(product(512, 514, 64))).toBe(8); // no whole vectors of b
+    const outRows = { start: 2, row: 512, strides: [0, 0, 0] } as const;
+    expect(columns({ ...product(512, 512, 64), outRows })).toBe(8); // nor of the result
+    expect(columns(product(512, 512, 64), LAVAPIPE)).toBe(8);
+    expect(columns(product(512, 512, 64), { software: false, subgroupMinSize: 4 })).toBe(8);
+    expect(columns(product(512, 512, 64), SWIFTSHADER, 'quad')).toBe(4);
   });
 
   test('eight lanes have wide tiles where operands are whole vectors', () => {

@@ -97,9 +97,9 @@ function layer(a: Shape, b: Shape, options: Options, extra: Extra = {}): OpCase 
 
 /** With bias, what leads around the product, and activation. */
 function residual(a: Shape, b: Shape, options: Options = {}, extra: Extra = {}): OpCase {
-  const n = b.at(-1) ?? 0;
+  const n = b.at(options.transposeB ? -2 : -1) ?? 0;
   return opCase<'a' | 'b' | 'bias' | 'residual'>({
-    name: `residual [${a}]·[${b}] ${options.activation ?? 'none'}`,
+    name: `residual [${a}]·${options.transposeB ? 'ᵀ' : ''}[${b}] ${options.activation ?? 'none'}`,
     inputs: { a: normal(a), b: normal(b), bias: normal([n]), residual: normal([...a.slice(0, -1), n]) },
     op: (x) => matmul(x.a, x.b, { ...options, bias: x.bias, residual: x.residual }),
     reference: (x) => matmulReference(x.a, x.b, x.bias, options, x.residual),
@@ -229,13 +229,16 @@ export const cases: readonly OpCase[] = [
     gradients: [],
   }),
   { ...product([1050000, 1, 1], [1050000, 1, 1], {}, { linear: [], forced: 'none' }), large: true }, // more than 65,535 workgroups
-  // Tiles of 64 columns where four lanes are a subgroup: edges, a tail, an epilogue, runs, and batches that are summed for the gradient.
+  // Tiles of 64 columns where four lanes are a subgroup: edges, a tail, epilogues, batches, runs, and batches that the gradient sums.
   product([500, 72], [72, 516], {}, wide),
   product([500, 72], [516, 72], { transposeB: true }, wide),
   product([70, 500], [70, 516], { transposeA: true }, wide),
   product([72, 500], [516, 72], { transposeA: true, transposeB: true }, wide),
   residual([500, 72], [72, 516], { activation: 'gelu' }, wide),
+  residual([500, 72], [516, 72], { transposeB: true }, wide),
+  product([9, 128, 64], [9, 64, 252], {}, wide),
   product([512, 64], [256, 64, 4], {}, wide),
+  product([64, 512], [128, 8, 64], { transposeA: true, transposeB: true }, wide),
   product([512, 512], [2, 512, 64], {}, { linear: ['a'], forced: 'none' }),
   measured(256, 256, 256),
   measured(12800, 64, 64),

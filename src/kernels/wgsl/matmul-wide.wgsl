@@ -1,45 +1,52 @@
 enable subgroups;
-// As matmul.wgsl, for large products where four lanes are a subgroup (SwiftShader): tiles of 8 rows of a thread and 64 columns. Operands and
-// results are whole vectors. SwiftShader's time goes to code fetched and numbers kept on its stack, of which it gives each its own place,
-// so what a turn of the loop over k computes is as little as may be, in an order that frees registers early.
+// As matmul.wgsl, for large products where four lanes are a subgroup (SwiftShader): 8 rows of a thread and 64 columns, in whole vectors and
+// without splits. SwiftShader's time goes to code, more than a cache holds, and to its stack, where each number has a place of its own: so
+// a turn of the loop over k takes one step, in an order that frees registers early.
 alias T = f32; // of the operands; products and sums are f32
-alias S = f32; // of what is stored: T, or f32 for the parts of a sum
+alias S = f32; // of what is stored
 
 struct MatmulParams {
   m: u32, n: u32, k: u32,
-  tilesM: u32, tilesN: u32, tiles: u32, splits: u32, // tiles: of a split
-  kChunk: u32, batches: u32, batchChunk: u32, partSize: u32,
+  tilesM: u32, tilesN: u32, tiles: u32, kChunk: u32, batches: u32,
   // Where the first matrix begins, and how far apart rows and the batches along axes 0, 1 and 2 are, in elements.
   aStart: u32, aRow: u32, a0: u32, a1: u32, a2: u32,
   bStart: u32, bRow: u32, b0: u32, b1: u32, b2: u32, bBlock: u32, bRun: u32,
   outStart: u32, outRow: u32, out0: u32, out1: u32, out2: u32, outRun: u32,
-  size1: u32, size2: u32, slope: f32, // size1 and size2: of the batch axes 1 and 2
+  size1: u32, size2: u32, // of the batch axes 1 and 2
+  slope: f32,
   vectors: u32, width: u32, // 32, of a part of a tile; columns of a run that are there
 }
 
-override TRANSPOSE_A: bool = false; override TRANSPOSE_B: bool = false;
-override TAIL: bool = true; // steps may reach past the end of k
+override TRANSPOSE_A: bool = false;
+override TRANSPOSE_B: bool = false;
+override TAIL: bool = true; // the last step may reach past the end of k
 override THREADS: u32 = 64u; // of a workgroup, a multiple of 4
 override RUN: u32 = 0u; // log2 of the columns of a run, at least 2; 0: all are one run
 override SUM_BATCHES: bool = false;
-override HAS_BIAS: bool = false; override HAS_RESIDUAL: bool = false; override ACTIVATION: u32 = 0u;
+override HAS_BIAS: bool = false;
+override HAS_RESIDUAL: bool = false;
+override ACTIVATION: u32 = 0u;
 
 @group(0) @binding(0) var<uniform> params: MatmulParams;
 @group(0) @binding(1) var<storage, read> a: array<vec4<T>>;
 @group(0) @binding(2) var<storage, read> b: array<vec4<T>>;
-@group(0) @binding(3) var<storage, read> bias: array<T>; @group(0) @binding(4) var<storage, read> residual: array<T>;
+@group(0) @binding(3) var<storage, read> bias: array<T>;
+@group(0) @binding(4) var<storage, read> residual: array<T>;
 @group(0) @binding(5) var<storage, read_write> out: array<vec4<S>>;
 const FOUR = vec4u(0u, 1u, 2u, 3u);
-var<private> lane: u32; var<private> row: u32; var<private> col: u32; var<private> outAt: u32;
+var<private> lane: u32;
+var<private> row: u32;
+var<private> col: u32;
+var<private> outAt: u32;
 var<private> aAt: vec4u; // where the four vectors of this thread's first block of A begin
-var<private> bAt: u32; // where B begins
-var<private> kEnd: u32;
-// These three, aAt and bAt are counted in vectors: SwiftShader divides lane by lane, so not in the loop over k.
-var<private> rowA: u32; var<private> rowB: u32; var<private> blockB: u32;
-
+var<private> bAt: u32; // where B begins, or where all columns are one run, the tile's first
+// Strides; these, aAt and bAt are counted in vectors: SwiftShader shifts lane by lane, so seldom in the loop over k.
+var<private> rowA: u32;
+var<private> rowB: u32;
+var<private> blockB: u32;
 // Zeros for k and behind where they are past the end.
-fn maskAlong(v: vec4f, k: u32) -> vec4f { if (TAIL) { return select(vec4f(), v, vec4u(k) + FOUR < vec4u(kEnd)); } return v; }
-fn maskAcross(v: vec4f, k: u32) -> vec4f { if (TAIL) { return select(vec4f(), v, k < kEnd); } return v; }
+fn maskAlong(v: vec4f, k: u32) -> vec4f { if (TAIL) { return select(vec4f(), v, vec4u(k) + FOUR < vec4u(params.k)); } return v; }
+fn maskAcross(v: vec4f, k: u32) -> vec4f { if (TAIL) { return select(vec4f(), v, k < params.k); } return v; }
 
 // Part i of a shared block is the one that lane (own XOR i) loaded. So what goes with these parts is put in that order.
 fn ordered(v: vec4f) -> vec4f {
@@ -65,7 +72,7 @@ fn aBlock(k: u32, r: u32) -> mat4x4f {
 // Column j in its run, and how far it lies behind the first: fours of columns are `block` apart, and runs of them `run`.
 fn inRun(j: u32) -> u32 { if (RUN == 0u) { return j; } return j & ((1u << RUN) - 1u); }
 fn fromFirst(j: u32, block: u32, run: u32) -> u32 { return select((j >> RUN) * run, 0u, RUN == 0u) + (inRun(j) >> 2u) * block; }
-// How far B's block that is j columns behind the tile's first lies behind bAt, which is the tile's first column where all are one run.
+// How far the block of B that is j columns behind the tile's first lies behind bAt.
 fn fromTile(j: u32) -> u32 { if (RUN == 0u) { return (j >> 2u) * blockB; } return fromFirst(col + j, blockB, params.bRun >> 2u); }
 // Vector r of it, as it lies in memory.
 fn bPart(k: u32, j: u32, r: u32) -> vec4f {
@@ -80,9 +87,9 @@ fn bBlock(k: u32, j: u32) -> mat4x4f {
   if (TRANSPOSE_B) { return transpose(block); }
   return block;
 }
-
 // Batch z along axes 0, 1 and 2.
 fn alongAxes(z: u32) -> vec3u { return vec3u(z / params.size2 / params.size1, z / params.size2 % params.size1, z % params.size2); }
+
 // Where batch z of the operands begins: up to three axes, along which an operand may be repeated.
 fn enterBatch(z: u32) {
   let at = alongAxes(z);
@@ -140,19 +147,16 @@ fn gainedTile(before: Tile, k: u32) -> Tile {
   gain(&c, 0u, 0u, bBlock(k, 0u), a0, a1);
   return c;
 }
-
 // All threads take as many steps, as sharing asks for; masks do the rest.
-fn gainedBatch(before: Tile, batch: u32, kStart: u32, kStop: u32) -> Tile {
+fn gainedBatch(before: Tile, batch: u32) -> Tile {
   var c = before;
   enterBatch(batch);
-  kEnd = kStop;
-  for (var step = 0u; step < params.kChunk; step += 4u) { c = gainedTile(c, kStart + step); }
+  for (var step = 0u; step < params.kChunk; step += 4u) { c = gainedTile(c, step); }
   return c;
 }
 
 fn tileProduct(thread: u32, group: u32) -> Tile {
   let index = group * (THREADS / 4u) + thread / 4u;
-  let split = min(index / params.tiles, params.splits - 1u);
   let tile = index % params.tiles;
   let z = tile / (params.tilesM * params.tilesN);
   // Tiles run down strips of 4 column tiles, so that a workgroup of 64 threads covers a square.
@@ -164,18 +168,13 @@ fn tileProduct(thread: u32, group: u32) -> Tile {
   row = (inStrip / width * 4u + lane) * 8u;
   col = (strip * 4u + inStrip % width) * 64u;
   let at = alongAxes(z);
-  outAt = split * params.partSize + params.outStart + at.x * params.out0 + at.y * params.out1 + at.z * params.out2;
-  if (index >= params.tiles * params.splits) { row = params.m; } // stores nothing
-  let kStart = select(split * params.kChunk, 0u, SUM_BATCHES);
-  let kStop = min(kStart + params.kChunk, params.k);
+  outAt = params.outStart + at.x * params.out0 + at.y * params.out1 + at.z * params.out2;
+  if (index >= params.tiles) { row = params.m; } // stores nothing
   // Where no batches are summed, gainedBatch's loop stands alone: one around it would carry the tile once more, for SwiftShader a turn's time.
   var c = Tile();
-  if (!SUM_BATCHES) { c = gainedBatch(c, z, kStart, kStop); }
+  if (!SUM_BATCHES) { c = gainedBatch(c, z); }
   else {
-    for (var batch = 0u; batch < params.batchChunk; batch++) {
-      let summed = split * params.batchChunk + batch;
-      c = gainedBatch(c, min(summed, params.batches - 1u), kStart, select(kStop, 0u, summed >= params.batches));
-    }
+    for (var batch = 0u; batch < params.batches; batch++) { c = gainedBatch(c, batch); }
   }
   return c;
 }
@@ -200,6 +199,7 @@ fn normalCdf(v: vec4f) -> vec4f {
   return select(1 - tail, tail, v < vec4f());
 }
 fn weighted(v: vec4f, weight: vec4f) -> vec4f { return select(v * weight, vec4f(), weight == vec4f()); }
+
 fn activate(v: vec4f) -> vec4f {
   switch (ACTIVATION) {
     case 1u: { return select(v, vec4f(), v < vec4f()); } // relu

@@ -210,6 +210,7 @@ fn normalCdf(v: vec4f) -> vec4f {
   return select(1 - tail, tail, v < vec4f());
 }
 fn weighted(v: vec4f, weight: vec4f) -> vec4f { return select(v * weight, vec4f(), weight == vec4f()); }
+
 fn activate(v: vec4f) -> vec4f {
   switch (ACTIVATION) {
     case 1u: { return select(v, vec4f(), v < vec4f()); } // relu
@@ -254,8 +255,10 @@ fn storeScalars(c: Tile) {
       let at = outAt + down * params.outRow + fromFirst(j, 4u, params.outRun);
       let values = finished(blocks[i / 4u][i % 4u], inRun(j), at);
       let width = select(0u, params.width - min(inRun(j), params.width), down < params.m && j < params.n);
-      if (width > 0u) { outScalar[at] = S(values.x); } if (width > 1u) { outScalar[at + 1u] = S(values.y); }
-      if (width > 2u) { outScalar[at + 2u] = S(values.z); } if (width > 3u) { outScalar[at + 3u] = S(values.w); }
+      if (width > 0u) { outScalar[at] = S(values.x); }
+      if (width > 1u) { outScalar[at + 1u] = S(values.y); }
+      if (width > 2u) { outScalar[at + 2u] = S(values.z); }
+      if (width > 3u) { outScalar[at + 3u] = S(values.w); }
     }
   }
 }

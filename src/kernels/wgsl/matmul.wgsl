@@ -17,12 +17,15 @@ struct MatmulParams {
   aStart: u32, aRow: u32, a0: u32, a1: u32, a2: u32,
   bStart: u32, bRow: u32, b0: u32, b1: u32, b2: u32, bBlock: u32, bRun: u32,
   outStart: u32, outRow: u32, out0: u32, out1: u32, out2: u32, outRun: u32,
-  size1: u32, size2: u32, slope: f32, // size1 and size2: of the batch axes 1 and 2
+  size1: u32, size2: u32, // of the batch axes 1 and 2
+  slope: f32,
   vectors: u32, width: u32, // 4 · COLS; columns of a run that are there
 }
 
-override VEC_A: bool = true; override VEC_B: bool = true; // rows of A are multiples of 4
-override TRANSPOSE_A: bool = false; override TRANSPOSE_B: bool = false;
+override VEC_A: bool = true; // rows of A are multiples of 4
+override VEC_B: bool = true;
+override TRANSPOSE_A: bool = false;
+override TRANSPOSE_B: bool = false;
 override TAIL: bool = true; // steps may reach past the end of k
 override THREADS: u32 = 64u; // of a workgroup, a multiple of SHARE
 override SHARE: u32 = 4u; // threads in a group: 4 or 8
@@ -32,22 +35,31 @@ override COLS: u32 = 4u; // blocks of 4 columns in a tile: 1, 2, 4 or 8
 override STEPS: u32 = 1u; // of 4 along k before the tile is carried over to the next turn of the loop, which costs SwiftShader much: 1 or 2
 override RUN: u32 = 0u; // log2 of the columns of a run, at least 2; 0: all are one run
 override SUM_BATCHES: bool = false;
-override HAS_BIAS: bool = false; override HAS_RESIDUAL: bool = false; override ACTIVATION: u32 = 0u;
+override HAS_BIAS: bool = false;
+override HAS_RESIDUAL: bool = false;
+override ACTIVATION: u32 = 0u;
 
 @group(0) @binding(0) var<uniform> params: MatmulParams;
 @group(0) @binding(1) var<storage, read> a: array<vec4<T>>;
 @group(0) @binding(2) var<storage, read> aScalar: array<T>; // a again
 @group(0) @binding(3) var<storage, read> b: array<vec4<T>>;
 @group(0) @binding(4) var<storage, read> bScalar: array<T>; // b again
-@group(0) @binding(5) var<storage, read> bias: array<T>; @group(0) @binding(7) var<storage, read> residual: array<T>;
-@group(0) @binding(6) var<storage, read_write> out: array<vec4<S>>; @group(0) @binding(6) var<storage, read_write> outScalar: array<S>;
+@group(0) @binding(5) var<storage, read> bias: array<T>;
+@group(0) @binding(7) var<storage, read> residual: array<T>;
+@group(0) @binding(6) var<storage, read_write> out: array<vec4<S>>;
+@group(0) @binding(6) var<storage, read_write> outScalar: array<S>;
 const FOUR = vec4u(0u, 1u, 2u, 3u);
-var<private> lane: u32; var<private> row: u32; var<private> col: u32; var<private> outAt: u32;
+var<private> lane: u32;
+var<private> row: u32;
+var<private> col: u32;
+var<private> outAt: u32;
 var<private> aAt: vec4u; // where the four vectors of this thread's first block of A begin
-var<private> bAt: u32; // where B begins
+var<private> bAt: u32; // where B begins, or where all columns are one run, the tile's first
 var<private> kEnd: u32;
-// These three, aAt and bAt are in units of what an operand is indexed by: SwiftShader divides lane by lane, so not in the loop over k.
-var<private> rowA: u32; var<private> rowB: u32; var<private> blockB: u32;
+// Strides; these, aAt and bAt are counted in what an operand is indexed by: SwiftShader shifts lane by lane, so seldom in the loop over k.
+var<private> rowA: u32;
+var<private> rowB: u32;
+var<private> blockB: u32;
 fn unitsA(i: u32) -> u32 { if (VEC_A) { return i >> 2u; } return i; }
 fn unitsB(i: u32) -> u32 { if (VEC_B) { return i >> 2u; } return i; }
 fn aVector(i: u32) -> vec4f {
@@ -71,6 +83,7 @@ fn orderedBlock(block: mat4x4f) -> mat4x4f {
   if (TRANSPOSE_B) { return block; } // there the parts are columns of C, which are put in order as they are stored
   return mat4x4f(ordered(block[0]), ordered(block[1]), ordered(block[2]), ordered(block[3]));
 }
+
 // Block r of this thread's rows.
 fn aBlock(k: u32, r: u32) -> mat4x4f {
   let i = aAt + vec4u(select(unitsA(k) + 4u * r * rowA, k * rowA + unitsA(4u * r), TRANSPOSE_A));
@@ -85,7 +98,7 @@ fn aBlock(k: u32, r: u32) -> mat4x4f {
 // Column j in its run, and how far it lies behind the first: fours of columns are `block` apart, and runs of them `run`.
 fn inRun(j: u32) -> u32 { if (RUN == 0u) { return j; } return j & ((1u << RUN) - 1u); }
 fn fromFirst(j: u32, block: u32, run: u32) -> u32 { return select((j >> RUN) * run, 0u, RUN == 0u) + (inRun(j) >> 2u) * block; }
-// How far B's block that is j columns behind the tile's first lies behind bAt, which is the tile's first column where all are one run.
+// How far the block of B that is j columns behind the tile's first lies behind bAt.
 fn fromTile(j: u32) -> u32 { if (RUN == 0u) { return (j >> 2u) * blockB; } return fromFirst(col + j, blockB, unitsB(params.bRun)); }
 // Vector r of it, as it lies in memory.
 fn bPart(k: u32, j: u32, r: u32) -> vec4f {
@@ -105,10 +118,13 @@ fn ownOf(k: u32, j: u32) -> Own { return array(bBlock(k, j), bBlock(k, j + 4u));
 fn bPair(early: Own, k: u32, j: u32) -> array<mat4x4f, 2> { return early; }
 // Batch z along axes 0, 1 and 2.
 fn alongAxes(z: u32) -> vec3u { return vec3u(z / params.size2 / params.size1, z / params.size2 % params.size1, z % params.size2); }
+
 // Where batch z of the operands begins: up to three axes, along which an operand may be repeated.
 fn enterBatch(z: u32) {
   let at = alongAxes(z);
-  rowA = unitsA(params.aRow); rowB = unitsB(params.bRow); blockB = unitsB(params.bBlock);
+  rowA = unitsA(params.aRow);
+  rowB = unitsB(params.bRow);
+  blockB = unitsB(params.bBlock);
   let aRows = select((row + FOUR) * params.aRow, row + FOUR * params.aRow, vec4<bool>(TRANSPOSE_A));
   let first = aRows + params.aStart + at.x * params.a0 + at.y * params.a1 + at.z * params.a2;
   aAt = vec4u(unitsA(first.x), unitsA(first.y), unitsA(first.z), unitsA(first.w));
@@ -126,6 +142,7 @@ fn gainPair(c: ptr<function, Tile>, j: u32, b: array<mat4x4f, 2>, a: Strip) {
   if (COLS > 1u) { gain(c, j + 1u, b[1], a); }
   gain(c, j, b[0], a);
 }
+
 // All loads come first: sums before a load LLVM (lavapipe) puts off until after it, and keeps their products in memory. The last sums
 // come first, as SwiftShader carries the first ones over to the next turn before it needs the registers of the others.
 fn gainedTile(before: Tile, k: u32) -> Tile {
@@ -203,6 +220,7 @@ fn normalCdf(v: vec4f) -> vec4f {
   return select(1 - tail, tail, v < vec4f());
 }
 fn weighted(v: vec4f, weight: vec4f) -> vec4f { return select(v * weight, vec4f(), weight == vec4f()); }
+
 fn activate(v: vec4f) -> vec4f {
   switch (ACTIVATION) {
     case 1u: { return select(v, vec4f(), v < vec4f()); } // relu
@@ -247,8 +265,10 @@ fn storeScalars(c: Tile) {
       let at = outAt + down * params.outRow + fromFirst(j, 4u, params.outRun);
       let values = finished(blocks[i / 4u][i % 4u], inRun(j), at);
       let width = select(0u, params.width - min(inRun(j), params.width), down < params.m && j < params.n);
-      if (width > 0u) { outScalar[at] = S(values.x); } if (width > 1u) { outScalar[at + 1u] = S(values.y); }
-      if (width > 2u) { outScalar[at + 2u] = S(values.z); } if (width > 3u) { outScalar[at + 3u] = S(values.w); }
+      if (width > 0u) { outScalar[at] = S(values.x); }
+      if (width > 1u) { outScalar[at + 1u] = S(values.y); }
+      if (width > 2u) { outScalar[at + 2u] = S(values.z); }
+      if (width > 3u) { outScalar[at + 3u] = S(values.w); }
     }
   }
 }
