@@ -81,6 +81,14 @@ fn helper() {}
     expect(tensorsOf(local('n'))).toEqual(['y']);
   });
 
+  test('an override that is not the first of its line, whose name bundles would not keep', () => {
+    const body = `
+override A: u32 = 1u; override B: u32 = 2u;
+@compute @workgroup_size(64) fn main() { y[p.count] = f32(A + B); }`;
+    expect(() => tensorsOf(body)).toThrow('t.wgsl: more than one override on a line');
+    expect(tensorsOf(body.replace('; override', ';\noverride'))).toEqual(['y']);
+  });
+
   test('an entry without params, and params that are not scalars', () => {
     expect(() => tensorsOf('@compute @workgroup_size(1) fn main() { y[0] = 1.0; }')).toThrow(
       "t.wgsl: entry 'main' uses no uniform params",
