@@ -203,10 +203,14 @@ test('matmul-workgroup.wgsl stores as matmul.wgsl does', () => {
   expect(storing(read('matmul')).length).toBeGreaterThan(3000);
 });
 
-test('matmul-wide.wgsl finishes what it stores as matmul.wgsl does', () => {
+test('matmul-wide.wgsl finishes what it stores, and finds batches and runs, as matmul.wgsl does', () => {
   const finishing = (text: string) =>
     text.slice(text.indexOf('\n// The activations are'), text.indexOf('\n// N, the columns'));
   expect(finishing(read('matmul-wide'))).toBe(finishing(read('matmul')));
+  for (const name of ['inRun', 'fromFirst', 'alongAxes']) {
+    const line = new RegExp(`^fn ${name}\\(.*}$`, 'm');
+    expect(line.exec(read('matmul-wide'))?.[0]).toBe(line.exec(read('matmul'))?.[0] ?? name);
+  }
   expect(finishing(read('matmul')).length).toBeGreaterThan(1500);
 });
 
